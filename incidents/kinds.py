@@ -1,0 +1,351 @@
+"""What can happen: every kind of event and the data it carries.
+
+One NamedTuple a kind; a field with a default may be left out. Values are what canonical JSON can hold: strings,
+integers, booleans, None, lists and objects of these; durations are integer µs, ratios strings. Kinds that begin
+with `x.` belong to whoever writes them and are not checked. A new field needs a default; another meaning needs
+another `v` in VERSIONS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from incidents.errors import BadInput
+
+Strings = list[str]
+Object = dict[str, Any]
+
+
+# -- the incident ------------------------------------------------------------------------------------------
+
+
+class IncidentDeclared(NamedTuple):
+    title: str
+    severity: str
+    by_run: str | None = None  # the run that declared it by itself; it then closes with that run
+
+
+class IncidentSeverity(NamedTuple):
+    severity: str
+
+
+class IncidentStatus(NamedTuple):
+    status: str
+
+
+class IncidentMitigated(NamedTuple):
+    pass
+
+
+class IncidentResolved(NamedTuple):
+    by_run: str | None = None
+
+
+class IncidentReopened(NamedTuple):
+    pass
+
+
+class IncidentCancelled(NamedTuple):
+    pass
+
+
+class Note(NamedTuple):
+    pass
+
+
+class Update(NamedTuple):
+    """A word to the people outside the response; `body` is the text."""
+
+
+class RoleAssigned(NamedTuple):
+    role: str
+    person: str
+
+
+class RoleReleased(NamedTuple):
+    role: str
+    person: str
+
+
+class TaskAdded(NamedTuple):
+    task: int
+    owner: str | None = None
+
+
+class TaskAssigned(NamedTuple):
+    task: int
+    owner: str
+
+
+class TaskDone(NamedTuple):
+    task: int
+
+
+class TaskDropped(NamedTuple):
+    task: int
+
+
+# -- the record about the record ---------------------------------------------------------------------------
+
+
+class Correction(NamedTuple):
+    """`target` is the seq of an event of the same stream; None leaves a field as it was."""
+
+    target: int
+    body: str | None = None
+    at: int | None = None
+
+
+class Retraction(NamedTuple):
+    target: int
+
+
+class Redaction(NamedTuple):
+    """The payloads of `targets` (seqs of the same stream) and these blobs and run files were destroyed."""
+
+    targets: list[int]
+    blobs: Strings = []  # noqa: RUF012 - a NamedTuple default is never mutated
+    runs: Strings = []  # noqa: RUF012 - a NamedTuple default is never mutated
+
+
+class SystemBallast(NamedTuple):
+    """`state` is freed or taken; `bytes` is the ballast's size."""
+
+    state: str
+    bytes: int
+
+
+class SystemRefused(NamedTuple):
+    """A command was refused by `rule`; nothing else was changed."""
+
+    command: str
+    rule: str
+
+
+class ConfigSeen(NamedTuple):
+    """A configuration first seen: `name` is its path, `digest` SHA-256 hex of `text`."""
+
+    name: str
+    digest: str
+    text: str
+
+
+# -- runs --------------------------------------------------------------------------------------------------
+
+
+class RunStarted(NamedTuple):
+    """Pins everything a resumed run needs; the runbook's text is this event's first evidence."""
+
+    runbook: str
+    digest: str  # SHA-256 hex of the runbook's text
+    file: str
+    inputs: Object
+    secrets: Object  # input name -> reference, never a value
+    locks: Strings
+    journal: int
+    cwd: str
+    umask: int
+    path: str  # the caller's $PATH
+    attended: bool = False  # a person at a terminal or in a chat started it
+    allowed: Strings = []  # noqa: RUF012 - never mutated; steps that `--yes` confirmed beforehand
+    closes: bool = False  # this run declared its incident
+
+
+class RunPaused(NamedTuple):
+    pass
+
+
+class RunParked(NamedTuple):
+    questions: Strings
+
+
+class RunResumed(NamedTuple):
+    """A driver took the run up (again)."""
+
+    pid: int
+
+
+class RunEnded(NamedTuple):
+    status: str  # ok failed aborted undone
+    exit: int
+    say: str = ""
+
+
+class RunRequest(NamedTuple):
+    """A person asks the driver for something: pause, abort, undo, or stop of a running step."""
+
+    what: str
+    path: str | None = None
+
+
+class UndoStarted(NamedTuple):
+    steps: Strings  # paths in the order in which they will be undone
+    after: str = ""  # the status that the run had before
+
+
+class StepStarted(NamedTuple):
+    """The intent: written before the act."""
+
+    path: str
+    name: str
+    n: int  # ordinal of the attempt within the run; names its files
+    attempt: int  # from 1, of this part of this step
+    effect: str
+    part: str = "run"  # run check verify undo
+    argv: Strings | None = None
+    script: str | None = None
+    env: Object = {}  # noqa: RUF012 - never mutated; what was added to the step's environment, without secrets
+    user: str | None = None
+    timeout: int | None = None
+
+
+class StepEnded(NamedTuple):
+    """The outcome of the attempt `n`, or of a step that needed none (`n` is None)."""
+
+    path: str
+    status: str  # ok failed in_doubt skipped
+    n: int | None = None
+    part: str = "run"
+    name: str = ""
+    attempt: int = 1
+    exit: int | None = None
+    signal: int | None = None
+    why: str = ""
+    outputs: Object = {}  # noqa: RUF012 - never mutated
+    tail: str = ""  # the output's last 8 KiB at most, as text
+    bytes: int = 0
+    dropped: int = 0
+    took: int | None = None  # µs
+    recovered: bool = False
+    final: bool = True  # False: another attempt follows
+    survivors: Strings = []  # noqa: RUF012 - never mutated
+    services: Strings = []  # noqa: RUF012 - never mutated; what the step left behind
+
+
+class StepOverdue(NamedTuple):
+    path: str
+    n: int
+    ran: int  # µs
+
+
+class QuestionAsked(NamedTuple):
+    """`what` is confirm, manual, failed, doubt or overdue; `shows` is what the person must see to decide."""
+
+    question: str
+    path: str
+    what: str
+    options: Strings
+    shows: Object = {}  # noqa: RUF012 - never mutated
+
+
+class QuestionAnswered(NamedTuple):
+    question: str
+    path: str
+    answer: str
+    outputs: Object = {}  # noqa: RUF012 - never mutated
+
+
+class QuestionVoid(NamedTuple):
+    """The question is moot: what it asked about has changed or ended."""
+
+    question: str
+
+
+class LockReleased(NamedTuple):
+    """A person released the lock of a run that will not end by itself; `body` says why."""
+
+    name: str
+    run: str
+
+
+KINDS: dict[str, type] = {
+    "incident.declared": IncidentDeclared,
+    "incident.severity": IncidentSeverity,
+    "incident.status": IncidentStatus,
+    "incident.mitigated": IncidentMitigated,
+    "incident.resolved": IncidentResolved,
+    "incident.reopened": IncidentReopened,
+    "incident.cancelled": IncidentCancelled,
+    "note": Note,
+    "update": Update,
+    "role.assigned": RoleAssigned,
+    "role.released": RoleReleased,
+    "task.added": TaskAdded,
+    "task.assigned": TaskAssigned,
+    "task.done": TaskDone,
+    "task.dropped": TaskDropped,
+    "correction": Correction,
+    "retraction": Retraction,
+    "redaction": Redaction,
+    "system.ballast": SystemBallast,
+    "system.refused": SystemRefused,
+    "config.seen": ConfigSeen,
+    "run.started": RunStarted,
+    "run.paused": RunPaused,
+    "run.parked": RunParked,
+    "run.resumed": RunResumed,
+    "run.ended": RunEnded,
+    "run.request": RunRequest,
+    "undo.started": UndoStarted,
+    "step.started": StepStarted,
+    "step.ended": StepEnded,
+    "step.overdue": StepOverdue,
+    "question.asked": QuestionAsked,
+    "question.answered": QuestionAnswered,
+    "question.void": QuestionVoid,
+    "lock.released": LockReleased,
+}
+
+VERSIONS: dict[str, int] = {}  # kind -> payload version where it is not 1
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "Object": (dict,),
+    "Strings": (list,),
+    "list[int]": (list,),
+}
+
+
+def version(kind: str) -> int:
+    return VERSIONS.get(kind, 1)
+
+
+def check(kind: str, data: Mapping[str, Any]) -> None:
+    """Raises BadInput where `kind` is unknown or `data` does not have its fields."""
+    if kind.startswith("x."):
+        return
+    shape: Any = KINDS.get(kind)
+    if shape is None:
+        raise BadInput(f"there is no kind of event {kind!r}", hint="kinds of your own begin with x.")
+    fields = shape.__annotations__
+    for name in data:
+        if name not in fields:
+            raise BadInput(f"{kind} has no field {name!r}")
+    for name, annotation in fields.items():
+        if name not in data:
+            if name not in shape._field_defaults:
+                raise BadInput(f"{kind} needs the field {name!r}")
+            continue
+        _check_value(kind, name, data[name], _spelling(annotation))
+
+
+def _spelling(annotation: Any) -> str:
+    return annotation.__forward_arg__ if hasattr(annotation, "__forward_arg__") else str(annotation)
+
+
+def _check_value(kind: str, name: str, value: Any, spelling: str) -> None:
+    wanted, _, optional = spelling.partition(" | ")
+    if value is None and optional == "None":
+        return
+    types = _TYPES[wanted]
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise BadInput(f"{kind}: {name} must be {wanted}, not {type(value).__name__}")
+
+
+def view(kind: str, data: Mapping[str, Any]) -> Any:
+    """`data` as its kind's NamedTuple, defaults filled in; fields that this version does not know are left out."""
+    shape: Any = KINDS[kind]
+    return shape(**{name: value for name, value in data.items() if name in shape._fields})
