@@ -1,0 +1,55 @@
+# `make run` and `make test` need Python 3.11, make and git; as root on Debian `make test` installs the labs' packages.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check bench soak clean lock labs
+
+run: .venv/run
+	$(BIN)/howdah drill disk-full --auto --else-plan
+
+test: .venv/dev labs
+	$(BIN)/pytest -n auto -m "not soak"
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	$(BIN)/python -m tests.bench
+
+soak: .venv/dev labs
+	$(BIN)/pytest -n auto -m soak
+
+# Locked and hashed; the project itself is installed in place.
+.venv/run: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+.venv/dev: requirements-dev.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@ .venv/run
+
+LAB_TOOLS := mkfs.ext4 losetup setpriv sshd tmux
+LAB_PACKAGES := e2fsprogs mount util-linux openssh-server openssh-client tmux
+labs:
+	@for tool in $(LAB_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing the labs' packages ($$missing)"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(LAB_PACKAGES) >/dev/null; \
+	  else echo "labs: missing$$missing; as root on Debian they are installed, else their tests say what they need"; fi; \
+	fi
+
+lock:
+	uv pip compile --universal --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-annotate --no-header --extra all --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

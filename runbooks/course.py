@@ -1,0 +1,436 @@
+"""One run on its way: what the engine asks for, done on the record and on the world, in that order."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+from incidents import clock, kinds
+from incidents.errors import BadInput
+from incidents.events import Evidence
+from runbooks import attempt as witnesses
+from runbooks import consent, flow, inputs, journal
+from runbooks.document import Runbook, Step
+from runbooks.expressions import Value, condition, render
+from runbooks.keeper import Ended, Keeper, Order, Output
+from runbooks.process import crash_point
+from runbooks.quoting import Script
+from runbooks.scribe import OUTCOME_ROOM, Scribe
+from runbooks.surroundings import Surroundings
+
+LOOK = 100_000  # µs between two looks at the record while a step runs
+OVERDUE = 5 * clock.MINUTE  # an unsafe step without a bound is reported after this
+REST = 60 * clock.SECOND  # how long verify waits for what is left of an attempt, where it has no timeout
+INLINE = 8_192  # bytes of output that live in the outcome itself
+
+
+class Stay(enum.Enum):
+    """Why the driver leaves the run where it is."""
+
+    ENDED = "ended"
+    PARKED = "parked"
+    PAUSED = "paused"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing can start until a person answers (`until` None), or until this instant (boot's monotonic µs)."""
+
+    until: int | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class Course:
+    runbook: Runbook
+    run: journal.Run
+    scribe: Scribe
+    keeper: Keeper
+    around: Surroundings
+    runs_dir: str
+    allowed: frozenset[str]
+    patience: int  # µs to stay up for an answer, 0 = leave at once
+    _prepared: int = 0
+    _parked_since: int | None = None
+    _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def names(self) -> dict[str, Any]:
+        return self.around.names(self.run)
+
+    def catch_up(self) -> None:
+        self.scribe.catch_up()
+
+    def requested(self) -> Stay | None:
+        """Acts on what a person asked for while no step runs."""
+        for request, _actor in self.run.requests:
+            if request.what == "pause":
+                self.scribe.emit("run.paused", {})
+                self.scribe.flush()
+                return Stay.PAUSED
+        if self.run.aborting:
+            self._void_questions()
+        return None
+
+    def _void_questions(self) -> None:
+        for question in self.run.open_questions():
+            if question.what in ("confirm", "manual"):
+                self.scribe.emit("question.void", {"question": question.id}, step=question.path)
+
+    # -- the record ------------------------------------------------------------------------------------------
+
+    def settle(self, step: Step, status: str, *, why: str = "") -> None:
+        """The outcome of a step that needed no attempt."""
+        if status == "failed" and step.continue_on_error:
+            status = "continued"
+        data = {"path": step.path, "name": step.name, "status": status, "why": why}
+        self.scribe.emit("step.ended", data, step=step.path)
+
+    def ask(self, step: Step, what: str) -> Hold | None:
+        """Opens the question, once; a step that `--yes` named is answered in the same commit."""
+        if any(q.open and q.path == step.path and q.what == what for q in self.run.questions.values()):
+            return Hold()
+        data = consent.asked(self.run, step.path, what, self._shows(step, what))
+        self.scribe.emit("question.asked", data, step=step.path)
+        if what == "confirm" and self.allowed & {step.path, step.id}:
+            answer = {"question": data["question"], "path": step.path, "answer": "yes"}
+            self.scribe.emit(
+                "question.answered", answer, step=step.path, key=consent.key(data["question"]),
+                body="allowed before the start by --yes",
+            )  # fmt: skip
+            return None
+        return Hold()
+
+    def _shows(self, step: Step, what: str) -> dict[str, Any]:
+        """Everything a person needs to decide; values are those of this moment."""
+        state, names = self.run.step(step.path), self.names()
+        template = step.manual if what == "manual" else step.confirm
+        shows: dict[str, Any] = {"name": step.name, "effect": step.effect, "undo": step.undo is not None}
+        if template is not None and what in ("confirm", "manual"):
+            shows["text"] = str(render(template, names))
+        if isinstance(step.run, Script):
+            shows["script"] = step.run.text
+        elif step.run is not None:
+            shows["argv"] = [str(render(item, names)) for item in step.run]
+        if step.env:
+            shows["env"] = {name: str(render(item, names)) for name, item in step.env.items()}
+        if step.change is not None:
+            shows["change"] = {
+                field: str(render(template, names))
+                for field in ("what", "from_", "to")
+                if (template := getattr(step.change, field)) is not None
+            }
+        if what in ("doubt", "undo"):
+            shows |= self._doubt(state)
+        if what == "manual" and state.why:
+            shows["before"] = state.why
+        return shows
+
+    def _doubt(self, state: journal.StepState) -> dict[str, Any]:
+        act, asked = state.last("run", "undo"), state.last("verify", "undo_verify")
+        shows: dict[str, Any] = {"why": state.why, "tail": ""}
+        if act is not None:
+            shows["argv"], shows["script"] = act.command.argv, act.command.script
+            shows["why"] = act.end.why if act.end is not None else state.why
+            shows["tail"] = act.end.tail if act.end is not None else ""
+            seen = witnesses.witness(self.runs_dir, act.n)
+            shows["running"] = [str(pid) for pid in seen.pids] if seen.state == "running" else []
+            shows["attempt"] = act.number
+        if asked is not None and asked.end is not None and act is not None and asked.n > act.n:
+            shows["verify"] = asked.end.why
+        return shows
+
+    # -- attempts ------------------------------------------------------------------------------------------
+
+    def attempt(self, step: Step, part: str) -> Hold | None:
+        """Intent, act, outcome of one part of a step: run, check, verify, undo or undo_verify."""
+        state = self.run.step(step.path)
+        n, number = self.run.last_n + 1, state.count(part) + 1
+        command, effect, timeout = _part(step, part)
+        act = self.around.act(
+            step, command, self.run, n=n, number=number, effect=effect, timeout=timeout, grace=step.grace
+        )
+        crash_point(f"before-intent:{step.path}")
+        self._prepare(n)
+        self.scribe.store.ready_for(OUTCOME_ROOM)
+        intent = kinds.StepStarted(
+            path=step.path, name=step.name, n=n, attempt=number, effect=effect, part=part, timeout=timeout, **act.shown
+        )
+        self.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{self.run.id}:start:{n}")
+        self.scribe.flush()
+        crash_point(f"after-intent:{step.path}")
+        started = self.keeper.launch(act.order)
+        crash_point(f"after-launch:{step.path}")
+        if isinstance(started, Ended):
+            self._ends[n] = started
+        attempt = state.open_attempt()
+        assert attempt is not None
+        return self.follow(step, attempt)
+
+    def _prepare(self, n: int) -> None:
+        if self._prepared < n:
+            self.keeper.prepare(n)
+            self._prepared = n
+
+    def follow(self, step: Step, attempt: journal.Attempt) -> Hold | None:
+        """Waits for the end of an open attempt and records its outcome; a crash before is made good here."""
+        self._prepare(attempt.n + 1)
+        finish = self._await(step, attempt)
+        if finish is None:
+            return self.ask(step, "overdue")
+        crash_point(f"before-outcome:{step.path}")
+        self._outcome(step, attempt, *finish)
+        crash_point(f"after-outcome:{step.path}")
+        return None
+
+    def _await(self, step: Step, attempt: journal.Attempt) -> tuple[journal.Finish, Ended | None, bool] | None:
+        """(how it ended, what the keeper said, recovered by a later driver?)."""
+        recovered = attempt.n not in self._ends and not self.keeper.has(attempt.n)
+        while True:
+            if (ended := self._ends.pop(attempt.n, None)) is not None:
+                return _finish(ended), ended, recovered
+            if recovered and not self.keeper.has(attempt.n):
+                seen = witnesses.witness(self.runs_dir, attempt.n)
+                if seen.state == "ended":
+                    return journal.Finish(exit=seen.exit), None, True
+                if seen.state == "unknown":
+                    return _lost(seen), None, True
+            for notice in self.keeper.wait(LOOK):
+                if isinstance(notice, Ended):
+                    self._ends[notice.n] = notice
+            self.scribe.catch_up()
+            self._while_running(step, attempt)
+
+    def _while_running(self, step: Step, attempt: journal.Attempt) -> None:
+        for request, _actor in list(self.run.requests):
+            if request.what == "stop" and request.path in (None, step.path):
+                self.run.requests.remove((request, _actor))
+                self.keeper.stop(attempt.n, "person")
+        ran = clock.between(attempt.started, clock.read()).micros or 0
+        if attempt.command.timeout is None and ran > OVERDUE and self.run.step(step.path).overdue != attempt.n:
+            overdue = {"path": step.path, "n": attempt.n, "ran": ran}
+            self.scribe.emit("step.overdue", overdue, step=step.path, key=f"{self.run.id}:overdue:{attempt.n}")
+            self.scribe.flush()
+
+    def at_rest(self, step: Step) -> bool:
+        """Does nothing of the step's last act run any more? Waits at most the step's timeout for it."""
+        act = self.run.step(step.path).last("run", "undo")
+        assert act is not None
+        until = clock.monotonic() + (act.command.timeout or REST)
+        while witnesses.witness(self.runs_dir, act.n).state == "running":
+            if clock.monotonic() > until:
+                return False
+            self.keeper.wait(LOOK)
+            self.scribe.catch_up()
+            if self.run.requests:
+                return False
+        return True
+
+    # -- outcomes --------------------------------------------------------------------------------------------
+
+    def _outcome(
+        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, ended: Ended | None, recovered: bool
+    ) -> None:
+        raw = witnesses.read_output(self.runs_dir, attempt.n)
+        status, why, outputs = self._judge(step, attempt, finish, raw)
+        evidence = self._keep(attempt.n, raw)
+        took = clock.between(attempt.started, clock.read())
+        if ended is not None:
+            took = clock.Span(ended.ended - ended.started, True)
+        data = kinds.StepEnded(
+            path=step.path, status=status, n=attempt.n, part=attempt.part, name=step.name, attempt=attempt.number,
+            exit=finish.exit, signal=finish.signal, why=why, outputs=outputs, tail=_text(raw[-INLINE:]),
+            bytes=ended.output.total if ended is not None else len(raw),
+            dropped=ended.output.dropped if ended is not None else 0, took=took.micros, recovered=recovered,
+            final=status not in ("again",), survivors=list(finish.survivors),
+            services=[str(s) for s in ended.services] if ended is not None else [],
+        )  # fmt: skip
+        self.scribe.emit(
+            "step.ended", data._asdict(), step=step.path, key=f"{self.run.id}:end:{attempt.n}", evidence=evidence
+        )
+        if status == "again":
+            self._rest_between(step, attempt.number)
+
+    def _keep(self, n: int, raw: bytes) -> tuple[Evidence, ...]:
+        """Output that the outcome cannot hold becomes blobs, by rename; the small files go."""
+        segments: Sequence[str] = witnesses.segments(self.runs_dir, n)
+        if len(raw) <= INLINE:
+            witnesses.drop_output(self.runs_dir, n)
+            return ()
+        store = self.scribe.store
+        return tuple(
+            store.adopt_blob(path, media_type="application/octet-stream", name=f"{self.run.id}/{n}.out.{index}")
+            for index, path in enumerate(segments)
+        )
+
+    def _judge(
+        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, raw: bytes
+    ) -> tuple[str, str, dict[str, Value]]:
+        match attempt.part:
+            case "run":
+                return self._judge_run(step, attempt, finish, raw)
+            case "check":
+                status, why = journal.judge("read", finish)
+                return status, why, {}
+            case "verify":
+                assert step.verify is not None
+                status, why = journal.judge_verify(step.verify.no, finish)
+                if status == "no" and self.run.step(step.path).status == "checking" and step.continue_on_error:
+                    status = "continued"
+                return status, why, self._verify_outputs(step, status, raw)
+            case "undo_verify":
+                assert step.undo is not None and step.undo.verify is not None
+                return (*journal.judge_verify(step.undo.verify.no, finish), {})
+            case _:
+                status, why = journal.judge(attempt.effect, finish)
+                return ("undone" if status == "ok" else status), why, {}
+
+    def _verify_outputs(self, step: Step, status: str, raw: bytes) -> dict[str, Value]:
+        assert step.verify is not None
+        return inputs.read_outputs(step.verify.outputs, raw) if status == "ok" and step.verify.outputs else {}
+
+    def _judge_run(
+        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, raw: bytes
+    ) -> tuple[str, str, dict[str, Value]]:
+        status, why = journal.judge(step.effect, finish)
+        outputs: dict[str, Value] = {}
+        if status == "ok" and step.outputs:
+            try:
+                outputs = inputs.read_outputs(step.outputs, raw)
+            except BadInput as problem:
+                status, why = "failed", str(problem)
+        if step.until is not None and journal.own_exit(finish):
+            status, why = self._judge_until(step, finish, outputs)
+        if status == "failed" and self._again(step, attempt, finish):
+            return "again", why, {}
+        if status == "ok" and step.verify is not None and step.verify.after:
+            return "checking", why, outputs
+        if status == "failed" and step.continue_on_error:
+            status = "continued"
+        return status, why, outputs
+
+    def _judge_until(self, step: Step, finish: journal.Finish, outputs: dict[str, Value]) -> tuple[str, str]:
+        assert step.until is not None
+        result = {"exit": finish.exit, "outputs": outputs}
+        try:
+            holds = condition(step.until, {**self.names(), "result": result})
+        except BadInput as problem:
+            return "failed", str(problem)
+        return ("ok", "") if holds else ("failed", f"until: {step.until.text} does not hold (exit {finish.exit})")
+
+    def _again(self, step: Step, attempt: journal.Attempt, finish: journal.Finish) -> bool:
+        """May a failed attempt be made again by itself? Never an unsafe one."""
+        if step.effect == "unsafe" or finish.stopping == "person" or self.run.aborting:
+            return False
+        retry = step.retry
+        if retry is not None and retry.max is not None:
+            if retry.on_exit and finish.exit not in retry.on_exit and step.until is None:
+                return False
+            return attempt.number <= retry.max
+        if step.until is None:
+            return False
+        first = next(a for a in self.run.step(step.path).attempts if a.part == "run")
+        ran = clock.between(first.started, clock.read()).micros
+        return ran is not None and step.timeout is not None and ran < step.timeout
+
+    def _rest_between(self, step: Step, number: int) -> None:
+        retry = step.retry
+        delay = retry.delay if retry is not None and retry.delay is not None else 0
+        if step.until is not None and not delay:
+            delay = 2 * clock.SECOND
+        if retry is not None and retry.backoff:
+            delay = int(delay * retry.backoff ** (number - 1))
+        self.scribe.flush()
+        self._sleep_until(clock.monotonic() + delay)
+
+    # -- waiting ---------------------------------------------------------------------------------------------
+
+    def _sleep_until(self, until: int) -> bool:
+        """False when a person asked for something first."""
+        while (left := until - clock.monotonic()) > 0:
+            self.scribe.store.wait_news(min(left, LOOK))
+            self.scribe.catch_up()
+            if self.run.requests:
+                return False
+        return True
+
+    def wait(self, step: Step) -> Hold | None:
+        """A `wait` step: its deadline counts from its first event, so a restart does not begin it again."""
+        from runbooks import waiting
+
+        return waiting.wait(self, step)
+
+    def hold(self, hold: Hold) -> Stay | None:
+        """Nothing can go on by itself: parks, and waits for an answer as long as somebody may give one here."""
+        if hold.until is not None:
+            self.scribe.flush()
+            self._sleep_until(hold.until)
+            return None
+        questions = [q.id for q in self.run.open_questions()]
+        if self.run.status != "parked":
+            self.scribe.emit("run.parked", {"questions": questions})
+        self.scribe.flush()
+        if self._parked_since is None:
+            self._parked_since = clock.monotonic()
+        while self.run.open_questions() and not self.run.requests:
+            if clock.monotonic() - self._parked_since >= self.patience:
+                return Stay.PARKED
+            self.scribe.store.wait_news(LOOK)
+            self.scribe.catch_up()
+        self._parked_since = None
+        return None
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def undo(self, step: Step) -> Hold | None:
+        from runbooks import undo
+
+        return undo.advance(self, step)
+
+    def finish(self, end: flow.End) -> bool:
+        """Records the end; False when an undo was asked for, which starts instead."""
+        from runbooks import undo
+
+        if self.run.undo is None and undo.begin(self, end):
+            return False
+        undo.record_end(self, end)
+        return True
+
+
+def _part(step: Step, part: str) -> tuple[Any, str, int | None]:
+    """(command, effect, timeout) of a part."""
+    match part:
+        case "run":
+            return step.run, step.effect, step.timeout
+        case "check":
+            assert step.check is not None
+            return step.check.run, "read", step.check.timeout
+        case "verify":
+            assert step.verify is not None
+            return step.verify.run, "read", step.verify.timeout
+        case "undo":
+            assert step.undo is not None
+            return step.undo.run, step.undo.effect, step.undo.timeout
+        case _:
+            assert step.undo is not None and step.undo.verify is not None
+            return step.undo.verify.run, "read", step.undo.verify.timeout
+
+
+def _finish(ended: Ended) -> journal.Finish:
+    return journal.Finish(
+        exit=ended.exit, signal=ended.signal, stopping=ended.stopping,
+        lost="nobody saw its end: the keeper was lost" if ended.lost else None,
+        unstarted=ended.unstarted, survivors=tuple(str(s) for s in ended.survivors),
+    )  # fmt: skip
+
+
+def _lost(seen: witnesses.Witness) -> journal.Finish:
+    if seen.stopping is not None or seen.signal is not None:
+        return journal.Finish(exit=seen.exit, signal=seen.signal, stopping=seen.stopping)
+    return journal.Finish(lost="nobody saw its end: driver and keeper were lost, or the machine was")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,274 @@
+"""The process around the engine: one per run, owner of `driver.lock`, deaf to its parent's end.
+
+`fork` starts it from a command that has neither threads nor a store open yet; `spawn` executes
+`python -m runbooks.driver` for everybody else. Either way it leaves nothing of its parent's behind: own session,
+0 1 2 on /dev/null and `driver.log`, other descriptors closed. A viewer that started it holds a pipe from it: one
+`.` a commit, at the end a line `exit N` with the error as JSON, because 5 cannot travel through a log that cannot
+be written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from incidents.errors import BadInput, HowdahError, Refused
+from runbooks.keeper import Keeper
+
+PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
+EXIT_PARKED = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """All that a new run begins with; plain values, so that it can cross an exec."""
+
+    store: str
+    run: str
+    text: str  # the runbook
+    file: str
+    inputs: dict[str, Any]
+    secrets: dict[str, str]
+    incident: str | None  # None: the run declares one
+    title: str
+    severity: str
+    actor: dict[str, Any]
+    zone: str
+    cwd: str
+    umask: int
+    path: str
+    mode: str
+    attended: bool
+    allowed: list[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """A run of the record that a driver takes up again."""
+
+    store: str
+    run: str
+    attended: bool
+
+
+@dataclasses.dataclass(slots=True)
+class Handle:
+    """The starting viewer's end: `pipe` as described above; `pid` None where the driver is not our child."""
+
+    run: str
+    pipe: int
+    pid: int | None
+    heard: bytes = b""
+
+    def listen(self) -> bool:
+        """Reads what is there; False when the driver has closed its end."""
+        try:
+            news = os.read(self.pipe, 65_536)
+        except BlockingIOError:
+            return True
+        self.heard += news.lstrip(b".") if not self.heard else news
+        return bool(news)
+
+    def result(self) -> tuple[int, dict[str, Any]] | None:
+        """(exit, error) once the driver has said its last word."""
+        line = self.heard.partition(b"exit ")[2]
+        if not line.endswith(b"\n"):
+            return None
+        code, _, rest = line.decode().partition(" ")
+        return int(code), json.loads(rest or "{}")
+
+    def reap(self) -> None:
+        if self.pid is not None:
+            os.waitpid(self.pid, os.WNOHANG)
+
+
+def run_dir(store: str, run: str) -> str:
+    return os.path.join(f"{store}.runs", run)
+
+
+def make_run_dir(store: str, run: str) -> str:
+    """Creates FILE.runs/RUN with the store's modes. Raises StoreError."""
+    from incidents.store import place
+
+    place.check(store)
+    return place.make_run_dir(store, run)
+
+
+def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
+    """Starts keeper and driver; the caller becomes a viewer. No thread and no store may be open yet."""
+    folder = make_run_dir(what.store, what.run)
+    keeper = Keeper.adopt(folder) or Keeper.start(folder)
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        try:
+            if detach:
+                leave_parent(folder, {writer, *keeper.descriptors()})
+            code = serve(what, folder, keeper, writer)
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        os._exit(code)
+    os.close(writer)
+    keeper.leave()
+    os.set_blocking(reader, False)
+    return Handle(what.run, reader, pid)
+
+
+def spawn(what: Start | Resume) -> Handle:
+    """Starts a driver by exec, for callers with threads or an open store. Its process ends by itself."""
+    folder = make_run_dir(what.store, what.run)
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    with open(os.path.join(folder, "driver.log"), "ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "runbooks.driver", str(writer)],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, pass_fds=(writer,),
+            cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+        )  # fmt: skip
+    os.close(writer)
+    message = {"kind": type(what).__name__, **dataclasses.asdict(what)}
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(message).encode())
+    child.stdin.close()
+    os.set_blocking(reader, False)
+    return Handle(what.run, reader, child.pid)
+
+
+def leave_parent(folder: str, keep: set[int]) -> None:
+    os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    log = os.open(os.path.join(folder, "driver.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target, source in ((0, null), (1, log), (2, log)):
+        os.dup2(source, target)
+    sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)
+    close_others({0, 1, 2, *keep})
+    os.chdir("/")
+
+
+def close_others(keep: set[int]) -> None:
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the listing's own descriptor
+
+
+def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
+    """The driver's life: take the lock, take the run as far as it goes, say how it ended. Returns the exit code."""
+    error: dict[str, Any] = {}
+    try:
+        code = _serve(what, folder, keeper, lambda: _say(pipe, b"."))
+    except HowdahError as problem:
+        code = problem.exit_code
+        error = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
+    except Exception as problem:  # noqa: BLE001 - the last word of this process: logged whole, and told
+        traceback.print_exc()
+        code, error = 1, {"code": "driver", "message": f"the driver failed: {problem}", "hint": f"see {folder}/driver.log"}
+    keeper.close()
+    _say(pipe, b"exit %d %s\n" % (code, json.dumps(error).encode()))
+    return code
+
+
+def _say(pipe: int, word: bytes) -> None:
+    try:
+        os.write(pipe, word)
+    except BrokenPipeError:
+        pass  # the viewer has left; the run goes on
+
+
+def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callable[[], None]) -> int:
+    from incidents.store import open_store
+    from runbooks import engine, recover
+    from runbooks.course import Stay
+
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    with open_store(what.store) as store:
+        while True:
+            lock = take_lock(folder)
+            if lock is None:
+                raise Refused(f"a driver is at work on {what.run}", hint=f"howdah attach {what.run}")
+            if isinstance(what, Start):
+                course = recover.begin(store, what, folder, keeper)
+                what = Resume(store=what.store, run=what.run, attended=what.attended)
+            else:
+                course = recover.resume(store, what, folder, keeper)
+            course.scribe.on_commit = on_commit
+            on_commit()
+            _pause_on_signals(course)
+            stay = engine.drive(course)
+            os.close(lock)
+            if stay is Stay.ENDED:
+                assert course.run.end is not None
+                return course.run.end.exit
+            course.catch_up()  # an answer that came while we still held the lock started no other driver
+            if stay is Stay.PAUSED or course.run.open_questions():
+                return EXIT_PARKED
+
+
+def _pause_on_signals(course: Any) -> None:
+    from incidents import kinds
+
+    def pause(number: int, frame: object) -> None:
+        course.run.requests.append((kinds.RunRequest("pause"), course.scribe.actor))
+
+    signal.signal(signal.SIGTERM, pause)
+    signal.signal(signal.SIGINT, pause)
+
+
+def take_lock(folder: str) -> int | None:
+    """The descriptor that holds `driver.lock`, or None while another driver has it."""
+    descriptor = os.open(os.path.join(folder, "driver.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for _ in range(10):  # somebody may be looking whether it is free
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            signal.sigtimedwait([], 0.02)
+    os.close(descriptor)
+    return None
+
+
+def lock_is_free(folder: str) -> bool:
+    """Does no driver work on this run? Looks, and lets go at once."""
+    try:
+        descriptor = os.open(os.path.join(folder, "driver.lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def main() -> int:
+    pipe = int(sys.argv[1])
+    os.set_inheritable(pipe, False)
+    message = json.loads(sys.stdin.buffer.read())
+    kind = message.pop("kind")
+    what: Start | Resume = Start(**message) if kind == "Start" else Resume(**message)
+    folder = run_dir(what.store, what.run)
+    keeper = Keeper.adopt(folder) or Keeper.start(folder)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.chdir("/")
+    if what.run == "":
+        raise BadInput("no run")
+    return serve(what, folder, keeper, pipe)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The loop: flow -> intent -> act -> outcome.
+
+`drive` takes a run as far as it goes now and says why it left off. Each turn asks `flow` for the next move and
+makes one: a question, an attempt, a settled step. What it decides it first writes: the intent is durable before
+the act, the outcome shares a commit with the next intent.
+"""
+
+from __future__ import annotations
+
+from incidents.errors import BadInput
+from runbooks import flow
+from runbooks.course import Course, Hold, Stay
+from runbooks.document import Step
+from runbooks.expressions import condition, render
+
+
+def drive(course: Course) -> Stay:
+    """Raises StoreError when the record cannot be written; nothing is lost then, `resume` goes on from it."""
+    while True:
+        course.catch_up()
+        if stay := course.requested():
+            return stay
+        move = flow.next_move(course.runbook, course.run)
+        if isinstance(move, flow.End):
+            if course.finish(move):
+                return Stay.ENDED
+            continue
+        hold = course.undo(move.step) if isinstance(move, flow.Undo) else advance(course, move.step)
+        if hold is not None and (stay := course.hold(hold)):
+            return stay
+
+
+def advance(course: Course, step: Step) -> Hold | None:
+    """One turn of one step."""
+    state = course.run.step(step.path)
+    try:
+        if state.status != "waiting" and (attempt := state.open_attempt()) is not None:
+            return course.follow(step, attempt)
+        return _TURNS[state.status](course, step)
+    except BadInput as problem:  # an expression met a value that it cannot use: the step's failure, not the run's
+        course.settle(step, "failed", why=str(problem))
+        return None
+
+
+def _pending(course: Course, step: Step) -> Hold | None:
+    if step.if_ is not None and not condition(step.if_, course.names()):
+        course.settle(step, "skipped", why=f"if: {step.if_.text} is false")
+        return None
+    if step.confirm is not None:
+        return course.ask(step, "confirm")
+    return _confirmed(course, step)
+
+
+def _confirmed(course: Course, step: Step) -> Hold | None:
+    for requirement in step.require:
+        if not condition(requirement, course.names()):
+            course.settle(step, "failed", why=f"require: {requirement.text} is false")
+            return None
+    return _KINDS[step.kind](course, step)
+
+
+def _run(course: Course, step: Step) -> Hold | None:
+    return course.attempt(step, "run")
+
+
+def _manual(course: Course, step: Step) -> Hold | None:
+    return course.ask(step, "manual")
+
+
+def _stop(course: Course, step: Step) -> Hold | None:
+    assert step.stop is not None
+    say = render(step.stop.say, course.names()) if step.stop.say else ""
+    course.settle(step, "ok", why=str(say))
+    return None
+
+
+def _wait(course: Course, step: Step) -> Hold | None:
+    return course.wait(step)
+
+
+def _enter(course: Course, step: Step) -> Hold | None:
+    course.settle(step, "entered")
+    return None
+
+
+def _answered(course: Course, step: Step) -> Hold | None:
+    if step.check is None:
+        course.settle(step, "ok", why="done by hand")
+        return None
+    return course.attempt(step, "check")
+
+
+def _checking(course: Course, step: Step) -> Hold | None:
+    return course.attempt(step, "verify")
+
+
+def _in_doubt(course: Course, step: Step) -> Hold | None:
+    state = course.run.step(step.path)
+    if step.verify is not None and not state.verified and course.at_rest(step):
+        return course.attempt(step, "verify")
+    return course.ask(step, "doubt")
+
+
+_KINDS = {"run": _run, "manual": _manual, "stop": _stop, "wait": _wait, "block": _enter}
+_TURNS = {
+    "pending": _pending,
+    "confirmed": _confirmed,
+    "waiting": _wait,
+    "answered": _answered,
+    "checking": _checking,
+    "in_doubt": _in_doubt,
+}

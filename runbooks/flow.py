@@ -1,0 +1,131 @@
+"""What may start now: a pure function of the runbook and the journal of its run.
+
+Lists run in order. A failed step ends its list; then `rescue` runs, and in every case `always`. A step that is in
+doubt holds everything until it is resolved; `rescue` never runs for it. An answer `abort` ends every list but
+`always`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from runbooks import journal
+from runbooks.document import Runbook, Step
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class At:
+    """This step comes next, or is in the middle of its course."""
+
+    step: Step
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Undo:
+    """This step's undo comes next."""
+
+    step: Step
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class End:
+    """Nothing is left. `status` ok | failed | aborted | undone; `stopped`: by a `stop`, which ends every list."""
+
+    status: str
+    say: str = ""
+    path: str = ""
+    stopped: bool = False
+
+
+def next_move(runbook: Runbook, run: journal.Run) -> At | Undo | End:
+    if run.undo is not None:
+        return _next_undo(runbook, run, run.undo.steps, run.undo.after)
+    return _section(runbook.steps, runbook.rescue, runbook.always, run)
+
+
+def every_step(runbook: Runbook) -> Iterator[Step]:
+    """All steps, blocks before their children, in the order of the file."""
+    for steps in (runbook.steps, runbook.rescue, runbook.always):
+        yield from _descend(steps)
+
+
+def _descend(steps: Sequence[Step]) -> Iterator[Step]:
+    for step in steps:
+        yield step
+        for inner in (step.block, step.rescue, step.always):
+            yield from _descend(inner)
+
+
+def find(runbook: Runbook, path: str) -> Step:
+    return next(step for step in every_step(runbook) if step.path == path)
+
+
+def _section(steps: Sequence[Step], rescue: Sequence[Step], always: Sequence[Step], run: journal.Run) -> At | End:
+    outcome = _list(steps, run, run.aborting)
+    if isinstance(outcome, At):
+        return outcome
+    if outcome.status == "failed" and rescue and not outcome.stopped:
+        outcome = _list(rescue, run, run.aborting)
+        if isinstance(outcome, At):
+            return outcome
+    last = _list(always, run, False)
+    if isinstance(last, At):
+        return last
+    return last if last.status != "ok" and outcome.status == "ok" else outcome
+
+
+def _list(steps: Sequence[Step], run: journal.Run, aborting: bool) -> At | End:
+    """Where this list stands. When the run is being aborted, no step of it starts any more."""
+    for step in steps:
+        state = run.steps.get(step.path)
+        status = state.status if state else "pending"
+        if status in journal.SETTLED:
+            if status in ("failed", "aborted"):
+                return End(status, state.why if state else "", step.path)
+            if step.stop is not None and status == "ok":
+                return End(step.stop.status, state.why if state else "", step.path, stopped=True)
+            continue
+        if aborting and status in ("pending", "confirmed", "answered") and not _begun(step, run):
+            return End("aborted", "", step.path)
+        outcome = _block(step, status, run) if step.kind == "block" else At(step)
+        if isinstance(outcome, At) or outcome.status != "ok" or outcome.stopped:
+            return outcome
+    return End("ok")
+
+
+def _block(step: Step, status: str, run: journal.Run) -> At | End:
+    gated = step.if_ is not None or step.confirm is not None or bool(step.require)
+    if gated and status != "entered":
+        return At(step)
+    outcome = _section(step.block, step.rescue, step.always, run)
+    if isinstance(outcome, End) and outcome.status == "failed" and step.continue_on_error and not outcome.stopped:
+        return End("ok")
+    return outcome
+
+
+def _begun(step: Step, run: journal.Run) -> bool:
+    return any(inner.path in run.steps for inner in _descend((*step.block, *step.rescue, *step.always)))
+
+
+def undo_order(runbook: Runbook, run: journal.Run) -> list[Step]:
+    """Steps that can be undone: `ok` and `continued` ones with an `undo`, the latest outcome first."""
+    done = [
+        (run.steps[step.path].end_order, step)
+        for step in every_step(runbook)
+        if step.undo is not None and step.path in run.steps and run.steps[step.path].status in ("ok", "continued")
+    ]
+    return [step for _, step in sorted(done, key=lambda pair: -pair[0])]
+
+
+def _next_undo(runbook: Runbook, run: journal.Run, paths: Sequence[str], after: str) -> Undo | End:
+    for path in paths:
+        status = run.step(path).status
+        if status == "kept":
+            answer = next((q.answer for q in reversed(run.questions.values()) if q.path == path), None)
+            if answer == "abort":
+                return End("aborted", "the undo was aborted", path)
+            continue
+        if status != "undone":
+            return Undo(find(runbook, path))
+    return End("undone")

@@ -1,0 +1,395 @@
+"""The journal of a run: a pure fold of its events, and the rules of doubt.
+
+`TABLE` says which status of a step follows from which happening; it is used when writing and when recovering. An
+event that it does not know for a status is an `IllegalTransition`. `judge` says what an attempt's end means.
+
+Statuses: pending, confirmed (it may act now), entered (a block whose gate was passed), waiting, answered (a person says that the manual step is done), running,
+checking (it ended well, `verify` or `check` has the last word), ok, continued (failed, and the run goes on),
+failed, skipped, in_doubt, aborted; of an undo: undoing, undo_again, undo_failed, undo_doubt, undone,
+kept (a person decided not to undo it).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from incidents import clock, events, kinds
+from incidents.errors import IllegalTransition
+
+JOURNAL = 1  # the version of these rules; a run of another major is refused
+SETTLED = frozenset({"ok", "continued", "failed", "skipped", "aborted", "undone", "kept"})
+DOUBTS = frozenset({"in_doubt", "undo_doubt"})
+
+#: status -> happening -> the status that follows
+TABLE: dict[str, dict[str, str]] = {
+    "pending": {
+        "run": "running", "wait": "waiting", "run:ok": "ok", "run:failed": "failed", "run:continued": "continued",
+        "run:skipped": "skipped", "run:entered": "entered", "answer:yes": "confirmed", "answer:done": "answered", "answer:skip": "skipped",
+        "answer:abort": "aborted",
+    },
+    "confirmed": {
+        "run": "running", "wait": "waiting", "run:ok": "ok", "run:failed": "failed", "run:continued": "continued",
+        "run:skipped": "skipped", "run:entered": "entered", "answer:yes": "confirmed", "answer:skip": "skipped",
+        "answer:abort": "aborted",
+    },
+    "entered": {},
+    "waiting": {"wait:ok": "ok", "wait:failed": "failed", "wait:continued": "continued"},
+    "answered": {"check": "answered", "check:ok": "ok", "check:failed": "pending", "run:ok": "ok"},
+    "running": {
+        "run:ok": "ok", "run:checking": "checking", "run:failed": "failed", "run:continued": "continued",
+        "run:again": "confirmed", "run:in_doubt": "in_doubt", "answer:wait": "running", "answer:stop": "running",
+    },
+    "checking": {
+        "verify": "checking", "verify:ok": "ok", "verify:no": "failed", "verify:continued": "continued",
+        "verify:in_doubt": "in_doubt",
+    },
+    "in_doubt": {
+        "verify": "in_doubt", "verify:ok": "ok", "verify:no": "confirmed", "verify:in_doubt": "in_doubt",
+        "answer:retry": "confirmed", "answer:retry-beside": "confirmed", "answer:done": "ok",
+        "answer:skip": "skipped", "answer:abort": "aborted",
+    },
+    "ok": {"undo": "undoing"},
+    "continued": {"undo": "undoing"},
+    "failed": {},
+    "skipped": {},
+    "aborted": {},
+    "undoing": {"undo:undone": "undone", "undo:failed": "undo_failed", "undo:in_doubt": "undo_doubt"},
+    "undo_again": {"undo": "undoing"},
+    "undo_failed": {
+        "answer:retry": "undo_again", "answer:retry-beside": "undo_again", "answer:done": "undone",
+        "answer:skip": "kept", "answer:abort": "kept",
+    },
+    "undo_doubt": {
+        "undo_verify": "undo_doubt", "undo_verify:ok": "undone", "undo_verify:no": "undo_again",
+        "undo_verify:in_doubt": "undo_doubt", "answer:retry": "undo_again", "answer:retry-beside": "undo_again",
+        "answer:done": "undone", "answer:skip": "kept", "answer:abort": "kept",
+    },
+    "kept": {},
+    "undone": {},
+}  # fmt: skip
+
+
+def next_status(path: str, status: str, happening: str) -> str:
+    """Raises IllegalTransition, which names both sides."""
+    try:
+        return TABLE[status][happening]
+    except KeyError:
+        raise IllegalTransition(f"step {path} is {status}; {happening} cannot follow") from None
+
+
+@dataclasses.dataclass(slots=True)
+class Attempt:
+    """One start of one part of a step. `n` names its files; `end` is None while nobody knows its outcome."""
+
+    n: int
+    path: str
+    part: str
+    number: int
+    effect: str
+    started: clock.Reading
+    command: kinds.StepStarted
+    actor: events.Actor
+    end: kinds.StepEnded | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class StepState:
+    path: str
+    status: str = "pending"
+    exit: int | None = None
+    why: str = ""
+    outputs: dict[str, Any] | None = None
+    attempts: list[Attempt] = dataclasses.field(default_factory=list)
+    ended: clock.Reading | None = None
+    end_order: int = 0  # place among the outcomes of the run, from 1
+    verified: bool = False  # verify was asked about the present doubt and did not know
+    tail: str = ""
+    by: events.Actor | None = None  # the person whose answer decided last
+    overdue: int | None = None  # the n of the attempt that was reported overdue
+
+    def last(self, *parts: str) -> Attempt | None:
+        return next((a for a in reversed(self.attempts) if a.part in (parts or ("run",))), None)
+
+    def open_attempt(self) -> Attempt | None:
+        return next((a for a in reversed(self.attempts) if a.end is None), None)
+
+    def count(self, part: str) -> int:
+        return sum(a.part == part for a in self.attempts)
+
+
+@dataclasses.dataclass(slots=True)
+class Question:
+    id: str
+    path: str
+    what: str
+    options: list[str]
+    shows: dict[str, Any]
+    asked: clock.Reading
+    answer: str | None = None
+    outputs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    by: events.Actor | None = None
+    answered_at: int | None = None
+    void: bool = False
+
+    @property
+    def open(self) -> bool:
+        return self.answer is None and not self.void
+
+
+@dataclasses.dataclass(slots=True)
+class Run:
+    """A run as its events tell it. `status`: starting running parked paused ended."""
+
+    id: str
+    stream: str = ""
+    status: str = "starting"
+    started: kinds.RunStarted | None = None
+    start: events.Event | events.Draft | None = None
+    started_at: clock.Reading | None = None
+    ended_at: clock.Reading | None = None
+    end: kinds.RunEnded | None = None
+    steps: dict[str, StepState] = dataclasses.field(default_factory=dict)
+    questions: dict[str, Question] = dataclasses.field(default_factory=dict)
+    asked: int = 0
+    requests: list[tuple[kinds.RunRequest, events.Actor]] = dataclasses.field(default_factory=list)
+    undo: kinds.UndoStarted | None = None
+    aborting: bool = False
+    outcomes: int = 0
+    last_n: int = 0
+    last_seq: int = 0
+
+    def step(self, path: str) -> StepState:
+        found = self.steps.get(path)
+        if found is None:
+            found = self.steps[path] = StepState(path)
+        return found
+
+    def open_questions(self) -> list[Question]:
+        return [q for q in self.questions.values() if q.open]
+
+    def open_attempts(self) -> list[Attempt]:
+        return [a for s in self.steps.values() for a in s.attempts if a.end is None]
+
+    def doubts(self) -> list[StepState]:
+        return [s for s in self.steps.values() if s.status in DOUBTS]
+
+    def attempt(self, n: int) -> Attempt:
+        return next(a for s in self.steps.values() for a in s.attempts if a.n == n)
+
+
+class Happened(Protocol):
+    """What a fold reads of an event or of a draft."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+    @property
+    def actor(self) -> events.Actor: ...
+
+
+def fold(run_id: str, happened: Iterable[events.Event]) -> Run:
+    run = Run(run_id)
+    for event in happened:
+        if event.run == run_id:
+            apply(run, event, clock.Reading(event.at, event.boot, event.mono))
+            run.last_seq = event.seq
+    return run
+
+
+def apply(run: Run, event: events.Event | events.Draft, when: clock.Reading) -> None:
+    """Changes `run` by one event of it. Kinds that say nothing about a run's course change nothing."""
+    change = _CHANGES.get(event.kind)
+    if change is None:
+        return
+    if isinstance(event, events.Event) and event.redacted:
+        data = None  # the course of a redacted run can no longer be told; its end can
+    else:
+        data = kinds.view(event.kind, event.data)
+    if data is not None:
+        change(run, data, event, when)
+
+
+def _run_started(run: Run, data: kinds.RunStarted, event: Any, when: clock.Reading) -> None:
+    run.stream, run.status, run.started, run.start, run.started_at = event.stream, "running", data, event, when
+
+
+def _run_parked(run: Run, data: kinds.RunParked, event: Any, when: clock.Reading) -> None:
+    run.status = "parked"
+
+
+def _run_paused(run: Run, data: kinds.RunPaused, event: Any, when: clock.Reading) -> None:
+    run.status = "paused"
+    run.requests = [r for r in run.requests if r[0].what != "pause"]
+
+
+def _run_resumed(run: Run, data: kinds.RunResumed, event: Any, when: clock.Reading) -> None:
+    run.status = "running"
+    run.requests = [r for r in run.requests if r[0].what != "pause"]
+
+
+def _run_ended(run: Run, data: kinds.RunEnded, event: Any, when: clock.Reading) -> None:
+    run.status, run.end, run.ended_at = "ended", data, when
+    run.requests, run.undo, run.aborting = [], None, False
+
+
+def _run_request(run: Run, data: kinds.RunRequest, event: Any, when: clock.Reading) -> None:
+    run.requests.append((data, event.actor))
+    run.aborting = run.aborting or data.what in ("abort", "abort-undo")
+
+
+def _undo_started(run: Run, data: kinds.UndoStarted, event: Any, when: clock.Reading) -> None:
+    run.undo, run.status, run.end, run.ended_at = data, "running", None, None
+    run.requests = [r for r in run.requests if r[0].what not in ("undo", "abort-undo")]
+
+
+def _step_started(run: Run, data: kinds.StepStarted, event: Any, when: clock.Reading) -> None:
+    step = run.step(data.path)
+    step.status = next_status(data.path, step.status, data.part)
+    step.attempts.append(Attempt(data.n, data.path, data.part, data.attempt, data.effect, when, data, event.actor))
+    run.last_n = max(run.last_n, data.n)
+    if run.status == "parked":
+        run.status = "running"
+
+
+def _step_ended(run: Run, data: kinds.StepEnded, event: Any, when: clock.Reading) -> None:
+    step = run.step(data.path)
+    step.status = next_status(data.path, step.status, f"{data.part}:{data.status}")
+    if data.n is not None:
+        next(a for a in step.attempts if a.n == data.n).end = data
+    step.why = data.why
+    step.verified = data.part in ("verify", "undo_verify") and step.status in DOUBTS
+    if data.part in ("run", "check"):
+        step.exit, step.tail = data.exit, data.tail
+    if step.status == "ok":
+        step.outputs = {**(step.outputs or {}), **data.outputs}
+    if step.status in SETTLED:
+        run.outcomes += 1
+        step.ended, step.end_order = when, run.outcomes
+
+
+def _step_overdue(run: Run, data: kinds.StepOverdue, event: Any, when: clock.Reading) -> None:
+    run.step(data.path).overdue = data.n
+
+
+def _asked(run: Run, data: kinds.QuestionAsked, event: Any, when: clock.Reading) -> None:
+    run.asked += 1
+    run.questions[data.question] = Question(data.question, data.path, data.what, data.options, data.shows, when)
+
+
+def _answered(run: Run, data: kinds.QuestionAnswered, event: Any, when: clock.Reading) -> None:
+    question = run.questions[data.question]
+    if not question.open:  # void meanwhile: the answer stays in the record and changes nothing
+        return
+    question.answer, question.outputs, question.by = data.answer, dict(data.outputs), event.actor
+    question.answered_at = when.at
+    step = run.step(data.path)
+    step.status = next_status(data.path, step.status, f"answer:{data.answer}")
+    step.by, step.verified = event.actor, False
+    if step.status == "ok":
+        step.outputs = {**(step.outputs or {}), **data.outputs}
+        step.why = "a person says that it happened"
+    elif step.status == "skipped":
+        step.outputs = None
+    elif step.status == "aborted":
+        run.aborting = True
+    if step.status in SETTLED:
+        run.outcomes += 1
+        step.ended, step.end_order = when, run.outcomes
+    if run.status == "parked":
+        run.status = "running"
+
+
+def _void(run: Run, data: kinds.QuestionVoid, event: Any, when: clock.Reading) -> None:
+    run.questions[data.question].void = True
+
+
+_CHANGES: dict[str, Any] = {
+    "run.started": _run_started,
+    "run.parked": _run_parked,
+    "run.paused": _run_paused,
+    "run.resumed": _run_resumed,
+    "run.ended": _run_ended,
+    "run.request": _run_request,
+    "undo.started": _undo_started,
+    "step.started": _step_started,
+    "step.ended": _step_ended,
+    "step.overdue": _step_overdue,
+    "question.asked": _asked,
+    "question.answered": _answered,
+    "question.void": _void,
+}
+
+
+# -- what an attempt's end means -----------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finish:
+    """How an attempt ended, whoever saw it: the keeper's answer, or what recovery found.
+
+    `stopping` is why it was stopped, None when it was left alone; `lost` that nobody saw its end; `unstarted`
+    why the program could not be started at all.
+    """
+
+    exit: int | None = None
+    signal: int | None = None
+    stopping: str | None = None
+    lost: str | None = None
+    unstarted: str | None = None
+    survivors: tuple[str, ...] = ()
+
+
+SIGNAL_EXITS = range(129, 160)  # a shell reports 128 + the signal that killed its last command
+
+
+def own_exit(finish: Finish) -> bool:
+    """Did the attempt end by an exit status of its own (design, section 6, rule 2)?"""
+    return (
+        finish.exit is not None
+        and finish.exit not in SIGNAL_EXITS
+        and finish.stopping is None
+        and finish.lost is None
+    )
+
+
+def describe(finish: Finish) -> str:
+    """How it ended, in words."""
+    if finish.unstarted is not None:
+        return finish.unstarted
+    if finish.stopping is not None:
+        why = {"timeout": "its time was up", "person": "a person stopped it"}.get(finish.stopping, finish.stopping)
+        return f"stopped: {why}"
+    if finish.lost is not None:
+        return finish.lost
+    if finish.signal is not None:
+        return f"killed by signal {finish.signal}"
+    if finish.exit in SIGNAL_EXITS:
+        return f"exit {finish.exit}: signal {finish.exit - 128} killed it"  # type: ignore[operator]
+    return f"exit {finish.exit}"
+
+
+def judge(effect: str, finish: Finish) -> tuple[str, str]:
+    """What the end of a `run` or `undo` attempt means: (`ok` | `failed` | `in_doubt`, why).
+
+    An unsafe attempt without an exit status of its own is in doubt; a read or idempotent one has failed.
+    """
+    if finish.unstarted is not None:
+        return "failed", describe(finish)
+    if own_exit(finish):
+        return ("ok", "") if finish.exit == 0 else ("failed", describe(finish))
+    return ("in_doubt" if effect == "unsafe" else "failed"), describe(finish)
+
+
+def judge_verify(no: frozenset[int], finish: Finish) -> tuple[str, str]:
+    """What a `verify` says: (`ok` it happened | `no` it did not | `in_doubt`, why).
+
+    Only exit 0 and the exits that the runbook lists under `no:` are answers; everything else is still doubt.
+    """
+    if own_exit(finish) and finish.exit == 0:
+        return "ok", "verify says that it happened"
+    if finish.exit is not None and own_exit(finish) and finish.exit in no:
+        return "no", f"verify says that it did not happen (exit {finish.exit})"
+    return "in_doubt", f"verify does not know: {describe(finish)}"

@@ -1,0 +1,81 @@
+"""The end of a run, and undo: done steps in reverse order of their outcomes, each journaled like any act."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from incidents import kinds
+from incidents.errors import BadInput
+from runbooks import flow, journal
+from runbooks.document import Step
+
+if TYPE_CHECKING:
+    from runbooks.course import Course, Hold
+
+EXITS = {"ok": 0, "failed": 1, "aborted": 1}
+
+
+def begin(course: Course, end: flow.End) -> bool:
+    """Starts the undo that a person asked for, when there is something to undo."""
+    if not any(request.what in ("undo", "abort-undo") for request, _ in course.run.requests):
+        return False
+    steps = [step.path for step in flow.undo_order(course.runbook, course.run)]
+    if not steps:
+        return False
+    course.scribe.emit("undo.started", kinds.UndoStarted(steps, after=end.status)._asdict())
+    return True
+
+
+def advance(course: Course, step: Step) -> Hold | None:
+    """One turn of one step's undo; the first failure or doubt stops and asks."""
+    state = course.run.step(step.path)
+    if (attempt := state.open_attempt()) is not None:
+        return course.follow(step, attempt)
+    if state.status == "undo_doubt" and not state.verified and step.undo and step.undo.verify and course.at_rest(step):
+        return course.attempt(step, "undo_verify")
+    if state.status in ("undo_failed", "undo_doubt"):
+        return course.ask(step, "undo")
+    try:
+        return course.attempt(step, "undo")
+    except BadInput as problem:  # the undo cannot even be rendered: a person must know, and decide
+        _cannot(course, step, problem)
+        return course.ask(step, "undo")
+
+
+def _cannot(course: Course, step: Step, problem: BadInput) -> None:
+    state = course.run.step(step.path)
+    n, number = course.run.last_n + 1, state.count("undo") + 1
+    intent = kinds.StepStarted(step.path, step.name, n, number, "read", part="undo")
+    course.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{course.run.id}:start:{n}")
+    outcome = kinds.StepEnded(step.path, "failed", n=n, part="undo", attempt=number, why=str(problem))
+    course.scribe.emit("step.ended", outcome._asdict(), step=step.path, key=f"{course.run.id}:end:{n}")
+
+
+def record_end(course: Course, end: flow.End) -> None:
+    """The run's last event; with it ends the incident that the run declared, when nobody else wrote to it."""
+    run = course.run
+    asked_after_the_end = run.undo is not None and run.undo.after != "aborted"
+    status = "ok" if end.status == "ok" else end.status
+    code = (0 if asked_after_the_end else 1) if status == "undone" else EXITS[status]
+    course.scribe.emit("run.ended", kinds.RunEnded(status, code, end.say)._asdict())
+    started = run.started
+    if started is not None and started.closes and status == "ok" and _alone(course):
+        course.scribe.emit(
+            "incident.resolved", kinds.IncidentResolved(by_run=run.id)._asdict(), milestone="resolved"
+        )
+    course.scribe.flush()
+
+
+def _alone(course: Course) -> bool:
+    """Is every event of the incident this run's own?"""
+    after = 0
+    while page := course.scribe.store.read(course.run.stream, after=after):
+        after = page[-1].seq
+        if any(event.run != course.run.id for event in page):
+            return False
+    return True
+
+
+def doubts(run: journal.Run) -> list[str]:
+    """What stands in the way of an undo: steps whose doubt nobody has answered."""
+    return [state.path for state in run.doubts()]
