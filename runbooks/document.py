@@ -1,0 +1,168 @@
+"""A runbook as data: what `load` makes of a file. Nothing here can change, nothing here does anything.
+
+NamedTuples, not dataclasses: twenty dataclasses cost 14 ms at every start, these 2. Durations are µs. The keys of
+the file and their rules are in `keys.py`, one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+from runbooks.expressions import Expr as Expr
+from runbooks.expressions import Template as Template
+from runbooks.inputs import InputSpec as InputSpec
+from runbooks.inputs import OutputSpec as OutputSpec
+from runbooks.quoting import Script as Script
+
+Kind: TypeAlias = Literal["run", "manual", "stop", "wait", "block"]
+Effect: TypeAlias = Literal["read", "idempotent", "unsafe"]
+
+GRACE = 5_000_000
+DEFAULT_TIMEOUT = 300_000_000  # of what is read or idempotent
+VERIFY_TIMEOUT = 60_000_000
+OVERDUE_AFTER = 300_000_000  # an unsafe step without a timeout is not killed, but everybody is told
+POLL = 2_000_000  # between two looks of `until`, where `delay` says nothing else
+
+
+class ArgvTemplate(tuple[Template, ...]):
+    """A program and its arguments, one an item, whatever its value holds."""
+
+    __slots__ = ()
+
+
+Command: TypeAlias = Script | ArgvTemplate
+
+
+class Retry(NamedTuple):
+    """At most `max` attempts after the first (None: the step's `until` is bounded by its `timeout` alone); the n-th
+    waits delay * backoff**(n-1) µs. `on_exit` empty is any."""
+
+    max: int | None
+    delay: int | None = None
+    backoff: float = 1.0
+    on_exit: frozenset[int] = frozenset()
+
+
+class Verify(NamedTuple):
+    """Asks whether an act happened: exit 0 yes, an exit in `no` no, anything else is doubt. `outputs` are the step's
+    own where it happened. `after` also checks a success."""
+
+    run: Command
+    no: frozenset[int] = frozenset()
+    after: bool = False
+    timeout: int = VERIFY_TIMEOUT
+    outputs: Mapping[str, OutputSpec] = {}
+
+
+class Undo(NamedTuple):
+    """Takes a step back. `timeout` None: never killed by the clock."""
+
+    run: Command
+    effect: Effect = "unsafe"
+    verify: Verify | None = None
+    timeout: int | None = None
+
+
+class Check(NamedTuple):
+    """A read that proves that a person did the manual step: exit 0."""
+
+    run: Command
+    timeout: int = DEFAULT_TIMEOUT
+
+
+class Change(NamedTuple):
+    """The change record: which file, unit or key, its old and its new value."""
+
+    what: Template
+    from_: Template | None = None
+    to: Template | None = None
+
+
+class Stop(NamedTuple):
+    """Ends the run."""
+
+    status: Literal["ok", "failed"]
+    say: Template | None = None
+
+
+class Wait(NamedTuple):
+    """Waits for a time (µs, or a template that yields a duration), or until an expression holds, at most `for_`."""
+
+    for_: int | Template | None = None
+    until: Expr | None = None
+
+
+class Step(NamedTuple):
+    """One step. `effect` says what its `run` does; other kinds have `read`, because what they start only reads.
+
+    `timeout` None is an unsafe step without a bound. `where` is (line, column) in the runbook's file.
+    """
+
+    path: str
+    kind: Kind
+    name: str
+    id: str | None = None
+    run: Command | None = None
+    effect: Effect = "read"
+    timeout: int | None = DEFAULT_TIMEOUT
+    grace: int = GRACE
+    retry: Retry | None = None
+    until: Expr | None = None
+    if_: Expr | None = None
+    env: Mapping[str, Template] = {}
+    inherit: tuple[str, ...] = ()
+    outputs: Mapping[str, OutputSpec] = {}
+    verify: Verify | None = None
+    undo: Undo | None = None
+    confirm: Template | None = None
+    require: tuple[Expr, ...] = ()
+    continue_on_error: bool = False
+    change: Change | None = None
+    user: Template | None = None
+    manual: Template | None = None
+    check: Check | None = None
+    stop: Stop | None = None
+    wait: Wait | None = None
+    block: tuple[Step, ...] = ()
+    rescue: tuple[Step, ...] = ()
+    always: tuple[Step, ...] = ()
+    where: tuple[int, int] = (0, 0)
+
+
+class Runbook(NamedTuple):
+    """A runbook as loaded. `text` is the file's text and `digest` the SHA-256 of its UTF-8, in hex: what a run pins."""
+
+    name: str
+    steps: tuple[Step, ...]
+    text: str
+    digest: str
+    path: str
+    description: str = ""
+    severity: str | None = None
+    inputs: Mapping[str, InputSpec] = {}
+    lock: tuple[Template, ...] = ()
+    allow: tuple[str, ...] = ()
+    rescue: tuple[Step, ...] = ()
+    always: tuple[Step, ...] = ()
+
+    def walk(self) -> Iterator[Step]:
+        """Every step in the order of the file, blocks before what is in them."""
+        yield from walk(self.steps)
+        yield from walk(self.rescue)
+        yield from walk(self.always)
+
+    def step(self, path: str) -> Step:
+        """The step with that path. Raises KeyError."""
+        for step in self.walk():
+            if step.path == path:
+                return step
+        raise KeyError(path)
+
+
+def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
+    for step in steps:
+        yield step
+        yield from walk(step.block)
+        yield from walk(step.rescue)
+        yield from walk(step.always)
