@@ -6,11 +6,13 @@ first. What a question shows is all that a person needs to decide; every surface
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from incidents import kinds
-from incidents.errors import AlreadyAnswered, KeyConflict
+from incidents.errors import AlreadyAnswered, BadInput, KeyConflict, NotFound, Refused
 from incidents.events import Actor, Draft, Event
+from incidents.store.protocol import KeyUsed, Store
 from runbooks import journal
 
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -47,7 +49,11 @@ def key(question: str) -> str:
 def asked(run: journal.Run, path: str, what: str, shows: dict[str, Any]) -> dict[str, Any]:
     """The data of a new question of `run`."""
     return kinds.QuestionAsked(
-        question=f"{run.id}:{path}:{what}:{run.asked + 1}", path=path, what=what, options=list(OPTIONS[what]), shows=shows
+        question=f"{run.id}:{path}:{what}:{run.asked + 1}",
+        path=path,
+        what=what,
+        options=list(OPTIONS[what]),
+        shows=shows,
     )._asdict()
 
 
@@ -56,15 +62,88 @@ def answer(
     body: str = "", beside: bool = False,
 ) -> Draft:  # fmt: skip
     """The draft of one person's answer."""
-    data = kinds.QuestionAnswered(question.id, question.path, "retry-beside" if beside else word, outputs or {})
+    data = kinds.QuestionAnswered(
+        question.id, question.path, "retry-beside" if beside else word, outputs or {}
+    )
     return Draft(
         stream=run.stream, kind="question.answered", actor=actor, data=data._asdict(), body=body, run=run.id,
         step=question.path, key=key(question.id), mode=run.start.mode if run.start else "real",
     )  # fmt: skip
 
 
-def already(conflict: KeyConflict, stored: Event | None) -> AlreadyAnswered:
+def record(store: Store, draft: Draft) -> Event:
+    """Writes one person's answer. Raises AlreadyAnswered naming who was first."""
+    try:
+        return store.append([draft])[0]
+    except KeyUsed as used:
+        raise already(used.event) from None
+    except KeyConflict:
+        raise already(None) from None
+
+
+def already(stored: Event | None) -> AlreadyAnswered:
     """What the second of two people reads."""
     if stored is None or stored.redacted:
         return AlreadyAnswered("somebody answered this question before you")
     return AlreadyAnswered(f"{stored.actor.id} answered {stored.data['answer']!r} before you")
+
+
+def open_runs(store: Store) -> Iterator[journal.Run]:
+    for row in store.runs(open_only=True):
+        yield journal.fold(row.run, store.events(row.stream))
+
+
+def read_run(store: Store, name: str) -> journal.Run:
+    """Raises NotFound."""
+    row = store.run(name)
+    if row is None:
+        raise NotFound(f"there is no run {name}", hint="howdah list shows what there is")
+    return journal.fold(name, store.events(row.stream))
+
+
+def find(store: Store, address: str | None, word: str) -> tuple[journal.Run, journal.Question]:
+    """The open question that `[RUN/]PATH`, or the shortest part that names one, means; None is the only one.
+
+    Raises NotFound, BadInput (several), AlreadyAnswered, Refused (`word` is no answer to it).
+    """
+    run_part, path = _split(address)
+    runs = [read_run(store, run_part)] if run_part else list(open_runs(store))
+    matching = [(run, q) for run in runs for q in run.questions.values() if _means(path, q.path)]
+    found = [(run, q) for run, q in matching if q.open]
+    if len(found) > 1:
+        exact = [(run, q) for run, q in found if q.path == path]
+        found = exact if len(exact) == 1 else found
+    if len(found) > 1:
+        names = ", ".join(f"{run.id}/{q.path} ({q.what})" for run, q in found)
+        raise BadInput(f"several questions are open: {names}", hint="name one of them")
+    if not found:
+        _explain(matching, address)
+    run, question = found[0]
+    if word not in question.options:
+        raise Refused(
+            f"{run.id}/{question.path} asks for {', '.join(question.options)}",
+            hint=f"howdah attach {run.id} shows it",
+        )
+    return run, question
+
+
+def _split(address: str | None) -> tuple[str, str]:
+    if address is None:
+        return "", ""
+    head, slash, rest = address.partition("/")
+    if head.startswith("run-"):
+        return head, rest if slash else ""
+    return "", address
+
+
+def _means(part: str, path: str) -> bool:
+    return not part or path == part or path.endswith("/" + part)
+
+
+def _explain(matching: list[tuple[journal.Run, journal.Question]], address: str | None) -> None:
+    answered = [q for _, q in matching if q.answer is not None]
+    if answered and address is not None:
+        last = answered[-1]
+        raise AlreadyAnswered(f"{last.by.id if last.by else 'somebody'} answered {last.answer!r} before you")
+    what = f"no question is open for {address}" if address else "no question is open"
+    raise NotFound(what, hint="howdah steps RUN shows where a run stands")

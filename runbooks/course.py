@@ -12,16 +12,15 @@ from incidents.errors import BadInput
 from incidents.events import Evidence
 from runbooks import attempt as witnesses
 from runbooks import consent, flow, inputs, journal
-from runbooks.document import Runbook, Step
-from runbooks.expressions import Value, condition, render
-from runbooks.keeper import Ended, Keeper, Order, Output
+from runbooks.document import OVERDUE_AFTER, POLL, Command, Runbook, Step
+from runbooks.expressions import Value, condition, render_argv, render_text
+from runbooks.keeper import Ended, Keeper
 from runbooks.process import crash_point
 from runbooks.quoting import Script
 from runbooks.scribe import OUTCOME_ROOM, Scribe
 from runbooks.surroundings import Surroundings
 
 LOOK = 100_000  # µs between two looks at the record while a step runs
-OVERDUE = 5 * clock.MINUTE  # an unsafe step without a bound is reported after this
 REST = 60 * clock.SECOND  # how long verify waits for what is left of an attempt, where it has no timeout
 INLINE = 8_192  # bytes of output that live in the outcome itself
 
@@ -105,25 +104,27 @@ class Course:
 
     def _shows(self, step: Step, what: str) -> dict[str, Any]:
         """Everything a person needs to decide; values are those of this moment."""
-        state, names = self.run.step(step.path), self.names()
-        template = step.manual if what == "manual" else step.confirm
+        state = self.run.step(step.path)
         shows: dict[str, Any] = {"name": step.name, "effect": step.effect, "undo": step.undo is not None}
-        if template is not None and what in ("confirm", "manual"):
-            shows["text"] = str(render(template, names))
+        if what in ("doubt", "undo", "overdue"):
+            return shows | self._doubt(state)
+        names = self.names()
+        template = step.manual if what == "manual" else step.confirm
+        if template is not None:
+            shows["text"] = str(render_text(template, names))
         if isinstance(step.run, Script):
             shows["script"] = step.run.text
         elif step.run is not None:
-            shows["argv"] = [str(render(item, names)) for item in step.run]
+            shows["argv"] = [str(word) for word in render_argv(step.run.items, names)]
         if step.env:
-            shows["env"] = {name: str(render(item, names)) for name, item in step.env.items()}
+            shows["env"] = {name: str(render_text(item, names)) for name, item in step.env.items()}
         if step.change is not None:
+            parts = {"what": step.change.what, "from": step.change.from_, "to": step.change.to}
             shows["change"] = {
-                field: str(render(template, names))
-                for field in ("what", "from_", "to")
-                if (template := getattr(step.change, field)) is not None
+                key: str(render_text(part, names)) for key, part in parts.items() if part is not None
             }
-        if what in ("doubt", "undo"):
-            shows |= self._doubt(state)
+        if step.block:
+            shows["steps"] = [inner.name for inner in step.block]
         if what == "manual" and state.why:
             shows["before"] = state.why
         return shows
@@ -149,14 +150,25 @@ class Course:
         state = self.run.step(step.path)
         n, number = self.run.last_n + 1, state.count(part) + 1
         command, effect, timeout = _part(step, part)
-        act = self.around.act(
-            step, command, self.run, n=n, number=number, effect=effect, timeout=timeout, grace=step.grace
-        )
+        try:
+            act = self.around.act(step, command, self.run, n=n, number=number, timeout=timeout)
+        except BadInput as problem:
+            if part == "run":
+                raise
+            self._cannot(step, part, n, number, problem)
+            return None
         crash_point(f"before-intent:{step.path}")
         self._prepare(n)
         self.scribe.store.ready_for(OUTCOME_ROOM)
         intent = kinds.StepStarted(
-            path=step.path, name=step.name, n=n, attempt=number, effect=effect, part=part, timeout=timeout, **act.shown
+            path=step.path,
+            name=step.name,
+            n=n,
+            attempt=number,
+            effect=effect,
+            part=part,
+            timeout=timeout,
+            **act.shown,
         )
         self.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{self.run.id}:start:{n}")
         self.scribe.flush()
@@ -168,6 +180,14 @@ class Course:
         attempt = state.open_attempt()
         assert attempt is not None
         return self.follow(step, attempt)
+
+    def _cannot(self, step: Step, part: str, n: int, number: int, problem: BadInput) -> None:
+        """A check, verify or undo that cannot even be rendered: it answers nothing, and the record says why."""
+        intent = kinds.StepStarted(step.path, step.name, n, number, "read", part=part)
+        self.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{self.run.id}:start:{n}")
+        status = "in_doubt" if part in ("verify", "undo_verify") else "failed"
+        outcome = kinds.StepEnded(step.path, status, n=n, part=part, attempt=number, why=str(problem))
+        self.scribe.emit("step.ended", outcome._asdict(), step=step.path, key=f"{self.run.id}:end:{n}")
 
     def _prepare(self, n: int) -> None:
         if self._prepared < n:
@@ -185,7 +205,9 @@ class Course:
         crash_point(f"after-outcome:{step.path}")
         return None
 
-    def _await(self, step: Step, attempt: journal.Attempt) -> tuple[journal.Finish, Ended | None, bool] | None:
+    def _await(
+        self, step: Step, attempt: journal.Attempt
+    ) -> tuple[journal.Finish, Ended | None, bool] | None:
         """(how it ended, what the keeper said, recovered by a later driver?)."""
         recovered = attempt.n not in self._ends and not self.keeper.has(attempt.n)
         while True:
@@ -209,9 +231,15 @@ class Course:
                 self.run.requests.remove((request, _actor))
                 self.keeper.stop(attempt.n, "person")
         ran = clock.between(attempt.started, clock.read()).micros or 0
-        if attempt.command.timeout is None and ran > OVERDUE and self.run.step(step.path).overdue != attempt.n:
+        if (
+            attempt.command.timeout is None
+            and ran > OVERDUE_AFTER
+            and self.run.step(step.path).overdue != attempt.n
+        ):
             overdue = {"path": step.path, "n": attempt.n, "ran": ran}
-            self.scribe.emit("step.overdue", overdue, step=step.path, key=f"{self.run.id}:overdue:{attempt.n}")
+            self.scribe.emit(
+                "step.overdue", overdue, step=step.path, key=f"{self.run.id}:overdue:{attempt.n}"
+            )
             self.scribe.flush()
 
     def at_rest(self, step: Step) -> bool:
@@ -231,7 +259,12 @@ class Course:
     # -- outcomes --------------------------------------------------------------------------------------------
 
     def _outcome(
-        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, ended: Ended | None, recovered: bool
+        self,
+        step: Step,
+        attempt: journal.Attempt,
+        finish: journal.Finish,
+        ended: Ended | None,
+        recovered: bool,
     ) -> None:
         raw = witnesses.read_output(self.runs_dir, attempt.n)
         status, why, outputs = self._judge(step, attempt, finish, raw)
@@ -248,7 +281,11 @@ class Course:
             services=[str(s) for s in ended.services] if ended is not None else [],
         )  # fmt: skip
         self.scribe.emit(
-            "step.ended", data._asdict(), step=step.path, key=f"{self.run.id}:end:{attempt.n}", evidence=evidence
+            "step.ended",
+            data._asdict(),
+            step=step.path,
+            key=f"{self.run.id}:end:{attempt.n}",
+            evidence=evidence,
         )
         if status == "again":
             self._rest_between(step, attempt.number)
@@ -261,7 +298,9 @@ class Course:
             return ()
         store = self.scribe.store
         return tuple(
-            store.adopt_blob(path, media_type="application/octet-stream", name=f"{self.run.id}/{n}.out.{index}")
+            store.adopt_blob(
+                path, media_type="application/octet-stream", name=f"{self.run.id}/{n}.out.{index}"
+            )
             for index, path in enumerate(segments)
         )
 
@@ -277,7 +316,11 @@ class Course:
             case "verify":
                 assert step.verify is not None
                 status, why = journal.judge_verify(step.verify.no, finish)
-                if status == "no" and self.run.step(step.path).status == "checking" and step.continue_on_error:
+                if (
+                    status == "no"
+                    and self.run.step(step.path).status == "checking"
+                    and step.continue_on_error
+                ):
                     status = "continued"
                 return status, why, self._verify_outputs(step, status, raw)
             case "undo_verify":
@@ -318,14 +361,18 @@ class Course:
             holds = condition(step.until, {**self.names(), "result": result})
         except BadInput as problem:
             return "failed", str(problem)
-        return ("ok", "") if holds else ("failed", f"until: {step.until.text} does not hold (exit {finish.exit})")
+        return (
+            ("ok", "")
+            if holds
+            else ("failed", f"until: {step.until.text} does not hold (exit {finish.exit})")
+        )
 
     def _again(self, step: Step, attempt: journal.Attempt, finish: journal.Finish) -> bool:
         """May a failed attempt be made again by itself? Never an unsafe one."""
         if step.effect == "unsafe" or finish.stopping == "person" or self.run.aborting:
             return False
         retry = step.retry
-        if retry is not None and retry.max is not None:
+        if retry is not None:
             if retry.on_exit and finish.exit not in retry.on_exit and step.until is None:
                 return False
             return attempt.number <= retry.max
@@ -337,11 +384,7 @@ class Course:
 
     def _rest_between(self, step: Step, number: int) -> None:
         retry = step.retry
-        delay = retry.delay if retry is not None and retry.delay is not None else 0
-        if step.until is not None and not delay:
-            delay = 2 * clock.SECOND
-        if retry is not None and retry.backoff:
-            delay = int(delay * retry.backoff ** (number - 1))
+        delay = int(retry.delay * retry.backoff ** (number - 1)) if retry is not None else POLL
         self.scribe.flush()
         self._sleep_until(clock.monotonic() + delay)
 
@@ -355,12 +398,6 @@ class Course:
             if self.run.requests:
                 return False
         return True
-
-    def wait(self, step: Step) -> Hold | None:
-        """A `wait` step: its deadline counts from its first event, so a restart does not begin it again."""
-        from runbooks import waiting
-
-        return waiting.wait(self, step)
 
     def hold(self, hold: Hold) -> Stay | None:
         """Nothing can go on by itself: parks, and waits for an answer as long as somebody may give one here."""
@@ -399,10 +436,11 @@ class Course:
         return True
 
 
-def _part(step: Step, part: str) -> tuple[Any, str, int | None]:
+def _part(step: Step, part: str) -> tuple[Command, str, int | None]:
     """(command, effect, timeout) of a part."""
     match part:
         case "run":
+            assert step.run is not None
             return step.run, step.effect, step.timeout
         case "check":
             assert step.check is not None

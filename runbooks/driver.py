@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from incidents.errors import BadInput, HowdahError, Refused
+from incidents.errors import HowdahError, Refused
 from runbooks.keeper import Keeper
 
 PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
@@ -37,7 +37,8 @@ class Start:
     file: str
     inputs: dict[str, Any]
     secrets: dict[str, str]
-    incident: str | None  # None: the run declares one
+    prompted: dict[str, str]  # secrets that were typed; they travel by fork or pipe and are never recorded
+    incident: str | None  # None: the only open one, else the run declares one
     title: str
     severity: str
     actor: dict[str, Any]
@@ -57,6 +58,7 @@ class Resume:
     store: str
     run: str
     attended: bool
+    prompted: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -95,11 +97,15 @@ def run_dir(store: str, run: str) -> str:
 
 
 def make_run_dir(store: str, run: str) -> str:
-    """Creates FILE.runs/RUN with the store's modes. Raises StoreError."""
+    """Creates FILE.runs/RUN with the store's modes, where a store may lie. Raises StoreError."""
     from incidents.store import place
 
-    place.check(store)
-    return place.make_run_dir(store, run)
+    place.check_file(store)
+    mode = place.modes(os.path.dirname(store)).folder
+    folder = run_dir(store, run)
+    for path in (os.path.dirname(folder), folder):
+        place.make_folder(path, mode)
+    return folder
 
 
 def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
@@ -175,7 +181,14 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
         print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
     except Exception as problem:  # noqa: BLE001 - the last word of this process: logged whole, and told
         traceback.print_exc()
-        code, error = 1, {"code": "driver", "message": f"the driver failed: {problem}", "hint": f"see {folder}/driver.log"}
+        code, error = (
+            1,
+            {
+                "code": "driver",
+                "message": f"the driver failed: {problem}",
+                "hint": f"see {folder}/driver.log",
+            },
+        )
     keeper.close()
     _say(pipe, b"exit %d %s\n" % (code, json.dumps(error).encode()))
     return code
@@ -201,7 +214,7 @@ def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callabl
                 raise Refused(f"a driver is at work on {what.run}", hint=f"howdah attach {what.run}")
             if isinstance(what, Start):
                 course = recover.begin(store, what, folder, keeper)
-                what = Resume(store=what.store, run=what.run, attended=what.attended)
+                what = Resume(store=what.store, run=what.run, attended=what.attended, prompted=what.prompted)
             else:
                 course = recover.resume(store, what, folder, keeper)
             course.scribe.on_commit = on_commit
@@ -240,6 +253,14 @@ def take_lock(folder: str) -> int | None:
     return None
 
 
+def wake(store: str, run: str) -> bool:
+    """Starts a driver for a run that has none; False where one is at work and will see the news itself."""
+    if not lock_is_free(run_dir(store, run)):
+        return False
+    os.close(spawn(Resume(store=store, run=run, attended=False)).pipe)
+    return True
+
+
 def lock_is_free(folder: str) -> bool:
     """Does no driver work on this run? Looks, and lets go at once."""
     try:
@@ -265,8 +286,6 @@ def main() -> int:
     keeper = Keeper.adopt(folder) or Keeper.start(folder)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.chdir("/")
-    if what.run == "":
-        raise BadInput("no run")
     return serve(what, folder, keeper, pipe)
 
 

@@ -8,10 +8,10 @@ the act, the outcome shares a commit with the next intent.
 from __future__ import annotations
 
 from incidents.errors import BadInput
-from runbooks import flow
+from runbooks import flow, waiting
 from runbooks.course import Course, Hold, Stay
 from runbooks.document import Step
-from runbooks.expressions import condition, render
+from runbooks.expressions import condition, render_text
 
 
 def drive(course: Course) -> Stay:
@@ -37,7 +37,9 @@ def advance(course: Course, step: Step) -> Hold | None:
         if state.status != "waiting" and (attempt := state.open_attempt()) is not None:
             return course.follow(step, attempt)
         return _TURNS[state.status](course, step)
-    except BadInput as problem:  # an expression met a value that it cannot use: the step's failure, not the run's
+    except (
+        BadInput
+    ) as problem:  # an expression met a value that it cannot use: the step's failure, not the run's
         course.settle(step, "failed", why=str(problem))
         return None
 
@@ -69,13 +71,13 @@ def _manual(course: Course, step: Step) -> Hold | None:
 
 def _stop(course: Course, step: Step) -> Hold | None:
     assert step.stop is not None
-    say = render(step.stop.say, course.names()) if step.stop.say else ""
-    course.settle(step, "ok", why=str(say))
+    say = str(render_text(step.stop.say, course.names())) if step.stop.say else ""
+    course.settle(step, "ok", why=say)
     return None
 
 
 def _wait(course: Course, step: Step) -> Hold | None:
-    return course.wait(step)
+    return waiting.wait(course, step)
 
 
 def _enter(course: Course, step: Step) -> Hold | None:

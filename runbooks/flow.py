@@ -61,7 +61,9 @@ def find(runbook: Runbook, path: str) -> Step:
     return next(step for step in every_step(runbook) if step.path == path)
 
 
-def _section(steps: Sequence[Step], rescue: Sequence[Step], always: Sequence[Step], run: journal.Run) -> At | End:
+def _section(
+    steps: Sequence[Step], rescue: Sequence[Step], always: Sequence[Step], run: journal.Run
+) -> At | End:
     outcome = _list(steps, run, run.aborting)
     if isinstance(outcome, At):
         return outcome
@@ -99,7 +101,12 @@ def _block(step: Step, status: str, run: journal.Run) -> At | End:
     if gated and status != "entered":
         return At(step)
     outcome = _section(step.block, step.rescue, step.always, run)
-    if isinstance(outcome, End) and outcome.status == "failed" and step.continue_on_error and not outcome.stopped:
+    if (
+        isinstance(outcome, End)
+        and outcome.status == "failed"
+        and step.continue_on_error
+        and not outcome.stopped
+    ):
         return End("ok")
     return outcome
 
@@ -113,7 +120,9 @@ def undo_order(runbook: Runbook, run: journal.Run) -> list[Step]:
     done = [
         (run.steps[step.path].end_order, step)
         for step in every_step(runbook)
-        if step.undo is not None and step.path in run.steps and run.steps[step.path].status in ("ok", "continued")
+        if step.undo is not None
+        and step.path in run.steps
+        and run.steps[step.path].status in ("ok", "continued")
     ]
     return [step for _, step in sorted(done, key=lambda pair: -pair[0])]
 

@@ -213,7 +213,13 @@ def apply(run: Run, event: events.Event | events.Draft, when: clock.Reading) -> 
 
 
 def _run_started(run: Run, data: kinds.RunStarted, event: Any, when: clock.Reading) -> None:
-    run.stream, run.status, run.started, run.start, run.started_at = event.stream, "running", data, event, when
+    run.stream, run.status, run.started, run.start, run.started_at = (
+        event.stream,
+        "running",
+        data,
+        event,
+        when,
+    )
 
 
 def _run_parked(run: Run, data: kinds.RunParked, event: Any, when: clock.Reading) -> None:
@@ -248,7 +254,9 @@ def _undo_started(run: Run, data: kinds.UndoStarted, event: Any, when: clock.Rea
 def _step_started(run: Run, data: kinds.StepStarted, event: Any, when: clock.Reading) -> None:
     step = run.step(data.path)
     step.status = next_status(data.path, step.status, data.part)
-    step.attempts.append(Attempt(data.n, data.path, data.part, data.attempt, data.effect, when, data, event.actor))
+    step.attempts.append(
+        Attempt(data.n, data.path, data.part, data.attempt, data.effect, when, data, event.actor)
+    )
     run.last_n = max(run.last_n, data.n)
     if run.status == "parked":
         run.status = "running"
@@ -276,7 +284,9 @@ def _step_overdue(run: Run, data: kinds.StepOverdue, event: Any, when: clock.Rea
 
 def _asked(run: Run, data: kinds.QuestionAsked, event: Any, when: clock.Reading) -> None:
     run.asked += 1
-    run.questions[data.question] = Question(data.question, data.path, data.what, data.options, data.shows, when)
+    run.questions[data.question] = Question(
+        data.question, data.path, data.what, data.options, data.shows, when
+    )
 
 
 def _answered(run: Run, data: kinds.QuestionAnswered, event: Any, when: clock.Reading) -> None:
@@ -360,7 +370,9 @@ def describe(finish: Finish) -> str:
     if finish.unstarted is not None:
         return finish.unstarted
     if finish.stopping is not None:
-        why = {"timeout": "its time was up", "person": "a person stopped it"}.get(finish.stopping, finish.stopping)
+        why = {"timeout": "its time was up", "person": "a person stopped it"}.get(
+            finish.stopping, finish.stopping
+        )
         return f"stopped: {why}"
     if finish.lost is not None:
         return finish.lost

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
-from incidents import clock, kinds, lifecycle
+from incidents import kinds, lifecycle
 from incidents.errors import BadInput, IncidentClosed, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event
 from incidents.store.protocol import Store
-from runbooks import driver, inputs, journal, load, quoting
+from runbooks import attempt, consent, driver, flow, inputs, journal, load, quoting
 from runbooks.course import Course
 from runbooks.document import Runbook
+from runbooks.expressions import render_text, reveal
 from runbooks.keeper import Keeper
 from runbooks.process import crash_point
 from runbooks.scribe import Scribe
@@ -23,30 +26,34 @@ def begin(store: Store, start: driver.Start, folder: str, keeper: Keeper) -> Cou
     Raises LockHeld, IncidentClosed, BadInput; nothing is written then.
     """
     runbook = load.loads(start.text, start.file)
-    secrets = _secrets(start.secrets)
-    pinned = store.put_blob(start.text.encode(), media_type="application/yaml", name=f"{start.run}/runbook.yaml")
+    secrets = _secrets(start.secrets, start.prompted)
+    pinned = store.put_blob(
+        start.text.encode(), media_type="application/yaml", name=f"{start.run}/runbook.yaml"
+    )
     actor = Actor(**start.actor)
     drafts = []
-    if start.incident is None:
+    incident = start.incident or _the_open_one(store, start.mode)
+    if incident is None:
         declared = kinds.IncidentDeclared(start.title, start.severity, by_run=start.run)
         drafts.append(Draft(
             stream=NEW_INCIDENT, kind="incident.declared", actor=actor, data=declared._asdict(), run=start.run,
             mode=start.mode, milestone="declared", zone=start.zone,
         ))  # fmt: skip
     else:
-        _must_be_open(store, start.incident)
+        _must_be_open(store, incident)
     started = kinds.RunStarted(
         runbook=runbook.name, digest=runbook.digest, file=start.file, inputs=start.inputs, secrets=start.secrets,
         locks=_locks(runbook, start.inputs), journal=journal.JOURNAL, cwd=start.cwd, umask=start.umask,
-        path=start.path, attended=start.attended, allowed=start.allowed, closes=start.incident is None,
+        path=start.path, attended=start.attended, allowed=start.allowed, closes=incident is None,
     )  # fmt: skip
     drafts.append(Draft(
-        stream=start.incident or NEW_INCIDENT, kind="run.started", actor=actor, data=started._asdict(),
+        stream=incident or NEW_INCIDENT, kind="run.started", actor=actor, data=started._asdict(),
         run=start.run, key=f"{start.run}:started", mode=start.mode, zone=start.zone, evidence=(pinned,),
     ))  # fmt: skip
     event = store.append(drafts)[-1]
     crash_point("after-run-started")
-    return _course(store, event, journal.fold(start.run, [event]), runbook, secrets, folder, keeper, start.attended)
+    run = journal.fold(start.run, [event])
+    return _course(store, event, run, runbook, secrets, folder, keeper, start.attended, event.seq)
 
 
 def resume(store: Store, what: driver.Resume, folder: str, keeper: Keeper) -> Course:
@@ -54,7 +61,8 @@ def resume(store: Store, what: driver.Resume, folder: str, keeper: Keeper) -> Co
     row = store.run(what.run)
     if row is None:
         raise NotFound(f"there is no run {what.run}", hint="howdah list shows the runs")
-    happened = [event for event in store.events(row.stream) if event.run == what.run]
+    stream = list(store.events(row.stream))
+    happened = [event for event in stream if event.run == what.run]
     run = journal.fold(what.run, happened)
     started, event = run.started, next((e for e in happened if e.kind == "run.started"), None)
     if started is None or event is None:
@@ -65,17 +73,27 @@ def resume(store: Store, what: driver.Resume, folder: str, keeper: Keeper) -> Co
             hint=f"resume it with a howdah {started.journal}.x",
         )
     runbook = load.loads(store.get_blob(event.evidence[0].sha256).decode(), started.file)
-    course = _course(store, event, run, runbook, _secrets(started.secrets), folder, keeper, what.attended)
+    course = _course(
+        store,
+        event,
+        run,
+        runbook,
+        _secrets(started.secrets, what.prompted),
+        folder,
+        keeper,
+        what.attended,
+        stream[-1].seq,
+    )
     if run.status == "ended" and not run.requests:
         raise Refused(f"{what.run} has ended: {run.end.status if run.end else ''}")
-    course.scribe.emit("run.resumed", kinds.RunResumed(_pid())._asdict())
+    course.scribe.emit("run.resumed", kinds.RunResumed(os.getpid())._asdict())
     course.scribe.flush()
     return course
 
 
 def _course(
     store: Store, event: Event, run: journal.Run, runbook: Runbook, secrets: dict[str, quoting.Secret], folder: str,
-    keeper: Keeper, attended: bool,
+    keeper: Keeper, attended: bool, seen: int,
 ) -> Course:  # fmt: skip
     started = run.started
     assert started is not None
@@ -85,10 +103,21 @@ def _course(
         cwd=started.cwd, umask=started.umask, path=started.path, zone=event.zone or "UTC",
     )  # fmt: skip
     return Course(
-        runbook=runbook, run=run, scribe=Scribe(store, run, actor, mode=event.mode, seen=store.last_seq(event.stream)),
+        runbook=runbook, run=run, scribe=Scribe(store, run, actor, mode=event.mode, seen=seen),
         keeper=keeper, around=around, runs_dir=folder, allowed=frozenset(started.allowed),
         patience=driver.PATIENCE if attended else 0,
     )  # fmt: skip
+
+
+def _the_open_one(store: Store, mode: str) -> str | None:
+    """The incident that a run joins: the only open one of its mode; drills always declare their own."""
+    if mode != "real":
+        return None
+    rows = store.incidents(status="open", mode=mode)
+    if len(rows) > 1:
+        names = ", ".join(f"{row.name} ({row.title})" for row in rows[:10])
+        raise BadInput(f"{len(rows)} incidents are open: {names}", hint="say which one: --incident INC")
+    return rows[0].name if rows else None
 
 
 def _must_be_open(store: Store, incident: str) -> None:
@@ -98,24 +127,75 @@ def _must_be_open(store: Store, incident: str) -> None:
 
 
 def _locks(runbook: Runbook, values: dict[str, Any]) -> list[str]:
-    from runbooks.expressions import render
-
     names = {"inputs": values, "steps": {}, "run": {}, "incident": {}}
-    return sorted({str(render(template, names)) for template in runbook.lock})
+    return sorted({reveal(render_text(template, names)) for template in runbook.lock})
 
 
-def _secrets(references: dict[str, str]) -> dict[str, quoting.Secret]:
-    return {name: quoting.resolve_secret(reference, prompt=_no_prompt) for name, reference in references.items()}
+def _secrets(references: dict[str, str], prompted: dict[str, str]) -> dict[str, quoting.Secret]:
+    def typed(name: str) -> str:
+        if name not in prompted:
+            raise BadInput(
+                f"the secret {name} must be typed at a terminal", hint="or give it as env:NAME or file:PATH"
+            )
+        return prompted[name]
+
+    return {
+        name: quoting.Secret(typed(name), name=name)
+        if reference == "prompt"
+        else quoting.resolve_secret(reference)
+        for name, reference in references.items()
+    }
 
 
-def _no_prompt(reference: str) -> str:
-    raise BadInput("a secret by prompt needs a terminal", hint="give it as env:NAME or file:PATH")
+# -- what others ask about a run -------------------------------------------------------------------------------
 
 
-def _pid() -> int:
-    import os
+def read(store: Store, name: str) -> tuple[journal.Run, Runbook]:
+    """A run and the runbook that it is pinned to. Raises NotFound, Refused (its start was redacted)."""
+    run = consent.read_run(store, name)
+    start = run.start
+    if start is None or not start.evidence:
+        raise Refused(f"the start of {name} was redacted")
+    text = store.get_blob(start.evidence[0].sha256).decode()
+    assert run.started is not None
+    return run, load.loads(text, run.started.file)
 
-    return os.getpid()
+
+def typed_outputs(store: Store, run: journal.Run, path: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """Outputs that a person vouches for, as the step declares them. Raises BadInput."""
+    if not given:
+        return {}
+    _, runbook = read(store, run.id)
+    specs = runbook.step(path).outputs
+    for name in given:
+        if name not in specs:
+            known = ", ".join(specs) or "none"
+            raise BadInput(f"{path} has no output {name!r}", hint=f"it has: {known}")
+    return {name: inputs.parse_typed(specs[name].type, text) for name, text in given.items()}
 
 
-__all__ = ["begin", "clock", "inputs", "resume"]
+def must_not_run(store: Store, run: journal.Run, path: str) -> None:
+    """Raises Refused while the step's last attempt is known to run."""
+    act = run.step(path).last("run", "undo")
+    if act is None:
+        return
+    seen = attempt.witness(driver.run_dir(store.path, run.id), act.n)
+    if seen.state == "running":
+        pids = ", ".join(map(str, seen.pids)) or "its lock is held"
+        raise Refused(f"{path} still runs ({pids})", hint="wait, or stop it, or say --beside")
+
+
+def may_undo(store: Store, run: journal.Run, runbook: Runbook) -> list[str]:
+    """The steps that an undo of an ended run would take back, in that order. Raises Refused."""
+    if run.status != "ended":
+        raise Refused(f"{run.id} has not ended", hint=f"howdah abort {run.id} --undo")
+    if run.doubts():
+        raise Refused(f"{run.doubts()[0].path} is in doubt", hint="answer the doubt first")
+    steps = [step.path for step in flow.undo_order(runbook, run)]
+    if not steps:
+        raise Refused(f"{run.id} did nothing that can be undone")
+    assert run.started is not None and run.ended_at is not None
+    for row in store.runs():
+        if row.run != run.id and set(row.locks) & set(run.started.locks) and row.started_at > run.ended_at.at:
+            raise Refused(f"{row.run} took the same lock later", hint="undo that one first, or act by hand")
+    return steps

@@ -13,12 +13,10 @@ from typing import Any
 
 from incidents.errors import BadInput
 from runbooks import inputs, journal
-from runbooks.document import Runbook, Step, Template
-from runbooks.expressions import Value, render
+from runbooks.document import Command, Runbook, Step
+from runbooks.expressions import Value, render_argv, render_text, reveal, runnable
 from runbooks.keeper import Order
-from runbooks.quoting import Argv, Script, Secret
-
-HIDDEN = "***"
+from runbooks.quoting import Script, Secret
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,40 +42,41 @@ class Surroundings:
     path: str
     zone: str
 
-    def names(self, run: journal.Run, *, reveal: bool = False) -> dict[str, Any]:
-        """What expressions see; a secret input is `***` unless revealed for the act itself."""
-        secret = {name: value.reveal() if reveal else HIDDEN for name, value in self.secrets.items()}
+    def names(self, run: journal.Run) -> dict[str, Any]:
+        """What expressions see. A secret input is a Secret, which can only be handed on."""
         return {
-            "inputs": {**self.values, **secret},
+            "inputs": {**self.values, **self.secrets},
             "steps": {path.rpartition("/")[2]: _facts(state) for path, state in run.steps.items()},
             "run": {"id": self.run},
             "incident": {"id": self.incident},
         }
 
-    def act(self, step: Step, command: Script | tuple[Template, ...], run: journal.Run, *, n: int, number: int,
-            effect: str, timeout: int | None, grace: int) -> Act:  # fmt: skip
+    def act(
+        self, step: Step, command: Command, run: journal.Run, *, n: int, number: int, timeout: int | None
+    ) -> Act:
         """Renders a step's command. Raises BadInput where an expression or the account does not work out."""
-        shown, real = self.names(run), self.names(run, reveal=True) if self.secrets else None
-        user = str(render(step.user, shown)) if step.user is not None else None
-        account = _account(user)
-        base = self._base(step, account, number)
-        extra = {name: _text(render(template, shown)) for name, template in step.env.items()}
-        told = _words(command, shown)
-        argv, env = told, {**base, **inputs.environment(self.runbook, {**self.values, **dict.fromkeys(self.secrets, HIDDEN)}), **extra}
-        if real is not None:
-            revealed = {name: value.reveal() for name, value in self.secrets.items()}
-            argv = _words(command, real)
-            env = {
-                **base,
-                **inputs.environment(self.runbook, {**self.values, **revealed}),
-                **{name: _text(render(template, real)) for name, template in step.env.items()},
-            }
+        names = self.names(run)
+        user = reveal(render_text(step.user, names)) if step.user is not None else None
+        extra = {name: render_text(template, names) for name, template in step.env.items()}
+        secret = inputs.secret_environment(self.runbook, self.secrets)
+        env = {
+            **self._base(step, _account(user), number),
+            **inputs.environment(self.runbook, self.values),
+            **{name: reveal(value) for name, value in {**secret, **extra}.items()},
+        }
+        if isinstance(command, Script):
+            argv, shown = command.argv, None
+        else:
+            words = render_argv(command.items, names)
+            argv, shown = runnable(words), [str(word) for word in words]
+        hidden = [*secret.values(), *(value for value in extra.values() if isinstance(value, Secret))]
         order = Order(
-            n=n, argv=argv, env=env, cwd=self.cwd, user=user, umask=self.umask, timeout=timeout, grace=grace,
-            secrets=tuple(value.reveal() for value in self.secrets.values()),
+            n=n, argv=tuple(argv), env=env, cwd=self.cwd, user=user, umask=self.umask, timeout=timeout,
+            grace=step.grace, secrets=tuple(value.reveal() for value in hidden),
         )  # fmt: skip
         script = command.text if isinstance(command, Script) else None
-        return Act(order, {"argv": None if script is not None else list(told), "script": script, "env": extra, "user": user})
+        told = {name: str(value) for name, value in extra.items()}
+        return Act(order, {"argv": shown, "script": script, "env": told, "user": user})
 
     def _base(self, step: Step, account: pwd.struct_passwd, number: int) -> dict[str, str]:
         kept = {name: os.environ[name] for name in step.inherit if name in os.environ}
@@ -99,10 +98,8 @@ class Surroundings:
 
 
 def _facts(state: journal.StepState) -> dict[str, Any]:
-    facts: dict[str, Any] = {"status": state.status, "exit": state.exit}
-    if state.status != "skipped":
-        facts["outputs"] = state.outputs or {}
-    return facts
+    outputs = (state.outputs or {}) if state.status == "ok" else state.outputs
+    return {"status": state.status, "exit": state.exit, "outputs": outputs}
 
 
 def _account(user: str | None) -> pwd.struct_passwd:
@@ -113,28 +110,3 @@ def _account(user: str | None) -> pwd.struct_passwd:
             raise BadInput(f"there is no local user {user!r}") from None
         name = str(os.geteuid())
         return pwd.struct_passwd((name, "x", os.geteuid(), os.getegid(), "", "/", "/bin/sh"))
-
-
-def _words(command: Script | tuple[Template, ...], names: Mapping[str, Any]) -> tuple[str, ...]:
-    if isinstance(command, Script):
-        return ("bash", "-euo", "pipefail", "-c", command.text)
-    return tuple(Argv(_text(render(item, names)) for item in command))
-
-
-def _text(value: Value) -> str:
-    """A value as one argument or variable; true and false as YAML writes them, a list as one JSON array."""
-    if isinstance(value, str):
-        text = value
-    elif isinstance(value, bool):
-        text = "true" if value else "false"
-    elif value is None:
-        text = ""
-    elif isinstance(value, int):
-        text = str(value)
-    else:
-        import json
-
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if "\0" in text:
-        raise BadInput("an argument cannot hold a NUL character")
-    return text

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incidents import kinds
-from incidents.errors import BadInput
 from runbooks import flow, journal
 from runbooks.document import Step
 
@@ -31,24 +30,17 @@ def advance(course: Course, step: Step) -> Hold | None:
     state = course.run.step(step.path)
     if (attempt := state.open_attempt()) is not None:
         return course.follow(step, attempt)
-    if state.status == "undo_doubt" and not state.verified and step.undo and step.undo.verify and course.at_rest(step):
+    if (
+        state.status == "undo_doubt"
+        and not state.verified
+        and step.undo
+        and step.undo.verify
+        and course.at_rest(step)
+    ):
         return course.attempt(step, "undo_verify")
     if state.status in ("undo_failed", "undo_doubt"):
         return course.ask(step, "undo")
-    try:
-        return course.attempt(step, "undo")
-    except BadInput as problem:  # the undo cannot even be rendered: a person must know, and decide
-        _cannot(course, step, problem)
-        return course.ask(step, "undo")
-
-
-def _cannot(course: Course, step: Step, problem: BadInput) -> None:
-    state = course.run.step(step.path)
-    n, number = course.run.last_n + 1, state.count("undo") + 1
-    intent = kinds.StepStarted(step.path, step.name, n, number, "read", part="undo")
-    course.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{course.run.id}:start:{n}")
-    outcome = kinds.StepEnded(step.path, "failed", n=n, part="undo", attempt=number, why=str(problem))
-    course.scribe.emit("step.ended", outcome._asdict(), step=step.path, key=f"{course.run.id}:end:{n}")
+    return course.attempt(step, "undo")
 
 
 def record_end(course: Course, end: flow.End) -> None:

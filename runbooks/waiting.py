@@ -5,11 +5,68 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incidents import clock, kinds
-from runbooks.document import Step
+from incidents.errors import BadInput
+from runbooks.document import Step, Wait
+from runbooks.expressions import condition, render
 
 if TYPE_CHECKING:
     from runbooks.course import Course, Hold
 
+POLL = 2 * clock.SECOND  # between two looks at `until`
+
 
 def wait(course: Course, step: Step) -> Hold | None:
-    raise NotImplementedError
+    """One turn: begins the wait, goes on waiting, or ends it. Raises BadInput where `for` is no duration."""
+    from runbooks.course import Hold
+
+    assert step.wait is not None
+    attempt = course.run.step(step.path).last("wait")
+    if attempt is None or attempt.end is not None:
+        _begin(course, step, _bound(course, step.wait))
+        return None
+    waited = clock.between(attempt.started, clock.read())
+    bound = attempt.command.timeout
+    if step.wait.until is not None and condition(step.wait.until, course.names()):
+        _end(course, step, attempt.n, "ok", "", waited)
+    elif bound is not None and (waited.micros or 0) >= bound:
+        status, why = (
+            ("ok", "") if step.wait.until is None else ("failed", f"{step.wait.until.text} never held")
+        )
+        _end(course, step, attempt.n, status, why, waited)
+    else:
+        left = POLL if bound is None else bound - (waited.micros or 0)
+        return Hold(clock.monotonic() + (left if step.wait.until is None else min(POLL, left)))
+    return None
+
+
+def _bound(course: Course, wait: Wait) -> int | None:
+    if wait.for_ is None or isinstance(wait.for_, int):
+        return wait.for_
+    value = render(wait.for_, course.names())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value * clock.SECOND  # in an expression a duration counts as seconds
+    return clock.parse_duration(str(value))
+
+
+def _begin(course: Course, step: Step, bound: int | None) -> None:
+    number = course.run.step(step.path).count("wait") + 1
+    n = course.run.last_n + 1
+    intent = kinds.StepStarted(step.path, step.name, n, number, "read", part="wait", timeout=bound)
+    course.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{course.run.id}:start:{n}")
+    course.scribe.flush()
+
+
+def _end(course: Course, step: Step, n: int, status: str, why: str, waited: clock.Span) -> None:
+    if status == "failed" and step.continue_on_error:
+        status = "continued"
+    outcome = kinds.StepEnded(
+        step.path, status, n=n, part="wait", name=step.name, why=why, took=waited.micros
+    )
+    course.scribe.emit("step.ended", outcome._asdict(), step=step.path, key=f"{course.run.id}:end:{n}")
+
+
+def settle_error(course: Course, step: Step, problem: BadInput) -> None:
+    """An expression of a wait that has begun went wrong: the wait has failed."""
+    attempt = course.run.step(step.path).last("wait")
+    assert attempt is not None
+    _end(course, step, attempt.n, "failed", str(problem), clock.between(attempt.started, clock.read()))

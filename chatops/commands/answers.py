@@ -1,0 +1,164 @@
+"""Answers to a run's questions, and what else a person may ask of a run. Each is an event; the driver acts on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatops import params
+from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from runbooks import journal
+
+STEP = params.step(place=True)
+
+
+@command("confirm", "Answer yes: the step runs.", STEP, group="answer")
+def confirm(call: Call, step: str | None) -> Reply:
+    return _answer(call, step, "yes", "confirmed")
+
+
+@command("skip", "Go on without the step.", STEP, group="answer")
+def skip(call: Call, step: str | None) -> Reply:
+    return _answer(call, step, "skip", "skipped")
+
+
+@command(
+    "done",
+    "Say that a manual step was done, or that a step in doubt did happen.",
+    STEP,
+    params.pairs("output", "An output of the step: NAME=VALUE.", short="o"),
+    group="answer",
+)
+def done(call: Call, step: str | None, output: tuple[tuple[str, str], ...]) -> Reply:
+    return _answer(call, step, "done", "done", given=dict(output))
+
+
+@command(
+    "retry",
+    "Run a step in doubt again.",
+    STEP,
+    params.flag("beside", "Also where the earlier attempt is known to run still."),
+    group="answer",
+)
+def retry(call: Call, step: str | None, beside: bool) -> Reply:
+    return _answer(call, step, "retry", "it runs again", beside=beside)
+
+
+@command("wait", "Let an overdue step go on.", STEP, group="answer")
+def wait(call: Call, step: str | None) -> Reply:
+    return _answer(call, step, "wait", "it goes on")
+
+
+def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[str, str] | None = None,
+            beside: bool = False) -> Reply:  # fmt: skip
+    from runbooks import consent, driver, recover
+
+    store = call.store
+    run, question = consent.find(store, step, word)
+    outputs = recover.typed_outputs(store, run, question.path, given or {})
+    if word == "retry" and not beside:
+        recover.must_not_run(store, run, question.path)
+    draft = consent.answer(run, question, word, call.actor, outputs=outputs, beside=beside)
+    event = consent.record(store, draft)
+    woken = driver.wake(store.path, run.id)
+    text = f"{run.id}/{question.path}: {said}" + ("; a driver takes the run up" if woken else "")
+    return Reply(
+        text, {"run": run.id, "step": question.path, "answer": word, "event": event.seq}, public=True
+    )
+
+
+@command("pause", "Pause a run after its present step.", params.run(place=True), group="answer")
+def pause(call: Call, run: str | None) -> Reply:
+    found = _open_run(call, run)
+    return _request(call, found, "pause", f"{found.id} pauses after its step; howdah resume {found.id}")
+
+
+@command(
+    "stop",
+    "Stop the running step of a run. Whether an unsafe step happened is then in doubt.",
+    params.run(place=True),
+    group="answer",
+)
+def stop(call: Call, run: str | None) -> Reply:
+    found = _open_run(call, run)
+    return _request(call, found, "stop", f"{found.id}: its step is being stopped")
+
+
+@command(
+    "abort",
+    "End a run: the present step ends, then only its `always` steps run.",
+    params.run(place=True),
+    params.flag("undo", "Undo what was done, in reverse order."),
+    group="answer",
+)
+def abort(call: Call, run: str | None, undo: bool) -> Reply:
+    from incidents.errors import Refused
+
+    found = _open_run(call, run)
+    if undo and found.doubts():
+        names = ", ".join(state.path for state in found.doubts())
+        raise Refused(f"{names} is in doubt", hint="answer the doubt first: retry, done or skip")
+    if found.doubts():
+        return _answer(call, f"{found.id}/{found.doubts()[0].path}", "abort", "the run is aborted")
+    return _request(call, found, "abort-undo" if undo else "abort", f"{found.id} is being aborted")
+
+
+@command("undo", "Undo the done steps of a run that has ended, in reverse order.", params.run(place=True, required=True),
+         group="answer")  # fmt: skip
+def undo(call: Call, run: str) -> Reply:
+    from runbooks import recover
+
+    found, document = recover.read(call.store, run)
+    steps = recover.may_undo(call.store, found, document)
+    text = f"{found.id}: undoing {', '.join(steps)}. What a failed step itself did is not undone."
+    return _request(call, found, "undo", text)
+
+
+@command(
+    "unlock",
+    "Free a lock whose run will not end by itself.",
+    params.text("name", "The lock.", place=True, required=True),
+    params.text("why", "Why this is safe.", required=True),
+    group="answer",
+)
+def unlock(call: Call, name: str, why: str) -> Reply:
+    from incidents import kinds, timeline
+    from incidents.errors import NotFound
+
+    lock = next((lock for lock in call.store.locks() if lock.name == name), None)
+    if lock is None:
+        raise NotFound(f"nobody holds a lock {name!r}", hint="howdah list shows the locks")
+    data = kinds.LockReleased(name, lock.run)._asdict()
+    draft = call.draft(lock.stream, "lock.released", data=data, body=why, run=lock.run)
+    timeline.record(call.store, draft)
+    return Reply(f"{name} is free; {lock.run} held it", {"lock": name, "run": lock.run}, public=True)
+
+
+def _open_run(call: Call, name: str | None) -> journal.Run:
+    from incidents.errors import BadInput, NotFound, Refused
+    from runbooks import consent
+
+    if name is not None:
+        run = consent.read_run(call.store, name)
+        if run.status == "ended":
+            raise Refused(f"{name} has ended", hint=f"howdah undo {name} takes its steps back")
+        return run
+    runs = list(consent.open_runs(call.store))
+    if not runs:
+        raise NotFound("no run is open")
+    if len(runs) > 1:
+        raise BadInput(f"several runs are open: {', '.join(run.id for run in runs)}", hint="name one")
+    return runs[0]
+
+
+def _request(call: Call, run: journal.Run, what: str, text: str) -> Reply:
+    from incidents import kinds
+    from runbooks import driver
+
+    data: dict[str, Any] = kinds.RunRequest(what)._asdict()
+    mode = run.start.mode if run.start is not None else "real"
+    event = call.store.append([call.draft(run.stream, "run.request", data=data, run=run.id, mode=mode)])[0]
+    if what != "stop":
+        driver.wake(call.store.path, run.id)
+    return Reply(text, {"run": run.id, "request": what, "event": event.seq}, public=True)

@@ -1,0 +1,244 @@
+"""Runbooks: find, check, plan and run them; look at runs and take them up again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatops import params
+from chatops.views import Choice, Column, Option, Table
+from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from runbooks.document import Runbook
+
+TERMINAL = ("terminal",)
+INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
+
+
+@command(
+    "run",
+    "Run a runbook, and watch it.",
+    params.runbook(place=True, required=True),
+    INPUTS,
+    params.incident(),
+    params.step("yes", "Confirm this step beforehand; it is recorded.", repeat=True),
+    params.flag("drill", "An exercise: it pages nobody and stays out of the figures."),
+    params.flag("foreground", "Stay one process group, for supervisors: TERM pauses after the step."),
+    group="run",
+    streams=True,
+    surfaces=TERMINAL,
+    because="a chat gets its own form of a run with the chat surface",
+    details="Without a terminal a question parks the run (exit 3). Ctrl-C once pauses after the step, twice stops it.",
+)
+def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: str | None, yes: tuple[str, ...],
+        drill: bool, foreground: bool) -> Reply:  # fmt: skip
+    from runbooks import driver, starting
+
+    document = _load(call, runbook)
+    start = starting.prepare(
+        document, given=dict(input), store=call.places.store, incident=incident or _choose_incident(call, drill),
+        actor=call.actor, zone=call.zone, attended=call.attended and not call.json, allowed=yes,
+        mode="drill" if drill else "real", prompt=_prompt(call),
+    )  # fmt: skip
+    call.close()
+    handle = driver.fork(start, detach=not foreground)
+    return _watch(call, start.store, start.run, handle)
+
+
+def _watch(call: Call, store: str, run_id: str, handle: Any) -> Reply:
+    from runbooks.player import watch
+
+    code = watch.watch(store, run_id, handle=handle, terminal=call.terminal, json=call.json, actor=call.actor)
+    return Reply(exit=code)
+
+
+def _load(call: Call, name: str) -> Runbook:
+    from runbooks import load
+
+    beside = call.config.path or None
+    path, shadowed = load.find(name, beside=beside)
+    if shadowed:
+        call.warn(f"{path} shadows {', '.join(shadowed)}")
+    return load.load(path)
+
+
+def _choose_incident(call: Call, drill: bool) -> str | None:
+    """At a terminal a choice where several are open; else the driver decides, in the run's first transaction."""
+    if drill or not call.attended or call.json:
+        return None
+    rows = call.store.incidents(status="open", mode="real")
+    if len(rows) < 2:
+        return None
+    options = tuple(Option(row.name, row.title) for row in rows)
+    return call.choose(Choice("Several incidents are open. Which one is this run for?", options, "incident"))
+
+
+def _prompt(call: Call) -> Any:
+    if not call.attended:
+        return None
+    import getpass
+
+    return lambda name: getpass.getpass(f"{name}: ")
+
+
+@command(
+    "plan",
+    "What a run would do; nothing is executed.",
+    params.runbook(place=True, required=True),
+    INPUTS,
+    group="run",
+    permission="read",
+    writes=False,
+)
+def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
+    from runbooks import inputs, plan
+
+    document = _load(call, runbook)
+    values = inputs.normalise(document, dict(input))
+    planned = plan.plan(document, values)
+    return Reply(plan.text(planned), plan.document(planned))
+
+
+@command(
+    "attach",
+    "Watch a run; answer its questions.",
+    params.run(place=True),
+    group="run",
+    streams=True,
+    writes=False,
+    surfaces=TERMINAL,
+    because="a chat shows its runs in their threads",
+)
+def attach(call: Call, run: str | None) -> Reply:
+    store, run_id = call.store.path, _the_run(call, run)
+    call.close()
+    return _watch(call, store, run_id, None)
+
+
+@command(
+    "resume",
+    "Take up a run whose driver has ended: paused, parked or died.",
+    params.run(place=True),
+    params.flag("foreground", "Stay one process group, for supervisors."),
+    group="run",
+    streams=True,
+    surfaces=TERMINAL,
+    because="a chat takes runs up by answering",
+)
+def resume(call: Call, run: str | None, foreground: bool) -> Reply:
+    from runbooks import driver
+
+    store, run_id = call.store.path, _the_run(call, run)
+    call.close()
+    what = driver.Resume(store=store, run=run_id, attended=call.attended and not call.json)
+    return _watch(call, store, run_id, driver.fork(what, detach=not foreground))
+
+
+def _the_run(call: Call, name: str | None) -> str:
+    """The run that was named, else the only one that has not ended. Raises NotFound, BadInput."""
+    from incidents.errors import BadInput, NotFound
+
+    if name is not None:
+        if call.store.run(name) is None:
+            raise NotFound(f"there is no run {name}", hint="howdah list shows what there is")
+        return name
+    rows = call.store.runs(open_only=True)
+    if not rows:
+        raise NotFound("no run is open", hint="howdah run NAME starts one")
+    if len(rows) > 1:
+        raise BadInput(f"several runs are open: {', '.join(r.run for r in rows)}", hint="name one")
+    return rows[0].run
+
+
+@command(
+    "steps",
+    "Where a run stands, step by step.",
+    params.run(place=True),
+    group="run",
+    permission="read",
+    writes=False,
+)
+def steps(call: Call, run: str | None) -> Reply:
+    from incidents import clock
+    from runbooks import follow, recover
+
+    found, document = recover.read(call.store, _the_run(call, run))
+    rows = follow.rows(document, found, clock.read())
+    table = Table(
+        (Column("step"), Column("status"), Column("took", right=True), Column("what", grow=True)),
+        tuple(
+            (row.path, row.status, row.took, row.name + (f": {row.detail}" if row.detail else ""))
+            for row in rows
+        ),
+        empty="no step has begun",
+    )
+    listed = [
+        {"path": r.path, "name": r.name, "status": r.status, "took": r.took, "detail": r.detail} for r in rows
+    ]
+    return Reply(table, {"run": found.id, "incident": found.stream, "status": found.status, "steps": listed})
+
+
+@command("runbook list", "The runbooks that there are.", group="run", permission="read", writes=False)
+def runbook_list(call: Call) -> Reply:
+    from runbooks import load
+
+    found = load.available(beside=call.config.path or None)
+    rows = tuple((one.name, one.description.strip().partition("\n")[0], one.path) for one in found)
+    table = Table((Column("name"), Column("what", grow=True), Column("file")), rows, empty="no runbooks")
+    return Reply(table, {"runbooks": [{"name": n, "description": d, "file": f} for n, d, f in rows]})
+
+
+@command(
+    "runbook show",
+    "The text of a runbook.",
+    params.runbook(place=True, required=True),
+    group="run",
+    permission="read",
+    writes=False,
+)
+def runbook_show(call: Call, runbook: str) -> Reply:
+    document = _load(call, runbook)
+    about = {"name": document.name, "file": document.path, "digest": document.digest, "text": document.text}
+    return Reply(document.text.rstrip("\n"), about)
+
+
+@command(
+    "runbook lint",
+    "Look for mistakes in a runbook, also those that only show at 3 a.m.",
+    params.runbook(place=True, required=True),
+    group="run",
+    permission="read",
+    writes=False,
+    surfaces=TERMINAL,
+    because="it is for the author of a file",
+)
+def runbook_lint(call: Call, runbook: str) -> Reply:
+    from incidents.errors import BadInput
+    from runbooks import lint
+
+    found = lint.lint(_load(call, runbook))
+    mistakes = [
+        {
+            "file": m.file,
+            "line": m.line,
+            "column": m.column,
+            "severity": m.severity,
+            "message": m.message,
+            "hint": m.hint,
+        }
+        for m in found
+    ]
+    text = "\n".join(f"{m} [{m.severity}]" for m in found) or "no mistakes"
+    exit = BadInput.exit_code if any(m.severity == "error" for m in found) else 0
+    return Reply(text, {"mistakes": mistakes}, exit=exit)
+
+
+@command("runbook schema", "The JSON Schema of the runbook file, for editors.", group="run", permission="read",
+         writes=False, surfaces=TERMINAL, because="it is for the author of a file")  # fmt: skip
+def runbook_schema(call: Call) -> Reply:
+    import json
+
+    from runbooks import schema
+
+    document = schema.schema()
+    return Reply(json.dumps(document, indent=2), document)

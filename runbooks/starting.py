@@ -1,0 +1,51 @@
+"""How a run begins: all that its driver needs, checked before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from incidents import ids
+from incidents.errors import BadInput
+from incidents.events import Actor
+from runbooks import driver, inputs
+from runbooks.document import Runbook
+
+SEVERITY = "sev3"  # of an incident that a run declares, where its runbook names none
+
+
+def prepare(
+    runbook: Runbook, *, given: Mapping[str, Any], store: str | None, actor: Actor, zone: str,
+    incident: str | None = None, attended: bool = False, allowed: Sequence[str] = (), mode: str = "real",
+    prompt: Callable[[str], str] | None = None,
+) -> driver.Start:  # fmt: skip
+    """Raises BadInput for inputs and steps that do not fit, StoreError where the store may not lie there."""
+    from incidents.store import place
+
+    values = inputs.normalise(runbook, given)
+    secrets = inputs.secrets(runbook, values)
+    _check_allowed(runbook, allowed)
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return driver.Start(
+        store=place.resolve(store), run=ids.run_name(), text=runbook.text, file=runbook.path,
+        inputs={name: value for name, value in values.items() if name not in secrets}, secrets=secrets,
+        prompted={name: prompt(name) for name, reference in secrets.items() if reference == "prompt" and prompt},
+        incident=incident, title=runbook.name, severity=runbook.severity or SEVERITY, actor=actor._asdict(),
+        zone=zone, cwd=os.getcwd(), umask=umask, path=os.environ.get("PATH", os.defpath), mode=mode,
+        attended=attended, allowed=list(allowed),
+    )  # fmt: skip
+
+
+def _check_allowed(runbook: Runbook, allowed: Sequence[str]) -> None:
+    steps = {step.path: step for step in runbook.walk()} | {
+        step.id: step for step in runbook.walk() if step.id
+    }
+    for name in allowed:
+        if name not in steps:
+            raise BadInput(
+                f"--yes {name}: {runbook.name} has no such step", hint="howdah plan shows the steps"
+            )
+        if steps[name].confirm is None:
+            raise BadInput(f"--yes {name}: this step asks for no confirmation")
