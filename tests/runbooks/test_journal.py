@@ -1,0 +1,72 @@
+"""The transition table and the rules of doubt (design, section 6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from incidents.errors import IllegalTransition
+from runbooks import journal
+from runbooks.journal import Finish, judge, judge_verify, next_status
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        Finish(signal=9),
+        Finish(exit=137),  # a shell reports that its last command was killed
+        Finish(exit=129),
+        Finish(exit=159),
+        Finish(exit=0, stopping="timeout"),
+        Finish(exit=1, stopping="person"),
+        Finish(lost="the keeper was lost"),
+    ],
+)
+def test_an_unsafe_attempt_without_an_exit_of_its_own_is_in_doubt(finish: Finish) -> None:
+    assert judge("unsafe", finish)[0] == "in_doubt"
+
+
+@pytest.mark.parametrize("effect", ["read", "idempotent"])
+@pytest.mark.parametrize("finish", [Finish(signal=9), Finish(exit=137), Finish(lost="x"), Finish(exit=0, stopping="timeout")])
+def test_the_same_end_of_a_repeatable_attempt_is_a_failure_with_its_reason(effect: str, finish: Finish) -> None:
+    status, why = judge(effect, finish)
+    assert status == "failed" and why
+
+
+@pytest.mark.parametrize("code", [1, 2, 127, 128, 160, 255])
+def test_an_exit_of_its_own_is_an_outcome_also_for_an_unsafe_step(code: int) -> None:
+    assert judge("unsafe", Finish(exit=code)) == ("failed", f"exit {code}")
+
+
+def test_a_program_that_could_not_be_started_has_not_happened() -> None:
+    assert judge("unsafe", Finish(exit=127, unstarted="no such program"))[0] == "failed"
+
+
+@pytest.mark.parametrize("code", range(1, 256))
+def test_verify_answers_only_by_zero_and_by_the_exits_listed_under_no(code: int) -> None:
+    assert judge_verify(frozenset(), Finish(exit=0))[0] == "ok"
+    assert judge_verify(frozenset(), Finish(exit=code))[0] == "in_doubt"
+    listed = judge_verify(frozenset({code}), Finish(exit=code))[0]
+    assert listed == ("in_doubt" if code in journal.SIGNAL_EXITS else "no")
+
+
+def test_a_stopped_verify_is_no_answer_whatever_it_exits_with() -> None:
+    assert judge_verify(frozenset({10}), Finish(exit=10, stopping="timeout"))[0] == "in_doubt"
+    assert judge_verify(frozenset({10}), Finish(exit=0, stopping="timeout"))[0] == "in_doubt"
+
+
+def test_an_illegal_event_names_both_sides() -> None:
+    with pytest.raises(IllegalTransition, match="step grow is ok; run cannot follow"):
+        next_status("grow", "ok", "run")
+
+
+def test_every_status_that_can_follow_has_a_row_and_every_row_can_be_reached() -> None:
+    follow = {after for happenings in journal.TABLE.values() for after in happenings.values()}
+    assert follow | {"pending"} == set(journal.TABLE)
+
+
+def test_nothing_but_a_retry_or_a_listed_no_lets_a_doubtful_step_act_again() -> None:
+    ways = {happening for happening, after in journal.TABLE["in_doubt"].items() if after == "confirmed"}
+    assert ways == {"verify:no", "answer:retry", "answer:retry-beside"}
+    assert "run" not in journal.TABLE["in_doubt"]
+    again = {happening for happening, after in journal.TABLE["undo_doubt"].items() if after == "undo_again"}
+    assert again == {"undo_verify:no", "answer:retry", "answer:retry-beside"}
