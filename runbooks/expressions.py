@@ -49,12 +49,14 @@ class Place(NamedTuple):
 
 
 class Expr(NamedTuple):
-    """One expression. `types` is the runbook's table of declared types, `inputs.pause` -> `duration`."""
+    """One expression. `types` is the runbook's table of declared types, `inputs.pause` -> `duration`; `offset` is
+    where the expression begins in its template's text."""
 
     text: str
     place: Place
     tree: Tree
     types: Mapping[str, str]
+    offset: int = 0
 
 
 class Template(NamedTuple):
@@ -80,9 +82,9 @@ _EXPRESSION = re.compile(
 )
 
 
-def parse(text: str, place: Place, *, types: Mapping[str, str] | None = None) -> Expr:
+def parse(text: str, place: Place, *, types: Mapping[str, str] | None = None, offset: int = 0) -> Expr:
     """One expression without its `${{ }}`. Raises grammar.Unreadable."""
-    return Expr(text.strip(), place, grammar.parse(text), {} if types is None else types)
+    return Expr(text, place, grammar.parse(text), {} if types is None else types, offset)
 
 
 def parse_template(
@@ -101,10 +103,12 @@ def parse_template(
             raise Unreadable("this ${{ is not closed", start, "close it with }}, and close its quotes")
         if start > end:
             parts.append(text[end:start])
+        inside = match[1].strip()
+        begin = match.start(1) + len(match[1]) - len(match[1].lstrip())
         try:
-            parts.append(parse(match[1], locate(start) if locate else place, types=types))
+            parts.append(parse(inside, locate(start) if locate else place, types=types, offset=begin))
         except Unreadable as error:
-            raise Unreadable(error.message, match.start(1) + error.at, error.hint) from None
+            raise Unreadable(error.message, begin + error.at, error.hint) from None
         end = match.end()
     if end < len(text) or not parts:
         parts.append(text[end:])

@@ -1,0 +1,217 @@
+"""Every key of a runbook's file, in one table a level: what its value is, where it may stand, what it is for.
+
+The loader, its hints for misspelt keys and the JSON Schema for editors are all read off these tables. `kind` names
+a reader in `reading.py` and a shape in `schema.py`; `on` lists the kinds of step that take a key, empty for all.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from runbooks import typed
+
+STEP_KINDS = ("run", "manual", "stop", "wait", "block")
+ID = r"[A-Za-z_][A-Za-z0-9_-]*"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+
+
+class Key(NamedTuple):
+    """`level` is the table of what is inside; `options` the words allowed."""
+
+    kind: str
+    doc: str
+    required: bool = False
+    on: tuple[str, ...] = ()
+    level: str = ""
+    options: tuple[str, ...] = ()
+
+
+_RUN = ("run",)
+_DONE = ("run", "manual")
+_GATED = ("run", "manual", "block")
+
+RUNBOOK = {
+    "runbook": Key("version", "The language's version: 1."),
+    "name": Key("line", "What the runbook is called.", required=True),
+    "description": Key("text", "What it is for, and when to use it."),
+    "severity": Key("line", "The severity of the incident that a run declares."),
+    "inputs": Key(
+        "named", "What a person gives; checked and brought into one form before step 1.", level="input"
+    ),
+    "lock": Key(
+        "templates", "Names of what only one run may work on at a time, such as disk:${{ inputs.mount }}."
+    ),
+    "allow": Key("words", "People or roles who may run it."),
+    "steps": Key("steps", "What is done, in order.", required=True),
+    "rescue": Key("steps", "Runs when a step failed; never for a step in doubt."),
+    "always": Key("steps", "Runs in every case, last."),
+}
+
+INPUT = {
+    "type": Key("option", "What it is.", options=typed.INPUT_TYPES),
+    "default": Key("scalar", "Its value where nobody gives one."),
+    "required": Key("bool", "It must be given."),
+    "options": Key("words", "The values that a choice allows."),
+    "pattern": Key("pattern", "A regular expression that the whole text must match."),
+    "min": Key("scalar", "The smallest value allowed."),
+    "max": Key("scalar", "The largest value allowed."),
+    "help": Key("text", "What a person should know to fill it in."),
+}
+
+STEP = {
+    "id": Key("id", "Its name in expressions and commands; unique."),
+    "name": Key("line", "What people see."),
+    "run": Key(
+        "command", "A text for bash, verbatim; or a list: a program and its arguments, without a shell."
+    ),
+    "manual": Key("template", "What a person does."),
+    "check": Key("level", "A read that proves that the manual step was done.", on=("manual",), level="check"),
+    "stop": Key("level", "Ends the run.", level="stop"),
+    "wait": Key("level", "Waits, and survives a restart.", level="wait"),
+    "block": Key("steps", "Steps that fail, are rescued and are gated together."),
+    "rescue": Key("steps", "Runs when a step of the block failed; never for doubt.", on=("block",)),
+    "always": Key("steps", "Runs in every case after the block.", on=("block",)),
+    "if": Key("expression", "The step is skipped unless this is true."),
+    "require": Key("expressions", "Checked right before the act; false fails the step.", on=_GATED),
+    "confirm": Key("template", "Asks a person before the act.", on=("run", "block")),
+    "env": Key("env", "Environment variables; the only bridge from data to a script.", on=_DONE),
+    "outputs": Key("named", "What is read out of what the step prints.", on=_RUN, level="output"),
+    "effect": Key("option", "What it does to the world.", on=_RUN, options=("read", "idempotent", "unsafe")),
+    "verify": Key("level", "Asks whether an act happened.", on=_RUN, level="verify"),
+    "undo": Key("level", "Takes the step back.", on=_RUN, level="undo"),
+    "timeout": Key("duration", "After this it gets TERM.", on=_RUN),
+    "grace": Key("duration", "Between TERM and KILL; 5s unless given.", on=_RUN),
+    "retry": Key("level", "Further attempts after a failure; not for unsafe steps.", on=_RUN, level="retry"),
+    "until": Key("expression", "Repeats until this is true; needs retry.max or timeout.", on=_RUN),
+    "continue-on-error": Key(
+        "bool", "A failure is recorded as `failed (continued)`, and the run goes on.", on=_GATED
+    ),
+    "change": Key("level", "The change record: what, from, to.", on=_DONE, level="change"),
+    "user": Key("template", "The local user to run it as.", on=_DONE),
+}
+
+OUTPUT = {
+    "json": Key("json-path", "A path into JSON, such as .disk.free."),
+    "regex": Key("group", "A regular expression with one group in ( )."),
+    "lines": Key("true", "All lines, as a list."),
+    "text": Key("true", "The whole text, without its last newline."),
+    "type": Key("option", "What the text means; text unless given.", options=typed.OUTPUT_TYPES),
+}
+
+VERIFY = {
+    "run": Key(
+        "command", "Exit 0: it happened. An exit in `no`: it did not. Anything else is doubt.", required=True
+    ),
+    "no": Key("exits", "Exits that this program uses for `it did not happen` and for nothing else."),
+    "after": Key("bool", "Check a success too."),
+    "timeout": Key("duration", "After this it gets TERM, and it is doubt; 60s unless given."),
+    "outputs": Key("named", "What is read out of what it prints.", level="output"),
+    "effect": Key("option", "A verify only reads.", options=("read",)),
+}
+
+UNDO = {
+    "run": Key("command", "What takes the step back.", required=True),
+    "effect": Key("option", "unsafe unless given.", options=("read", "idempotent", "unsafe")),
+    "verify": Key("level", "Asks whether the undo happened.", level="verify"),
+    "timeout": Key("duration", "After this it gets TERM."),
+}
+
+CHECK = {
+    "run": Key("command", "Exit 0: it was done.", required=True),
+    "timeout": Key("duration", "After this it gets TERM; 5m unless given."),
+    "effect": Key("option", "A check only reads.", options=("read",)),
+}
+
+RETRY = {
+    "max": Key("count", "Attempts after the first."),
+    "delay": Key("duration", "Before the next attempt."),
+    "backoff": Key("factor", "The delay grows by this factor, 1 or more."),
+    "on_exit": Key("exits", "Only after these exits."),
+}
+
+STOP = {
+    "status": Key("option", "How the run ends.", required=True, options=("ok", "failed")),
+    "say": Key("template", "Why."),
+}
+
+WAIT = {
+    "for": Key("time", "How long, at most: 10m, or ${{ an input of type duration }}."),
+    "until": Key("expression", "Goes on as soon as this is true."),
+}
+
+CHANGE = {
+    "what": Key("template", "Which file, unit or key.", required=True),
+    "from": Key("template", "Its old value."),
+    "to": Key("template", "Its new value."),
+}
+
+LEVELS: dict[str, dict[str, Key]] = {
+    "runbook": RUNBOOK,
+    "input": INPUT,
+    "step": STEP,
+    "output": OUTPUT,
+    "verify": VERIFY,
+    "undo": UNDO,
+    "check": CHECK,
+    "retry": RETRY,
+    "stop": STOP,
+    "wait": WAIT,
+    "change": CHANGE,
+}
+
+# Words of the language that this version does not know how to do.
+NOT_YET: dict[str, frozenset[str]] = {
+    "runbook": frozenset(("targets", "diagnose")),
+    "step": frozenset(
+        ("for_each", "parallel", "fail_fast", "targets", "uses", "with", "approve", "watch", "fits", "says")
+    ),
+    "verify": frozenset(("uses", "with")),
+    "undo": frozenset(("uses", "with")),
+    "check": frozenset(("uses", "with")),
+}
+
+# What people write who come from elsewhere, and our word for it.
+OTHERS_WORDS: dict[str, str] = {
+    "when": "if",
+    "condition": "if",
+    "unless": "if",
+    "command": "run",
+    "cmd": "run",
+    "shell": "run",
+    "script": "run",
+    "exec": "run",
+    "args": "run",
+    "register": "outputs",
+    "retries": "retry",
+    "attempts": "retry",
+    "ignore_errors": "continue-on-error",
+    "ignore-errors": "continue-on-error",
+    "rollback": "undo",
+    "revert": "undo",
+    "compensate": "undo",
+    "prompt": "confirm",
+    "pause": "wait",
+    "sleep": "wait",
+    "on_failure": "rescue",
+    "on-failure": "rescue",
+    "catch": "rescue",
+    "finally": "always",
+    "become_user": "user",
+    "sudo": "user",
+    "timeout-minutes": "timeout",
+    "environment": "env",
+    "params": "inputs",
+    "parameters": "inputs",
+    "variables": "inputs",
+    "vars": "inputs",
+    "tasks": "steps",
+    "title": "name",
+    "enum": "options",
+    "choices": "options",
+    "regexp": "pattern",
+    "minimum": "min",
+    "maximum": "max",
+    "seconds": "for",
+    "duration": "for",
+    "message": "say",
+}

@@ -1,0 +1,182 @@
+"""From a file to a Runbook, or to every mistake in it.
+
+Reading is by the tables of `keys.py` (`reading.py`), steps are put together in `steps.py`, and what an expression
+may look at is decided when the whole file is known (`bindings.py`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+
+from incidents import yamlfile
+from incidents.errors import BadInput, Mistake, Mistakes, NotFound
+from incidents.yamlfile import Node
+from runbooks import inputs, keys, levels, steps, typed
+from runbooks.document import Runbook
+from runbooks.inputs import InputSpec
+from runbooks.reading import Reader
+
+LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "library")
+NAME_LENGTH = 80
+
+
+def load(path: str) -> Runbook:
+    """The runbook in that file. Raises Mistakes with every mistake in it."""
+    return loads(yamlfile.read_text(path), path)
+
+
+def loads(text: str, file: str = "<runbook>") -> Runbook:
+    """The runbook in `text`; `file` names it in messages. Raises Mistakes with every mistake in it."""
+    return _Loader(file).runbook(yamlfile.parse(text, file), text)
+
+
+def find(name: str, *, beside: str | None) -> tuple[str, list[str]]:
+    """The file that NAME means, and the files it hides. Raises NotFound.
+
+    A NAME with a slash or `.yaml` is a path. Otherwise `runbooks/` in the folder `beside` (of the configuration)
+    comes first, the library second.
+    """
+    if "\0" in name or not name:
+        raise NotFound("this is not the name of a runbook", hint="`howdah runbook list` shows them")
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        if not os.path.exists(name):
+            raise NotFound(f"there is no file {name}", hint="`howdah runbook list` shows the known runbooks")
+        return name, []
+    folders = ([os.path.join(beside, "runbooks")] if beside is not None else []) + [LIBRARY]
+    found = [path for folder in folders if os.path.exists(path := os.path.join(folder, name + ".yaml"))]
+    if found:
+        return found[0], found[1:]
+    known = sorted({entry for folder in folders for entry in names_in(folder)})
+    close = difflib.get_close_matches(name, known, 1)
+    hint = (
+        f"did you mean {close[0]}?"
+        if close
+        else "`howdah runbook list` shows them; a path needs a slash or .yaml"
+    )
+    raise NotFound(f"there is no runbook {typed.show(name)}", hint=hint)
+
+
+def names_in(folder: str) -> list[str]:
+    """The names of the runbooks in a folder; none where there is no such folder."""
+    try:
+        return sorted(entry.removesuffix(".yaml") for entry in os.listdir(folder) if entry.endswith(".yaml"))
+    except OSError:
+        return []
+
+
+class _Loader:
+    def __init__(self, file: str):
+        self.file = file
+        self.reader = Reader(file)
+
+    def runbook(self, root: Node, text: str) -> Runbook:
+        reader = self.reader
+        top = levels.read(reader, root, "runbook")
+        specs = self.inputs(top["inputs"]) if "inputs" in top else {}
+        shaper = steps.Shaper(reader)
+        sections = {name: shaper.steps(top.get(name, ()), prefix) for name, prefix in _SECTIONS}
+        shaper.bindings.check(specs)
+        if reader.mistakes:
+            raise Mistakes(_once(reader.mistakes))
+        return Runbook(
+            name=top["name"],
+            description=top.get("description", "").strip(),
+            severity=top.get("severity"),
+            inputs=specs,
+            lock=top.get("lock", ()),
+            allow=top.get("allow", ()),
+            steps=sections["steps"],
+            rescue=sections["rescue"],
+            always=sections["always"],
+            text=text,
+            digest=hashlib.sha256(text.encode()).hexdigest(),
+            path=self.file,
+        )
+
+    # -- inputs ----------------------------------------------------------------------------------------------
+
+    def inputs(self, node: Node) -> dict[str, InputSpec]:
+        specs: dict[str, InputSpec] = {}
+        variables: dict[str, str] = {}
+        for name, value in node.value.items():
+            at = node.keys[name]
+            if not re.fullmatch(keys.ID, name, re.ASCII):
+                hint = "letters, digits, _ and -, beginning with a letter or _"
+                self.reader.wrong(at, f"an input cannot be called {name!r}", hint)
+                continue
+            spec = self.input(name, value)
+            specs[name] = spec
+            self.reader.types[f"inputs.{name}"] = spec.type
+            taken = [inputs.variable(name)] + (
+                [inputs.variable(name) + "_LINES"] if spec.type == "list" else []
+            )
+            for variable in taken:
+                other = variables.setdefault(variable, name)
+                if other != name:
+                    self.reader.wrong(
+                        at, f"`{name}` and `{other}` are both {variable} for a script", "rename one of them"
+                    )
+        return specs
+
+    def input(self, name: str, node: Node) -> InputSpec:
+        reader = self.reader
+        values = levels.read(reader, node, "input")
+        type = values.get("type", "string")
+        for key, types in _ONLY_ON.items():
+            if key in values and type not in types:
+                reader.wrong(
+                    node.keys[key], f"`{key}` goes with {', '.join(types)}, not with {type}", "take it out"
+                )
+                del values[key]
+        if type == "choice" and "options" not in values:
+            reader.wrong(node, "a choice needs `options`", "list the values that it allows")
+        if "default" in values and values.get("required"):
+            reader.wrong(
+                node.keys["required"], "a required input has no use for its default", "drop one of the two"
+            )
+        spec = InputSpec(
+            name=name,
+            type=type,
+            required=values.get("required", False),
+            options=values.get("options", ()),
+            pattern=values.get("pattern"),
+            help=values.get("help", "").strip(),
+        )
+        spec = spec._replace(min=self.value(spec, values.get("min")), max=self.value(spec, values.get("max")))
+        return spec._replace(default=self.value(spec, values.get("default")))
+
+    def value(self, spec: InputSpec, node: Node | None) -> typed.Value:
+        """A default or bound as the input's own type."""
+        if node is None or node.kind == "null":
+            return None
+        if "${{" in node.text:
+            self.reader.wrong(node, "an input's value cannot be an expression", "write the value itself")
+            return None
+        if spec.type == "choice" and not spec.options:
+            return None
+        if node.kind == "map" or (node.kind == "list" and spec.type != "list"):
+            self.reader.wrong(node, f"this must be a {spec.type}, not a {node.kind}")
+            return None
+        try:
+            return inputs.read_value(
+                spec, [item.text for item in node.value] if node.kind == "list" else node.text
+            )
+        except BadInput as error:
+            self.reader.wrong(node, error.message, error.hint or "")
+            return None
+
+
+_SECTIONS = (("steps", ""), ("rescue", "rescue/"), ("always", "always/"))
+_ONLY_ON = {
+    "options": ("choice",),
+    "pattern": typed.TEXT_TYPES,
+    "min": typed.ORDERED_TYPES,
+    "max": typed.ORDERED_TYPES,
+}
+
+
+def _once(mistakes: list[Mistake]) -> list[Mistake]:
+    return list(dict.fromkeys(mistakes))

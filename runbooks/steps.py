@@ -1,0 +1,255 @@
+"""From the nodes of a step to a Step: what two keys mean together is decided here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from incidents.yamlfile import Node
+from runbooks import document, keys, levels
+from runbooks.bindings import Bindings
+from runbooks.document import Step
+from runbooks.expressions import Template
+from runbooks.inputs import OutputSpec
+from runbooks.quoting import Script, shell_quote
+from runbooks.reading import Reader
+
+NAME_LENGTH = 80
+
+
+class Shaper:
+    """Makes the steps of one file; mistakes go to the reader, what expressions need to know to the bindings."""
+
+    def __init__(self, reader: Reader):
+        self.reader = reader
+        self.bindings = Bindings(reader)
+
+    def steps(self, nodes: Any, prefix: str) -> tuple[Step, ...]:
+        return tuple(self.one_step(node, prefix, place) for place, node in enumerate(nodes, 1))
+
+    def one_step(self, node: Node, prefix: str, ordinal: int) -> Step:
+        reader = self.reader
+        number = reader.step = self.bindings.begin()
+        values = levels.read(reader, node, "step")
+        kind = self.kind(node)
+        id = values.get("id")
+        for name, at in node.keys.items():
+            on = keys.STEP[name].on if name in keys.STEP else ()
+            if on and kind not in on:
+                reader.wrong(at, f"`{name}` goes with {_or(on)}, not with `{kind}`", "take it out")
+        path = prefix + (id or str(ordinal))
+        env, inherit = self.env(values.get("env"))
+        step = Step(
+            path=path,
+            kind=kind,  # type: ignore[arg-type]  # one of keys.STEP_KINDS
+            name=values.get("name") or _name_of(kind, values),
+            id=id,
+            if_=values.get("if"),
+            env=env,
+            inherit=inherit,
+            outputs=self.outputs(values.get("outputs")),
+            confirm=values.get("confirm"),
+            require=values.get("require", ()),
+            continue_on_error=values.get("continue-on-error", False),
+            change=self.change(values.get("change")),
+            user=values.get("user"),
+            where=(node.line, node.column),
+        )
+        if kind == "block":
+            self.bindings.declare(number, step, node)
+        shaped: Step = getattr(self, "_" + kind)(step, values, node)
+        if kind != "block":
+            self.bindings.declare(number, shaped, node)
+        return shaped
+
+    def kind(self, node: Node) -> str:
+        """What the step does; not exactly one is a mistake, and `run` is assumed to go on."""
+        given = node.value if node.kind == "map" else {}
+        kinds = [kind for kind in keys.STEP_KINDS if kind in given]
+        if len(kinds) > 1:
+            self.reader.wrong(
+                node.keys[kinds[1]], f"a step is one thing, this is {_and(kinds)}", "make steps of them"
+            )
+        if not kinds and node.kind == "map" and not {"uses", "parallel", "for_each"} & given.keys():
+            self.reader.wrong(node, "this step does nothing", "it needs one of " + ", ".join(keys.STEP_KINDS))
+        return kinds[0] if kinds else "run"
+
+    def _run(self, step: Step, values: dict[str, Any], node: Node) -> Step:
+        reader = self.reader
+        effect = values.get("effect", "unsafe")
+        retry = self.retry(values.get("retry"), "until" in values)
+        if effect == "unsafe":
+            for key in ("retry", "until"):
+                if key in values:
+                    cure = "set effect: read or idempotent if it may run twice, else take it out"
+                    reader.wrong(node.keys[key], f"`{key}` would run an unsafe step again", cure)
+        elif "until" in values and (retry is None or retry.max is None) and "timeout" not in values:
+            reader.wrong(node.keys["until"], "`until` needs a bound", "add retry: {max: 30}, or timeout: 5m")
+        return step._replace(
+            run=values.get("run"),
+            effect=effect,
+            timeout=values.get("timeout", None if effect == "unsafe" else document.DEFAULT_TIMEOUT),
+            grace=values.get("grace", document.GRACE),
+            retry=retry,
+            until=values.get("until"),
+            verify=self.verify(values.get("verify")),
+            undo=self.undo(values.get("undo")),
+        )
+
+    def _manual(self, step: Step, values: dict[str, Any], node: Node) -> Step:
+        return step._replace(manual=values.get("manual"), check=self.check(values.get("check")))
+
+    def _stop(self, step: Step, values: dict[str, Any], node: Node) -> Step:
+        stop = levels.read(self.reader, values["stop"], "stop") if "stop" in values else {}
+        return step._replace(stop=document.Stop(stop.get("status", "ok"), stop.get("say")))
+
+    def _wait(self, step: Step, values: dict[str, Any], node: Node) -> Step:
+        if "wait" not in values:
+            return step
+        with self.reader.inside("wait"):
+            wait = levels.read(self.reader, values["wait"], "wait")
+        if values["wait"].kind == "map" and not values["wait"].value:
+            self.reader.wrong(values["wait"], "`wait` needs `for` or `until`", "write wait: {for: 10m}")
+        return step._replace(wait=document.Wait(wait.get("for"), wait.get("until")))
+
+    def _block(self, step: Step, values: dict[str, Any], node: Node) -> Step:
+        return step._replace(
+            block=self.steps(values.get("block", ()), step.path + "/"),
+            rescue=self.steps(values.get("rescue", ()), step.path + "/rescue/"),
+            always=self.steps(values.get("always", ()), step.path + "/always/"),
+        )
+
+    # -- what is in a step -----------------------------------------------------------------------------------
+
+    def env(self, node: Node | None) -> tuple[dict[str, Template], tuple[str, ...]]:
+        env: dict[str, Template] = {}
+        inherit: tuple[str, ...] = ()
+        for name, value in node.value.items() if node is not None else ():
+            at = node.keys[name] if node is not None else value
+            if name == "inherit":
+                inherit = self.inherit(value)
+            elif not re.fullmatch(keys.VARIABLE, name, re.ASCII):
+                self.reader.wrong(
+                    at, f"{name!r} cannot be the name of a variable", "letters, digits and _ only"
+                )
+            elif name.startswith(("IN_", "HOWDAH_")):
+                self.reader.wrong(
+                    at, f"`{name}` is set by howdah itself", "choose a name without IN_ or HOWDAH_"
+                )
+            elif value.kind == "null":
+                env[name] = Template("", ("",), self.reader.at(value, 0))
+            elif (template := self.reader.template(value, "env")) is not None:
+                env[name] = template
+        return env, inherit
+
+    def inherit(self, node: Node) -> tuple[str, ...]:
+        names = []
+        for item in node.value if node.kind == "list" else [node]:
+            if item.kind == "text" and re.fullmatch(keys.VARIABLE, item.text, re.ASCII):
+                names.append(item.text)
+            else:
+                self.reader.wrong(
+                    item, "`inherit` lists names of variables", "write inherit: [SSH_AUTH_SOCK]"
+                )
+        return tuple(names)
+
+    def outputs(self, node: Node | None) -> dict[str, OutputSpec]:
+        specs: dict[str, OutputSpec] = {}
+        for name, value in node.value.items() if node is not None else ():
+            if not re.fullmatch(keys.ID, name, re.ASCII):
+                at = node.keys[name] if node is not None else value
+                self.reader.wrong(at, f"an output cannot be called {name!r}", "letters, digits, _ and -")
+                continue
+            values = levels.read(self.reader, value, "output")
+            hows = [
+                how
+                for how in ("json", "regex", "lines", "text")
+                if value.kind == "map" and how in value.value
+            ]
+            if len(hows) != 1 and value.kind == "map":
+                self.reader.wrong(
+                    value, f"output `{name}` needs one of json, regex, lines, text", "it says how to read it"
+                )
+            how = hows[0] if hows else "text"
+            specs[name] = OutputSpec(name, how, values.get(how, ""), values.get("type"))
+        return specs
+
+    def retry(self, node: Node | None, until: bool) -> document.Retry | None:
+        if node is None:
+            return None
+        values = levels.read(self.reader, node, "retry")
+        if "max" not in values and not until and node.kind == "map" and "max" not in node.value:
+            self.reader.wrong(node, "`retry` needs `max`", "write retry: {max: 3}")
+        return document.Retry(
+            values.get("max"),
+            values.get("delay"),
+            values.get("backoff", 1.0),
+            values.get("on_exit", frozenset()),
+        )
+
+    def verify(self, node: Node | None) -> document.Verify | None:
+        if node is None:
+            return None
+        with self.reader.inside("verify"):
+            values = levels.read(self.reader, node, "verify")
+        return document.Verify(
+            run=values.get("run", Script("")),
+            no=values.get("no", frozenset()),
+            after=values.get("after", False),
+            timeout=values.get("timeout", document.VERIFY_TIMEOUT),
+            outputs=self.outputs(values.get("outputs")),
+        )
+
+    def undo(self, node: Node | None) -> document.Undo | None:
+        if node is None:
+            return None
+        with self.reader.inside("undo"):
+            values = levels.read(self.reader, node, "undo")
+        effect = values.get("effect", "unsafe")
+        timeout = values.get("timeout", None if effect == "unsafe" else document.DEFAULT_TIMEOUT)
+        return document.Undo(
+            values.get("run", Script("")), effect, self.verify(values.get("verify")), timeout
+        )
+
+    def check(self, node: Node | None) -> document.Check | None:
+        if node is None:
+            return None
+        with self.reader.inside("check"):
+            values = levels.read(self.reader, node, "check")
+        return document.Check(values.get("run", Script("")), values.get("timeout", document.DEFAULT_TIMEOUT))
+
+    def change(self, node: Node | None) -> document.Change | None:
+        if node is None:
+            return None
+        values = levels.read(self.reader, node, "change")
+        return (
+            document.Change(values["what"], values.get("from"), values.get("to"))
+            if "what" in values
+            else None
+        )
+
+
+def _name_of(kind: str, values: dict[str, Any]) -> str:
+    """A name for a step without one: the first line of what it does."""
+    value = values.get(kind)
+    if isinstance(value, Script):
+        text = value.text
+    elif isinstance(value, tuple) and not isinstance(value, Template):
+        text = shell_quote(item.text for item in value)
+    elif isinstance(value, Template):
+        text = value.text
+    else:
+        text = kind
+    line = next(
+        (line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")),
+        kind,
+    )
+    return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"
+
+
+def _or(words: tuple[str, ...]) -> str:
+    return " or ".join(f"`{word}`" for word in words)
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join(f"`{word}`" for word in words)
