@@ -1,0 +1,411 @@
+"""The embedded store: one SQLite file, through apsw, which brings its own SQLite.
+
+The standard library's may be older than 3.51.3 and then corrupts a file that two connections write in WAL mode
+(sqlite.org, release notes of 3.51.3). One connection writes, under the store's lock; another reads, so that no
+reader sees what is not committed. While this process has the store open nothing but SQLite opens the file or its
+-shm: POSIX locks of a process go when any descriptor of the file is closed.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import apsw
+
+from incidents import clock
+from incidents.errors import NotAStore, StoreBusy, StoreError, StoreReadOnly
+from incidents.events import Draft, Event, Evidence
+from incidents.store import erase, migrate, place, room, rows
+from incidents.store.append import Cursor, Group
+from incidents.store.blobs import Blobs
+from incidents.store.database import DiskFull, Value
+from incidents.store.flock import Door
+from incidents.store.protocol import BackupRow, Head, IncidentRow, LockRow, RunRow
+from incidents.store.upkeep import Caretaker
+from incidents.store.writer import Writer
+
+BUSY_MS = 5_000  # waits of SQLite itself: another process recovers the log, or a foreign tool has the file
+POLL = clock.SECOND // 10
+PAGE = 1000  # rows of one fetch
+
+T = TypeVar("T")
+
+
+class Connection:
+    """One SQLite connection with our settings; its errors are ours."""
+
+    def __init__(self, path: str, *, create: bool = False):
+        self.path = path
+        self.wal_pages = 0
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+        try:
+            self._db = apsw.Connection(path, flags=flags, statementcachesize=60)
+            self._db.set_busy_timeout(BUSY_MS)
+        except apsw.Error as error:
+            raise _translated(error, path) from error
+
+    def settle(self) -> None:
+        """The settings of every connection; the file is known to be a store."""
+        self._control(apsw.SQLITE_FCNTL_CHUNK_SIZE, "i", room.CHUNK_BYTES)
+        self._control(apsw.SQLITE_FCNTL_PERSIST_WAL, "i", 1)
+        self.script(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+            " PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 0"
+        )
+        self._db.set_wal_hook(self._committed)
+
+    def run(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except apsw.Error as error:
+            raise _translated(error, self.path) from error
+
+    def script(self, sql: str) -> None:
+        self.run(sql)
+
+    def allocate(self, size: int) -> None:
+        try:
+            self._control(apsw.SQLITE_FCNTL_SIZE_HINT, "q", size)
+        except apsw.Error as error:
+            raise _translated(error, self.path) from error
+
+    def rollback(self) -> None:
+        if self._db.in_transaction:
+            with contextlib.suppress(apsw.Error):  # a full disk has rolled it back already
+                self._db.execute("ROLLBACK")
+
+    def checkpoint(self, mode: str = "PASSIVE") -> bool:
+        [(busy, pages, copied)] = self.run(f"PRAGMA wal_checkpoint({mode})")
+        return not busy and pages == copied
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _control(self, operation: int, kind: str, value: int) -> None:
+        cell = array.array(kind, [value])
+        self._db.file_control("main", operation, cell.buffer_info()[0])
+
+    def _committed(self, _db: object, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
+
+
+def _translated(error: apsw.Error, path: str) -> Exception:
+    no_room = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_FSYNC)
+    extended = getattr(error, "extendedresult", 0)
+    if isinstance(error, apsw.FullError) or extended in no_room:
+        return DiskFull(str(error))
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return StoreBusy(
+            f"another program has held {path} for {BUSY_MS // 1000} s", hint="close it, then repeat"
+        )
+    if isinstance(error, apsw.NotADBError):
+        return NotAStore(f"{path} is not a howdah store", hint="give --store FILE with another name")
+    if isinstance(error, apsw.CorruptError):
+        return StoreError(f"{path} is damaged: {error}", hint="`howdah verify` says where; restore a backup")
+    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
+        return StoreReadOnly(f"{path} cannot be opened for writing: {error}")
+    return StoreError(f"{path} cannot be used: {error}")
+
+
+class EmbeddedStore:
+    """`incidents.store.protocol.Store` on one file. See there for what each method promises."""
+
+    def __init__(self, path: str, modes: place.Modes, reader: Connection, door: Door):
+        self.path = path
+        self.blobs_dir = path + ".blobs"
+        self.runs_dir = path + ".runs"
+        self.modes = modes
+        self.blobs = Blobs(self.blobs_dir, modes)
+        self._room = room.Room(path, modes)
+        self._door = door
+        self._reader = reader
+        self._read_lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._writing: tuple[Connection, Writer] | None = None
+        self._news = News()
+        self._pid = os.getpid()
+        self._closed = False
+        _LIVE.add(self)
+
+    # -- writing
+
+    def append(self, drafts: Sequence[Draft], *, expect: Mapping[str, int] | None = None) -> list[Event]:
+        if not drafts:
+            return []
+        group = Group(drafts, expect)
+        self._submit(group)
+        return group.result()
+
+    def set_cursor(self, consumer: str, pos: int) -> None:
+        self._submit(Cursor(consumer, pos))
+
+    def redact(self, draft: Draft) -> Event:
+        event = self.exclusively(lambda db: erase.redact(db, draft, self.blobs, self.runs_dir))
+        self._news.tell()
+        return event
+
+    def exclusively(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on the writing connection while nobody else writes. Raises StoreBusy, NotDurable."""
+        connection, writer = self._writer()
+        try:
+            return writer.exclusively(lambda: work(connection))
+        except DiskFull:
+            raise room.not_durable(self.path) from None
+
+    def _submit(self, wish: Group | Cursor) -> None:
+        self._writer()[1].submit(wish)
+        self._news.tell()
+
+    def _writer(self) -> tuple[Connection, Writer]:
+        self._check_usable()
+        if self._writing is None:
+            with self._write_lock:
+                if self._writing is None:
+                    connection = Connection(self.path)
+                    connection.settle()
+                    caretaker = Caretaker(connection, self._room)
+                    self._writing = connection, Writer(connection, self._door, caretaker)
+        return self._writing
+
+    # -- reading
+
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one query, of what is committed; no transaction stays open."""
+        self._check_usable()
+        with self._read_lock:
+            return self._reader.run(sql, values)
+
+    def read(self, stream: str, *, after: int = 0, limit: int = PAGE) -> list[Event]:
+        sql = f"{rows.SELECT} WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
+        return [rows.event(row) for row in self.rows(sql, (stream, after, min(limit, PAGE)))]
+
+    def events(self, stream: str) -> Iterator[Event]:
+        after = 0
+        while page := self.read(stream, after=after):
+            yield from page
+            after = page[-1].seq
+
+    def tail(self, after_pos: int, *, limit: int = PAGE, stream: str | None = None) -> list[Event]:
+        if stream is None:
+            sql = f"{rows.SELECT} WHERE pos > ? ORDER BY pos LIMIT ?"
+            found = self.rows(sql, (after_pos, min(limit, PAGE)))
+        else:  # the stream's index holds pos too, and grows with it
+            place = "SELECT pos FROM events WHERE stream = ? AND +pos > ? ORDER BY seq LIMIT ?"
+            sql = f"{rows.SELECT} WHERE pos IN ({place}) ORDER BY pos"
+            found = self.rows(sql, (stream, after_pos, min(limit, PAGE)))
+        return [rows.event(row) for row in found]
+
+    def by_key(self, key: str) -> Event | None:
+        found = self.rows(f"{rows.SELECT} WHERE key = ?", (key,))
+        return rows.event(found[0]) if found else None
+
+    def last_seq(self, stream: str) -> int:
+        [(seq,)] = self.rows("SELECT max(seq) FROM events WHERE stream = ?", (stream,))
+        return seq or 0
+
+    def head(self) -> Head:
+        [(pos, digest)] = self.rows("SELECT pos, hash FROM head")
+        return Head(pos, digest.hex())
+
+    def incidents(
+        self, *, status: str | None = None, mode: str | None = None, limit: int = PAGE
+    ) -> list[IncidentRow]:
+        where = {None: "1", "open": _OPEN, "closed": f"NOT ({_OPEN})"}[status]
+        sql = f"{_INCIDENT} WHERE {where} AND (?1 IS NULL OR mode = ?1) ORDER BY opened_at DESC, number DESC LIMIT ?2"
+        return [IncidentRow(*row) for row in self.rows(sql, (mode, limit))]
+
+    def incident(self, name: str) -> IncidentRow | None:
+        found = self.rows(f"{_INCIDENT} WHERE name = ?", (name,))
+        return IncidentRow(*found[0]) if found else None
+
+    def runs(self, *, stream: str | None = None, open_only: bool = False) -> list[RunRow]:
+        where = ["1"]
+        if stream is not None:
+            where.append("stream = ?1")
+        if open_only:
+            where.append("status <> 'ended'")
+        sql = f"{_RUN} WHERE {' AND '.join(where)} ORDER BY started_at, run"
+        return [_run_row(row) for row in self.rows(sql, () if stream is None else (stream,))]
+
+    def run(self, run: str) -> RunRow | None:
+        found = self.rows(f"{_RUN} WHERE run = ?", (run,))
+        return _run_row(found[0]) if found else None
+
+    def locks(self) -> list[LockRow]:
+        found = self.rows("SELECT name, run, stream, since, by FROM locks ORDER BY name")
+        return [LockRow(*row) for row in found]
+
+    def backups(self) -> list[BackupRow]:
+        return [BackupRow(*row) for row in self.rows("SELECT path, at, pos FROM backups ORDER BY at, path")]
+
+    def cursor(self, consumer: str) -> int:
+        found = self.rows("SELECT pos FROM cursors WHERE consumer = ?", (consumer,))
+        return found[0][0] if found else 0
+
+    def changed(self) -> bool:
+        [(version,)] = self.rows("PRAGMA data_version")
+        return self._news.look(version)
+
+    def wait_news(self, timeout: int) -> bool:
+        until = clock.monotonic() + timeout
+        while not self.changed():
+            rest = until - clock.monotonic()
+            if rest <= 0:
+                return False
+            self._news.wait(min(rest, POLL))
+        return True
+
+    # -- evidence
+
+    def put_blob(self, data: bytes, *, media_type: str, name: str) -> Evidence:
+        return self.blobs.put(data, media_type=media_type, name=name)
+
+    def adopt_blob(self, path: str, *, media_type: str, name: str) -> Evidence:
+        return self.blobs.adopt(path, media_type=media_type, name=name)
+
+    def get_blob(self, sha256: str) -> bytes:
+        return self.blobs.get(sha256)
+
+    def blob_path(self, sha256: str) -> str:
+        return self.blobs.path(sha256)
+
+    # -- its life
+
+    def ready_for(self, nbytes: int) -> None:
+        [(free,)] = self.rows("PRAGMA freelist_count")
+        if not self._room.fits(nbytes, free):
+            raise room.not_durable(self.path)
+
+    def prepare(self) -> None:
+        """Bring a new or older file to the present schema. Called once, before the store is used."""
+
+        def make(db: Connection) -> None:
+            if not migrate.is_current(db):
+                migrate.migrate(db)
+                Caretaker(db, self._room).prepare()
+
+        self.exclusively(make)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        _LIVE.discard(self)
+        if os.getpid() != self._pid:
+            return
+        with self._read_lock, self._write_lock:
+            if self._writing is not None:
+                self._writing[0].close()
+            self._reader.close()
+            self._door.close()
+
+    def __enter__(self) -> EmbeddedStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreError("this store was opened before a fork", hint="open it again in the child process")
+        if self._closed:
+            raise StoreError("this store is closed")
+
+
+_OPEN = "status NOT IN ('resolved', 'cancelled')"
+_INCIDENT = (
+    "SELECT name, title, severity, status, mode, opened_at,"
+    " (SELECT at FROM events WHERE stream = name ORDER BY seq DESC LIMIT 1), by_run FROM incidents"
+)
+_RUN = "SELECT run, stream, runbook, status, started_at, by, locks FROM runs"
+
+
+def _run_row(row: tuple[Any, ...]) -> RunRow:
+    run, stream, runbook, status, started_at, by, locks = row
+    return RunRow(run, stream, runbook, status, started_at, by, json.loads(locks))
+
+
+class News:
+    """Whether the record has grown since a thread asked last: by this process, or by another one."""
+
+    def __init__(self) -> None:
+        self._told = threading.Condition()
+        self._generation = 0
+        self._version: int | None = None
+        self._seen = threading.local()
+
+    def tell(self) -> None:
+        with self._told:
+            self._generation += 1
+            self._told.notify_all()
+
+    def look(self, version: int) -> bool:
+        """`version` is the reading connection's data_version, which every other connection's commit moves."""
+        with self._told:
+            if version != self._version:
+                self._version = version
+                self._generation += 1
+            seen = getattr(self._seen, "generation", None)
+            self._seen.generation = self._generation
+            return seen != self._generation
+
+    def wait(self, micros: int) -> None:
+        with self._told:
+            if self._generation == self._seen.generation:
+                self._told.wait(micros / clock.SECOND)
+
+
+_LIVE: weakref.WeakSet[EmbeddedStore] = weakref.WeakSet()
+_ABANDONED: list[EmbeddedStore] = []  # in a forked child: closing them there could touch the parent's files
+
+
+def _after_fork() -> None:
+    for store in list(_LIVE):
+        store._door.forget()
+        _ABANDONED.append(store)
+    _LIVE.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def open_embedded(path: str, *, create: bool, notice: Callable[[str], None]) -> EmbeddedStore:
+    """The store in the file `path` (real, local). Raises StoreError."""
+    exists = place.check_file(path)
+    if not exists and not create:
+        raise StoreError(f"there is no store {path}", hint="`howdah declare` makes one, or give --store FILE")
+    modes = place.modes(os.path.dirname(path))
+    try:
+        if not exists:
+            place.create_file(path, modes.file)
+        return _opened(path, modes, notice)
+    except DiskFull:
+        raise room.not_durable(path) from None
+    except OSError as error:
+        raise StoreError(f"the store {path} cannot be used: {error.strerror}") from None
+
+
+def _opened(path: str, modes: place.Modes, notice: Callable[[str], None]) -> EmbeddedStore:
+    reader = Connection(path)
+    try:
+        current = migrate.is_current(reader)  # before anything is written beside a file that is none
+        reader.settle()
+        store = EmbeddedStore(path, modes, reader, Door(path + ".lock", modes.file, notice))
+    except BaseException:
+        reader.close()
+        raise
+    if not current:
+        try:
+            store.prepare()
+        except BaseException:
+            store.close()
+            raise
+    return store

@@ -1,0 +1,184 @@
+"""Where a store lies, whether it may lie there, and who may read it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import NamedTuple
+
+from incidents.errors import BadInput, NotAStore, StoreError, StoreOnNetwork, StoreReadOnly
+
+SYSTEM_FOLDER = "/var/lib/howdah"
+FILE_NAME = "store.db"
+
+# Types in /proc/self/mountinfo whose files another machine can change: locks and shared memory do not reach it.
+_NETWORK = {
+    *("nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "9p", "ceph", "afs", "kafs", "coda"),
+    *("lustre", "gfs", "gfs2", "ocfs2", "gpfs", "pvfs2", "orangefs", "beegfs", "glusterfs", "davfs", "panfs"),
+    *("vboxsf", "prl_fs", "acfs"),
+}
+_NETWORK_FUSE = re.compile(
+    r"fuse\.(?:sshfs|s3fs|rclone|glusterfs|ceph|ceph-fuse|davfs2?|curlftpfs|smbnetfs|gcsfuse|goofys|mount-s3"
+    r"|blobfuse2?|juicefs|moosefs|mfs|lizardfs|seaweedfs|weed|vmhgfs-fuse|gvfsd-fuse|nfs.*|hdfs.*|afp.*)"
+)
+
+
+class Modes(NamedTuple):
+    """Permissions of the files and folders of a store."""
+
+    file: int
+    folder: int
+
+
+def default_path() -> str:
+    """$HOWDAH_STORE, else the machine's store where its folder exists, else this account's.
+
+    Raises StoreReadOnly where the machine has a store folder that this account cannot write: another store
+    would be a second record of the same machine.
+    """
+    if named := os.environ.get("HOWDAH_STORE"):
+        return named
+    if os.path.isdir(SYSTEM_FOLDER):
+        _need_writable(SYSTEM_FOLDER)
+        return os.path.join(SYSTEM_FOLDER, FILE_NAME)
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(data, "howdah", FILE_NAME)
+
+
+def resolve(path: str | None) -> str:
+    """The real path of the store file, its folder there, on a disk of this machine. Raises StoreError."""
+    if path == "":
+        raise BadInput("the path of the store is empty", hint="give --store FILE")
+    given = os.path.abspath(default_path() if path is None else path)
+    refuse_network(given)  # by name first: resolving a link on a dead server would wait for it
+    real = os.path.realpath(given)
+    refuse_network(real)
+    folder = os.path.dirname(real)
+    if path is None and not os.environ.get("HOWDAH_STORE") and not os.path.isdir(folder):
+        _make_own_folder(folder)
+    if not os.path.isdir(folder):
+        raise StoreError(f"there is no folder {folder} for the store", hint=f"make it: mkdir -p {folder}")
+    return real
+
+
+def _make_own_folder(folder: str) -> None:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StoreReadOnly(
+            f"the store's folder {folder} cannot be made: {error.strerror}", hint="give --store FILE"
+        ) from None
+
+
+def check_file(path: str) -> bool:
+    """Whether the store's file exists and may be opened. Raises StoreError where it exists and may not.
+
+    The file itself is only looked at by name: opening and closing it here would drop the locks that SQLite
+    holds for this process.
+    """
+    _need_writable(os.path.dirname(path))
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreError(f"the store {path} cannot be used: {error.strerror}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAStore(f"{path} is not a file", hint="--store names a file, not a folder or a device")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise StoreReadOnly(f"the store {path} cannot be written by this account", hint=_cure(path))
+    return True
+
+
+def _need_writable(folder: str) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreReadOnly(f"the store's folder {folder} cannot be written", hint=_cure(folder))
+
+
+def _cure(path: str) -> str:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return "its filesystem is mounted read-only: mount it writable, or give --store FILE on another"
+    group = ""
+    if os.stat(path).st_mode & stat.S_IWGRP:
+        import grp
+
+        try:
+            group = f"join the group {grp.getgrgid(os.stat(path).st_gid).gr_name}, "
+        except KeyError:
+            group = f"join the group {os.stat(path).st_gid}, "
+    return f"{group}use sudo, or give --store FILE"
+
+
+def modes(folder: str) -> Modes:
+    """A setgid folder is a team's: its group may read and write. Else the owner alone."""
+    shared = os.stat(folder).st_mode & stat.S_ISGID
+    return Modes(0o660, 0o2770) if shared else Modes(0o600, 0o700)
+
+
+def create_file(path: str, mode: int) -> None:
+    """Create the empty file with exactly this mode; one that is there already is left alone."""
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return
+    os.fchmod(fd, mode)  # what umask took away
+    os.close(fd)
+
+
+def make_folder(path: str, mode: int) -> None:
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        return
+    os.chmod(path, mode)
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def refuse_network(path: str) -> None:
+    """Raises StoreOnNetwork where `path` would lie on a filesystem that other machines write."""
+    kind, mount = filesystem(path, _mounts())
+    if kind in _NETWORK or _NETWORK_FUSE.fullmatch(kind):
+        raise StoreOnNetwork(
+            f"{path} lies on {mount}, a network filesystem ({kind}): its locks do not hold between machines "
+            "and it would stall with the servers that the record is about",
+            hint="give --store FILE on a disk of this machine",
+        )
+
+
+def filesystem(path: str, mountinfo: str) -> tuple[str, str]:
+    """Type and mount point of the filesystem that holds the absolute `path`, by proc(5) mountinfo.
+
+    The kernel's list is text and never waits for a server, as statfs does; of two mounts on one point the
+    later hides the earlier.
+    """
+    kind, mount = "", ""
+    for line in mountinfo.splitlines():
+        before, dash, after = line.partition(" - ")
+        fields = before.split(" ")
+        if not dash or len(fields) < 5:
+            continue
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4])
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(mount):
+            kind, mount = after.split(" ")[0], point
+    return kind, mount
+
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def _mounts() -> str:
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+            return f.read()
+    except OSError:
+        return ""

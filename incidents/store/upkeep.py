@@ -1,0 +1,73 @@
+"""What the embedded store does around its commits, while the lock is held: checkpoints, room, the ballast."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from incidents.errors import HowdahError
+from incidents.events import Actor, Draft
+from incidents.store import room
+from incidents.store.database import Database, DiskFull
+
+_SYSTEM = Actor("system", "howdah")
+
+
+class Caretaker:
+    def __init__(self, db: Database, files: room.Room):
+        self._db = db
+        self._room = files
+        self._looked = False
+
+    def prepare(self) -> None:
+        """Own the room of a new store. Raises DiskFull."""
+        self._room.extend_wal()
+        self._room.grow(self._db, room.AHEAD_PAGES)
+        self._room.take_ballast()
+
+    def after_commit(self) -> Sequence[Draft]:
+        """Look after the room at this process's first commit and at every checkpoint. Raises DiskFull."""
+        if self._looked and self._db.wal_pages < room.CHECKPOINT_PAGES:
+            return ()
+        if self._db.wal_pages >= room.CHECKPOINT_PAGES:
+            self._db.checkpoint()
+        self._looked = True
+        self._room.extend_wal()
+        if not self._room.keep_ahead(self._db) and room.free_pages(self._db) < room.LAST_PAGES:
+            return self._free_ballast()
+        return [_ballast("taken")] if self._room.take_ballast() else ()
+
+    def make_room(self) -> Sequence[Draft] | None:
+        """A transaction did not fit and is rolled back: give up the ballast for it, if there is one."""
+        with contextlib.suppress(DiskFull, HowdahError):
+            self._db.checkpoint()
+        if news := self._free_ballast():
+            return news
+        with contextlib.suppress(DiskFull):
+            self._room.extend_wal()
+            self._room.keep_ahead(self._db)
+            return ()
+        return None
+
+    def not_durable(self) -> HowdahError:
+        return room.not_durable(self._db.path)
+
+    def _free_ballast(self) -> Sequence[Draft]:
+        """Free the ballast and take its blocks at once, before whoever filled the disk does."""
+        if not self._room.free_ballast():
+            return ()
+        with contextlib.suppress(DiskFull):
+            self._room.extend_wal()
+            for _ in range(room.BALLAST_BYTES // room.CHUNK_BYTES - 1):
+                self._room.grow(self._db, room.AHEAD_PAGES)
+        return [_ballast("freed")]
+
+
+def _ballast(state: str) -> Draft:
+    return Draft(
+        stream="system",
+        kind="system.ballast",
+        actor=_SYSTEM,
+        data={"state": state, "bytes": room.BALLAST_BYTES},
+        importance="high" if state == "freed" else "normal",
+    )
