@@ -1,0 +1,120 @@
+"""Plays a runbook of the library with the real loader, expressions and bash, step by step, without an engine.
+
+So a test can look at one script alone: run it twice, ask its verify before and after, take it back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from incidents import clock
+from runbooks import expressions, inputs
+from runbooks.document import ArgvTemplate, Command, Step
+from runbooks.load import load
+from runbooks.process import Completed, run_bounded
+from runbooks.quoting import Script
+
+LIBRARY = os.path.join(os.path.dirname(__file__), "..", "..", "..", "runbooks", "library")
+
+
+class Player:
+    """One run. `steps` holds what expressions see of each step; `say` is what the last `stop` said."""
+
+    def __init__(self, name: str, given: Mapping[str, Any], run: str):
+        self.runbook = load(os.path.join(LIBRARY, name + ".yaml"))
+        self.values = inputs.normalise(self.runbook, given)
+        self.run = run
+        self.steps: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []
+        self.status = ""
+        self.say = ""
+        self.errors = ""
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return {
+            "inputs": self.values,
+            "steps": self.steps,
+            "run": {"id": self.run},
+            "incident": {"id": "inc-1"},
+        }
+
+    def play(self, *yes: str, until: str | None = None) -> str:
+        """Plays all steps, or up to and without `until`; a question that `yes` does not name is answered with skip.
+
+        Returns how the run ended: ok, failed, or nothing when it stopped before `until`.
+        """
+        for step in self.runbook.steps:
+            if step.id == until and until is not None:
+                return ""
+            if not self.wanted(step, yes):
+                self.steps[step.path] = {"status": "skipped", "exit": None, "outputs": {}}
+            elif step.stop is not None:
+                self.status = step.stop.status
+                self.say = "" if step.stop.say is None else self.text(step.stop.say)
+                return self.status
+            elif self.act(step.path).exit != 0 and not step.continue_on_error:
+                self.status = "failed"
+                return self.status
+        raise AssertionError("the runbook has no end")
+
+    def wanted(self, step: Step, yes: tuple[str, ...]) -> bool:
+        if step.if_ is not None and not expressions.condition(step.if_, self.names):
+            return False
+        if step.confirm is None:
+            return True
+        self.asked.append(self.text(step.confirm))
+        return step.id in yes
+
+    def text(self, template: expressions.Template) -> str:
+        return str(expressions.render_text(template, self.names))
+
+    def act(self, path: str) -> Completed:
+        """Runs the step's program once and keeps its outputs."""
+        step = self.runbook.step(path)
+        assert step.run is not None
+        done = self.command(step, step.run)
+        self.errors = done.errors.decode()
+        read = inputs.read_outputs(step.outputs, done.output) if done.exit == 0 else {}
+        status = "ok" if done.exit == 0 else "continued" if step.continue_on_error else "failed"
+        self.steps[path] = {"status": status, "exit": done.exit, "outputs": read}
+        return done
+
+    def verify(self, path: str) -> Completed:
+        step = self.runbook.step(path)
+        assert step.verify is not None
+        return self.command(step, step.verify.run)
+
+    def undo(self, path: str) -> Completed:
+        step = self.runbook.step(path)
+        assert step.undo is not None
+        return self.command(step, step.undo.run)
+
+    def command(self, step: Step, command: Command) -> Completed:
+        if isinstance(command, Script):
+            argv: tuple[str, ...] = tuple(command.argv)
+        else:
+            assert isinstance(command, ArgvTemplate)
+            argv = tuple(str(item) for item in expressions.render_argv(command.items, self.names))
+        env = {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": "/",
+            "HOWDAH_RUN": self.run,
+            "HOWDAH_STEP": step.path,
+            **inputs.environment(self.runbook, self.values),
+            **{name: self.text(template) for name, template in step.env.items()},
+        }
+        return run_bounded(argv, env, "/", timeout=60 * clock.SECOND)
+
+
+@pytest.fixture
+def player() -> Callable[..., Player]:
+    def make(name: str, run: str = "run-test", **given: Any) -> Player:
+        return Player(name, given, run)
+
+    return make
