@@ -197,6 +197,13 @@ def forecast(expr: Expr, names: Names) -> Value | Unknown:
         raise _error(expr, trouble) from None
 
 
+def forecast_text(template: Template, names: Names) -> str:
+    """The template as text, `<unknown>` for what is not known yet. Raises BadInput."""
+    return "".join(
+        part if isinstance(part, str) else text(part, forecast(part, names)) for part in template.parts
+    )
+
+
 def _error(expr: Expr, trouble: Trouble) -> BadInput:
     return BadInput(
         f"${{{{ {expr.text} }}}}: {trouble.message}", hint=trouble.hint or None, where=str(expr.place)

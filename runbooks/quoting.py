@@ -5,6 +5,7 @@ What starts a process takes an Argv or a Script, never a str. A Secret shows its
 
 from __future__ import annotations
 
+import binascii
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -171,3 +172,102 @@ def _secret_file(path: str) -> str:
         return raw.decode().removesuffix("\n")
     except UnicodeDecodeError:
         raise BadInput(f"the secret's file {path} is not UTF-8 text") from None
+
+
+MASK = b"***"
+SHORTEST = 8  # characters; a shorter value would be found in what is not the secret
+
+
+class Masker:
+    """Replaces secrets in a stream of bytes, also where a secret is cut by the border of two chunks.
+
+    A value of 8 characters or more is found as it is, line by line, and URL-quoted, JSON-escaped, shell-quoted or
+    in base64 at each of its three offsets. What else a program makes of it (hex, compression, base64 with line
+    breaks inside, single characters) gets through. However the stream is cut, the result is the same; at most the
+    longest form's length is held back until more comes or `flush`.
+    """
+
+    def __init__(self, values: Iterable[str]):
+        forms = {form for value in values for part in _lines(value) for form in _forms(part)}
+        self._forms = sorted(forms)
+        self._held = b""
+        self._covered = 0  # bytes at the start of `_held` whose mask is already out
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be shown of everything so far, less what was returned before."""
+        if not self._forms:
+            return chunk
+        data = self._held + chunk
+        keep = min((_begun(data, form) for form in self._forms), default=len(data))
+        return self._show(data, keep)
+
+    def flush(self) -> bytes:
+        """The rest, at the end of the stream."""
+        return self._show(self._held, len(self._held))
+
+    def _show(self, data: bytes, end: int) -> bytes:
+        """`data` up to `end` with its secrets masked; the rest is held back."""
+        shown: list[bytes] = []
+        at = self._covered
+        for start, stop in self._found(data):
+            if start >= end:
+                break
+            if start >= at:  # else it overlaps what is masked already
+                shown += (data[at:start], MASK)
+            at = max(at, stop)
+        shown.append(data[at:end])
+        self._held, self._covered = data[end:], max(0, at - end)
+        return b"".join(shown)
+
+    def _found(self, data: bytes) -> list[tuple[int, int]]:
+        found = []
+        for form in self._forms:
+            at = data.find(form)
+            while at >= 0:
+                found.append((at, at + len(form)))
+                at = data.find(form, at + 1)
+        return sorted(found)
+
+
+def _lines(value: str) -> set[str]:
+    return {part for part in (value, *value.splitlines()) if len(part) >= SHORTEST}
+
+
+def _forms(value: str) -> Iterable[bytes]:
+    import json
+
+    raw = value.encode("utf-8", "surrogateescape")
+    yield raw
+    for safe in (b"", b"/"):
+        quoted = b"".join(bytes([c]) if c in _UNRESERVED + safe else b"%%%02X" % c for c in raw)
+        yield from (quoted, quoted.replace(b"%20", b"+"), re.sub(rb"%..", lambda m: m[0].lower(), quoted))
+    for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        yield from (
+            escaped.encode("utf-8", "surrogateescape"),
+            escaped.replace("/", "\\/").encode("utf-8", "surrogateescape"),
+        )
+    yield raw.replace(b"'", b"'\"'\"'")
+    yield raw.replace(b"'", b"'\\''")
+    yield re.sub(rb"([^A-Za-z0-9_@%+=:,./\x80-\xff-])", rb"\\\1", raw)
+    for offset in range(3):
+        yield from _base64(raw, offset)
+
+
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+
+def _base64(raw: bytes, offset: int) -> Iterable[bytes]:
+    """The letters that depend on `raw` alone when it stands `offset` bytes after a multiple of three."""
+    letters = binascii.b2a_base64(b"\0" * offset + raw, newline=False)
+    inner = letters[-(-8 * offset // 6) : 8 * (offset + len(raw)) // 6]
+    yield from (inner, inner.replace(b"+", b"-").replace(b"/", b"_"))
+
+
+def _begun(data: bytes, form: bytes) -> int:
+    """Where at the end of `data` a beginning of `form` stands that may go on; len(data) where none does."""
+    at = data.find(form[:1], max(0, len(data) - len(form) + 1))
+    while at >= 0:
+        if form.startswith(data[at:]):
+            return at
+        at = data.find(form[:1], at + 1)
+    return len(data)
