@@ -123,16 +123,46 @@ def find_zone(name: str) -> zoneinfo.ZoneInfo:
 
 
 def local_zone() -> str:
-    """The IANA name of this account's zone: $TZ, else /etc/localtime, else UTC."""
+    """The IANA name of this account's zone: $TZ, else /etc/localtime, else /etc/timezone, else UTC.
+
+    $TZ may be a name, or a path to a zone's file (`:/etc/localtime`); other forms (`CET-1CEST`) name no zone.
+    """
     name = os.environ.get("TZ", "").lstrip(":")
-    if not name:
-        target = os.path.realpath("/etc/localtime")
-        name = target.partition("/zoneinfo/")[2]
+    for candidate in (_zone_of_file(name) if name.startswith("/") else name, _zone_of_file("/etc/localtime")):
+        if candidate and _is_zone(candidate):
+            return _canonical(candidate)
+    try:
+        with open("/etc/timezone", encoding="ascii", errors="replace") as f:  # where localtime is a copy, no link
+            candidate = f.readline().strip()
+    except OSError:
+        return "UTC"
+    return _canonical(candidate) if _is_zone(candidate) else "UTC"
+
+
+def _zone_of_file(path: str) -> str:
+    return os.path.realpath(path).partition("/zoneinfo/")[2]
+
+
+def _is_zone(name: str) -> bool:
     try:
         find_zone(name)
     except BadInput:
-        return "UTC"
-    return name
+        return False
+    return True
+
+
+def _canonical(name: str) -> str:
+    return "UTC" if name in ("Etc/UTC", "Etc/UCT", "Etc/Zulu", "Etc/Universal", "UCT", "Zulu", "Universal") else name
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def day_name(date: str) -> str:
+    """`Tue 13 Dec 2022` for `2022-12-13`, in English whatever the locale."""
+    day = datetime.date.fromisoformat(date)
+    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 _UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}

@@ -1,0 +1,222 @@
+"""The cards of things: what an incident looks like wherever it is shown, and the one line that a change answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chatops import documents, layout
+from chatops.views import Card, Field, Text, View
+from chatops.views import Entry as LogEntry
+from chatops.vocabulary import Reply
+from incidents import clock, telling
+
+if TYPE_CHECKING:
+    from chatops.vocabulary import Call
+    from incidents.events import Event
+    from incidents.lifecycle import Incident, Task
+    from incidents.store.protocol import LockRow, RunRow
+    from incidents.telling import Changes
+    from incidents.timeline import Entry
+
+TONES = {"resolved": "good", "cancelled": "quiet", "mitigated": "warn", "monitoring": "warn"}
+
+
+def tone(status: str) -> str:
+    return TONES.get(status, "bad")
+
+
+def moment(at: int, zone: str, precision: str = "s") -> str:
+    """`Tue 13 Dec 2022 19:53:10 +01:00 (Europe/Berlin)`: nobody can read it wrong."""
+    stamp = clock.iso(at, zone, precision="seconds")
+    time = stamp[11:16] if precision == "min" else stamp[11:19]
+    if stamp.endswith("Z"):
+        return f"{clock.day_name(stamp[:10])} {time} UTC"
+    return f"{clock.day_name(stamp[:10])} {time} {stamp[19:]} ({zone})"
+
+
+def short_moment(at: int, zone: str, now: int) -> str:
+    """`19:53`, with its day where that is not today."""
+    stamp, today = (clock.iso(moment, zone, precision="seconds") for moment in (at, now))
+    if stamp[:10] == today[:10]:
+        return stamp[11:16]
+    return f"{clock.day_name(stamp[:10]).rpartition(' ')[0]} {stamp[11:16]}"
+
+
+def ago(at: int, now: int) -> str:
+    return f"{clock.words(max(0, now - at))} ago" if now - at >= clock.SECOND else "just now"
+
+
+def recorded(
+    call: Call, event: Event, text: str | None = None, *, given: bool = False, more: str = ""
+) -> Reply:
+    """The answer to a change: the event's number and what it says; `given`: its time was given, so it is echoed."""
+    said = layout.one_line(text if text is not None else telling.sentence(event))
+    if event.replayed:
+        said += "  (recorded before, by this key)"
+    line = f"{event.stream} #{event.seq}  {layout.cut(said, 200)}"
+    if given:
+        line += f"\nat {moment(event.at, call.zone, event.precision)}"
+    if more:
+        line += f"\n{more}"
+    return Reply(Text(line), {"event": documents.event(event)}, public=True)
+
+
+def incident(
+    call: Call,
+    one: Incident,
+    *,
+    runs: Sequence[RunRow] = (),
+    locks: Sequence[LockRow] = (),
+    notes: Sequence[tuple[str, Event]] = (),
+    everything: bool = False,
+) -> View:
+    """The state of an incident on half a screen; `notes` are (name, event) lines; `everything` leaves nothing out."""
+    fields = [
+        _roles(one),
+        *_tasks(one, everything),
+        *_runs(runs, everything),
+        *_locks(locks, call),
+        *(_milestones(one, call) if everything else ()),
+        *(_note(call, name, event) for name, event in notes),
+    ]
+    return Card(
+        f"{one.name}  {one.title}",
+        tuple(fields),
+        state=state(one),
+        under=_since(call, one),
+        tone=tone(one.status),
+    )
+
+
+def state(one: Incident) -> str:
+    """`drill · sev2 · mitigated`."""
+    mode = () if one.mode == "real" else (one.mode,)
+    return " · ".join((*mode, one.severity, one.status))
+
+
+def log_entries(entries: Sequence[Entry], one: Incident, changes: Changes) -> tuple[LogEntry, ...]:
+    """A timeline's entries as a reader sees them, each with what later entries said about it."""
+    tasks = {task.number: task.text for task in one.tasks.values()}
+    return tuple(
+        LogEntry(
+            entry.event.seq,
+            entry.at,
+            telling.who(entry.event),
+            telling.sentence(entry.event, body=entry.body, tasks=tasks),
+            _entry_tone(entry),
+            _entry_mark(entry, changes),
+            entry.event.kind.startswith(("step.", "question.")),
+            entry.event.precision == "min" and entry.original_at is None,
+        )
+        for entry in entries
+    )
+
+
+_ENTRY_TONES = {
+    "incident.declared": "key",
+    "incident.severity": "key",
+    "incident.status": "key",
+    "incident.mitigated": "key",
+    "incident.resolved": "good",
+    "incident.reopened": "bad",
+    "incident.cancelled": "quiet",
+    "update": "name",
+}
+_STEP_TONES = {
+    "ok": "good",
+    "failed": "bad",
+    "in_doubt": "bad",
+    "again": "warn",
+    "continued": "warn",
+    "skipped": "quiet",
+}
+
+
+def _entry_tone(entry: Entry) -> str:
+    event = entry.event
+    if entry.retracted:
+        return "struck"
+    if entry.redacted:
+        return "quiet"
+    if event.kind in ("step.ended", "run.ended"):
+        return _STEP_TONES.get(str(event.data.get("status")), "")
+    return _ENTRY_TONES.get(event.kind, "")
+
+
+def _entry_mark(entry: Entry, changes: Changes) -> str:
+    seq = entry.event.seq
+    marks = []
+    if entry.event.milestone not in (None, "declared", "mitigated", "resolved"):
+        marks.append(f"{entry.event.milestone}")
+    if entry.corrected and seq in changes.corrected:
+        by = changes.corrected[seq]
+        marks.append(f"corrected by {telling.who(by)}, #{by.seq}")
+    for word, found in (("retracted", changes.retracted), ("redacted", changes.redacted)):
+        if seq in found:
+            by = found[seq]
+            marks.append(f"{word} by {telling.who(by)}, #{by.seq}: {by.body}")
+    return "; ".join(marks)
+
+
+def _since(call: Call, one: Incident) -> str:
+    declared = one.milestones.get("declared", one.opened)
+    text = f"declared {moment(declared.at, call.zone, 'min')}"
+    if one.closed is not None:
+        return f"{text}, {one.status} after {length(declared, one.closed)}"
+    return f"{text}, {ago(declared.at, call.now)}"
+
+
+def length(start: clock.Reading, end: clock.Reading) -> str:
+    """How long, in words: `~` where only the wall clock says so, `unknown` where it went backwards."""
+    span = clock.between(start, end)
+    return ("" if span.exact or span.micros is None else "~") + clock.words(span.micros)
+
+
+def _roles(one: Incident) -> Field:
+    held = tuple(f"{role}: {', '.join(people)}" for role, people in one.roles.items() if people)
+    if held:
+        return Field("roles", held)
+    return Field("roles", ("nobody leads: howdah role commander me",), "quiet")
+
+
+def _tasks(one: Incident, everything: bool) -> list[Field]:
+    tasks = [task for task in one.tasks.values() if everything or task.status == "open"]
+    if not tasks:
+        return []
+    lines = [task_line(task) for task in (tasks if everything else tasks[:5])]
+    if len(tasks) > len(lines):
+        lines.append(f"and {len(tasks) - len(lines)} more: howdah task list")
+    return [Field("tasks", tuple(lines))]
+
+
+def task_line(task: Task) -> str:
+    box = {"open": "[ ]", "done": "[x]", "dropped": "[-]"}[task.status]
+    owner = f" ({task.owner})" if task.owner else ""
+    return f"{box} {task.number}  {layout.one_line(task.text)}{owner}"
+
+
+def _runs(runs: Sequence[RunRow], everything: bool) -> list[Field]:
+    shown = [row for row in runs if everything or row.status != "ended"]
+    if not shown:
+        return []
+    return [Field("runs", tuple(f"{row.run}  {row.runbook}  {row.status}, by {row.by}" for row in shown))]
+
+
+def _locks(locks: Sequence[LockRow], call: Call) -> list[Field]:
+    lines = tuple(
+        f"{lock.name}  {lock.run} since {short_moment(lock.since, call.zone, call.now)}" for lock in locks
+    )
+    return [Field("locks", lines)] if lines else []
+
+
+def _milestones(one: Incident, call: Call) -> list[Field]:
+    found = sorted(one.milestones.items(), key=lambda pair: pair[1].at)
+    width = max((len(name) for name, _ in found), default=0)
+    return [Field("times", tuple(f"{name:{width}}  {moment(r.at, call.zone)}" for name, r in found))]
+
+
+def _note(call: Call, name: str, event: Event) -> Field:
+    said = layout.one_line(telling.sentence(event)).removeprefix("update: ")
+    when = short_moment(event.at, call.zone, call.now)
+    return Field(name, (f"{when}  {telling.who(event)}: {layout.cut(said, 150)}",))

@@ -1,0 +1,188 @@
+"""The timeline: write a line, read it, put it right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatops import params
+from chatops.params import When
+from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from incidents.lifecycle import Incident
+
+AT = params.time()
+INCIDENT = params.incident()
+MILESTONES = ("started", "detected", "acknowledged", "recovered")
+
+
+@command(
+    "note",
+    "Write a line on the timeline.",
+    params.text(
+        "text",
+        "What happened; - reads it from standard input.",
+        place=True,
+        rest=True,
+        required=True,
+        dashed=True,
+    ),
+    AT,
+    params.choice("milestone", "This is when it started, was detected, acknowledged, recovered.", MILESTONES),
+    INCIDENT,
+    group="timeline",
+)
+def note(call: Call, text: str, at: When | None, milestone: str | None, incident: str | None) -> Reply:
+    return _write(call, "note", text, at, incident, milestone=milestone)
+
+
+@command(
+    "update",
+    "Write a word to the people outside the response.",
+    params.text(
+        "text",
+        "What they should know; - reads it from standard input.",
+        place=True,
+        rest=True,
+        required=True,
+        dashed=True,
+    ),
+    AT,
+    INCIDENT,
+    group="timeline",
+)
+def update(call: Call, text: str, at: When | None, incident: str | None) -> Reply:
+    return _write(call, "update", text, at, incident, visibility="public")
+
+
+def _write(
+    call: Call, kind: str, text: str, at: When | None, incident: str | None, **fields: object
+) -> Reply:
+    from chatops import cards, which
+    from incidents import timeline
+
+    one = which.to_write(call, incident)
+    if at is not None:
+        fields.update(at=at.at, precision=at.precision)
+    (event,) = timeline.record(call.store, call.draft(one, kind, body=text, **fields))
+    return cards.recorded(call, event, given=at is not None)
+
+
+@command(
+    "timeline",
+    "What happened, in order; local time and UTC.",
+    params.incident(place=True, help="Which incident; else the only open one, else the last."),
+    params.flag("utc", "UTC only."),
+    params.flag(
+        "all", "Also what another entry says better: starts of steps, corrections, answered questions."
+    ),
+    params.number("last", "Only the last N entries."),
+    group="timeline",
+    permission="read",
+    writes=False,
+    details="#N is the entry's number: `howdah correct N TEXT`, `howdah retract N --why TEXT`, `howdah redact N "
+    "--why TEXT`. Entries stand in the order in which things happened, not in which they were written.",
+)
+def show(call: Call, incident: str | None, utc: bool, all: bool, last: int | None) -> Reply:
+    from chatops import cards, documents, which
+    from chatops.views import Log
+    from incidents import telling, timeline
+
+    one = which.to_read(call, incident)
+    events = list(call.store.events(one.name))
+    gone = set() if all else telling.hidden(events)
+    entries = [entry for entry in timeline.view(events) if entry.event.seq not in gone]
+    left_out = len(entries) - last if last is not None and last < len(entries) else 0
+    entries = entries[left_out:]
+    log = Log(
+        f"{one.name}  {one.title}",
+        cards.log_entries(entries, one, telling.changes(events)),
+        zone="UTC" if utc else call.zone,
+        state=cards.state(one),
+        under=f"{left_out} earlier entries are not shown" if left_out else "",
+    )
+    return Reply(log, {"incident": one.name, "entries": [documents.entry(entry) for entry in entries]})
+
+
+@command(
+    "correct",
+    "Put an entry right; the first wording stays in the record.",
+    params.number("number", "The entry's number on the timeline.", place=True, required=True),
+    params.text(
+        "text", "What it should say; - reads it from standard input.", place=True, rest=True, dashed=True
+    ),
+    params.time(help="When it really happened."),
+    INCIDENT,
+    group="timeline",
+)
+def correct(call: Call, number: int, text: str | None, at: When | None, incident: str | None) -> Reply:
+    from chatops import cards
+    from incidents import timeline
+    from incidents.errors import BadInput
+
+    if text is None and at is None:
+        raise BadInput("nothing to correct", hint=f"howdah correct {number} TEXT, or --at TIME")
+    one = _with_entries(call, incident, (number,))
+    data = {"target": number, "body": text, "at": at.at if at else None}
+    (event,) = timeline.record(call.store, call.draft(one, "correction", data=data))
+    said = f"corrects #{number}" + (f": {text}" if text else "")
+    more = f"#{number} is now at {cards.moment(at.at, call.zone, at.precision)}" if at else ""
+    return cards.recorded(call, event, said, more=more)
+
+
+@command(
+    "retract",
+    "Take an entry back: it stays readable, struck out.",
+    params.number("number", "The entry's number on the timeline.", place=True, required=True),
+    params.text("why", "Why.", required=True),
+    INCIDENT,
+    group="timeline",
+)
+def retract(call: Call, number: int, why: str, incident: str | None) -> Reply:
+    from chatops import cards
+    from incidents import timeline
+
+    one = _with_entries(call, incident, (number,))
+    (event,) = timeline.record(call.store, call.draft(one, "retraction", data={"target": number}, body=why))
+    return cards.recorded(call, event, f"retracts #{number}: {why}")
+
+
+@command(
+    "redact",
+    "Destroy the content of entries: secrets, personal data. It cannot be undone.",
+    params.number("numbers", "The entries' numbers on the timeline.", place=True, required=True, repeat=True),
+    params.text("why", "Why; this text stays readable.", required=True),
+    INCIDENT,
+    group="timeline",
+    permission="keep",
+    details="That the entries were there, when and by whom, stays. Backups made earlier are listed, not changed.",
+)
+def redact(call: Call, numbers: tuple[int, ...], why: str, incident: str | None) -> Reply:
+    import dataclasses
+
+    from chatops import cards
+
+    one = _with_entries(call, incident, numbers)
+    known = call.store.by_key(call.places.key) if call.places.key else None
+    if known is not None and known.kind == "redaction":
+        return cards.recorded(call, dataclasses.replace(known, replayed=True))
+    draft = call.draft(one, "redaction", data={"targets": sorted(set(numbers))}, body=why)
+    event = call.store.redact(draft)
+    what = ", ".join(f"#{number}" for number in sorted(set(numbers)))
+    old = [backup for backup in call.store.backups() if backup.pos < event.pos]
+    more = "".join(f"\nstill in the backup {backup.path}" for backup in old)
+    return cards.recorded(call, event, f"redacted {what}: {why}", more=more.lstrip("\n"))
+
+
+def _with_entries(call: Call, incident: str | None, numbers: tuple[int, ...]) -> Incident:
+    """The incident, which has all these entries. Raises NotFound."""
+    from chatops import which
+    from incidents.errors import NotFound
+
+    one = which.to_write(call, incident)
+    for number in numbers:
+        if number > one.last_seq:
+            raise NotFound(
+                f"{one.name} has no entry #{number}", hint=f"the last is #{one.last_seq}: howdah timeline"
+            )
+    return one

@@ -1,0 +1,161 @@
+"""From words to a Reply: find the command, parse, allow, call; any error becomes the answer.
+
+This is the one place where an unexpected exception is caught: the person gets one line, the traceback is kept in a
+file that the line names (with $HOWDAH_DEBUG it is printed).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chatops import params, permissions, vocabulary
+from chatops.views import Text
+from chatops.vocabulary import Call, Command, Front, Param, Places, Reply
+from incidents import clock
+from incidents.errors import BadInput, HowdahError, Mistakes, NotFound, NotPermitted
+
+Raw = Mapping[str, str | Sequence[str] | bool | None]
+
+
+def find(name: str) -> Command:
+    """The command of that name. Raises NotFound with the nearest name."""
+    known = vocabulary.registry()
+    found = known.get(name)
+    if found is None:
+        near = params.nearest(name, known)
+        raise NotFound(
+            f"there is no command {name!r}", hint=f"did you mean {near}?" if near else "howdah --help"
+        )
+    return found
+
+
+def run(command: Command, raw: Raw, front: Front, places: Places) -> Reply:
+    """Carry out `command` with what was typed; never raises but for an interrupt."""
+    call = Call(command, front, places, now=clock.wall())
+    try:
+        return _carry_out(call, raw)
+    except HowdahError as error:
+        return failure(error)
+    except BrokenPipeError:  # the reader of the output has gone; what was recorded is recorded
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place: a fault of ours becomes one line for the person
+        return unexpected(error)
+    finally:
+        call.close()
+
+
+def _carry_out(call: Call, raw: Raw) -> Reply:
+    command = call.command
+    if call.surface not in command.surfaces:
+        raise BadInput(f"{command.name} is not for {call.surface}: {command.because}", hint="use a terminal")
+    arguments = {param.name: _value(param, raw.get(param.name), call) for param in command.params}
+    try:
+        permissions.check(call)
+    except NotPermitted as error:
+        _record_refusal(call, error)
+        raise
+    if command.writes and call.config.path is not None:
+        _record_configuration(call)
+    return command.handler(call, **arguments)
+
+
+def _value(param: Param, raw: str | Sequence[str] | bool | None, call: Call) -> Any:
+    if param.flag:
+        return bool(raw)
+    if param.repeat:
+        given = [raw] if isinstance(raw, str) else list(raw or ()) if not isinstance(raw, bool) else []
+        return tuple(param.parse(one, call) for one in given)
+    if isinstance(raw, Sequence) and not isinstance(raw, str):
+        raw = " ".join(raw) if raw else None
+    if raw is None or isinstance(raw, bool):
+        if param.required:
+            raise BadInput(f"{call.command.name} needs {params.shown(param)}", hint=usage(call.command))
+        return param.default
+    return param.parse(raw, call)
+
+
+def usage(command: Command) -> str:
+    """`howdah correct N TEXT… [--at TIME]`."""
+    words = ["howdah", command.name]
+    for param in command.params:
+        if param.place:
+            word = param.shown + ("…" if param.rest or param.repeat else "")
+            words.append(word if param.required else f"[{word}]")
+    for param in command.params:
+        if not param.place:
+            word = param.flagname if param.flag else f"{param.flagname} {param.shown}"
+            words.append(word if param.required else f"[{word}]")
+    return " ".join(words)
+
+
+def _record_refusal(call: Call, error: NotPermitted) -> None:
+    from incidents import timeline
+
+    rule = error.message.partition(": ")[2]
+    draft = call.draft(
+        "system", "system.refused", data={"command": call.command.name, "rule": rule}, key=None
+    )
+    timeline.record(call.store, draft)
+
+
+def _record_configuration(call: Call) -> None:
+    """The configuration decides who is who: the record keeps every version that a writing command saw."""
+    import hashlib
+
+    from incidents import timeline
+
+    config, store = call.config, call.store
+    digest = hashlib.sha256(config.text.encode()).hexdigest()
+    seen = max(store.cursor("configuration") - 1, 0)  # the last version's own position, to read it again
+    last = [event for event in store.tail(seen, stream="system") if event.kind == "config.seen"][-1:]
+    if last and last[0].data.get("digest") == digest:
+        return
+    data = {"name": config.path, "digest": digest, "text": config.text}
+    (event,) = timeline.record(store, call.draft("system", "config.seen", data=data, key=None))
+    store.set_cursor("configuration", event.pos)
+
+
+def failure(error: HowdahError) -> Reply:
+    """The answer to an error that was raised on purpose: message, then what to do."""
+    lines = str(error) if not isinstance(error, Mistakes) else error.message
+    document = {
+        "code": error.code,
+        "exit": error.exit_code,
+        "message": error.message,
+        "hint": error.hint,
+        "where": error.where,
+    }
+    if isinstance(error, Mistakes):
+        document["mistakes"] = [
+            {"file": m.file, "line": m.line, "column": m.column, "message": m.message, "hint": m.hint}
+            for m in error.mistakes
+        ]
+    return Reply(Text(lines, "bad"), {"error": document}, exit=error.exit_code, error=True)
+
+
+def unexpected(error: Exception) -> Reply:
+    """The answer to a fault of ours."""
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("HOWDAH_DEBUG"):
+        hint = text
+    else:
+        hint = f"the traceback is in {_keep(text)}; please report it"
+    message = f"howdah has a fault: {type(error).__name__}: {error}"
+    document = {"code": "fault", "exit": 1, "message": message, "hint": hint, "where": None}
+    return Reply(Text(f"{message}; {hint}", "bad"), {"error": document}, exit=1, error=True)
+
+
+def _keep(text: str) -> str:
+    import tempfile
+
+    try:
+        fd, path = tempfile.mkstemp(prefix="howdah-fault-", suffix=".txt")
+        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError as error:
+        return f"no file ({error.strerror}; HOWDAH_DEBUG=1 prints it)"
+    return path

@@ -1,0 +1,248 @@
+"""The types of parameters: how one typed text becomes a value, what completes it, what it is for.
+
+Each function makes a Param; keyword arguments are the Param's own fields (`place`, `required`, `rest`, …). Nothing
+typed is ever given to a shell, a template or a query as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from chatops.views import Option, joined
+from chatops.vocabulary import Call, Param
+from incidents import clock
+from incidents.errors import BadInput
+
+SEVERITIES = ("sev1", "sev2", "sev3", "sev4", "sev5")
+STATUSES = ("investigating", "identified", "monitoring")
+LONGEST_TEXT = 65_536  # characters
+
+
+class When(NamedTuple):
+    """An instant as a person gave it: µs, and how exactly (`min`, `s` or `us`)."""
+
+    at: int
+    precision: str
+
+
+def text(name: str, help: str, **about: Any) -> Param:
+    """Words of a person; bytes that are not UTF-8 are written out as `\\xNN`. Empty text is refused."""
+
+    def parse(value: str, call: Call) -> str:
+        value = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").strip()
+        if not value:
+            raise BadInput(f"{shown(param)} is empty", hint="write what you want to say")
+        if len(value) > LONGEST_TEXT:
+            raise BadInput(
+                f"{shown(param)} is longer than {LONGEST_TEXT} characters", hint="keep the rest in a file"
+            )
+        return value
+
+    param = Param(name, "text", help, parse, **about)
+    return param
+
+
+def time(
+    name: str = "at", help: str = "When it happened: 14:05, -10m or 2022-12-13T18:53Z.", **about: Any
+) -> Param:
+    """A time in the past, in the person's zone (clock.parse_when)."""
+
+    def parse(value: str, call: Call) -> When:
+        at = clock.parse_when(value, call.zone, call.now)
+        return When(at, _precision(value.strip()))
+
+    return Param(name, "time", help, parse, metavar="TIME", **about)
+
+
+def _precision(value: str) -> str:
+    if value == "now" or "." in value:
+        return "us"
+    if value.startswith("-"):
+        return "s" if value.endswith("s") else "min"
+    clock_part = value.partition("T")[2] or value.partition(" ")[2] or value
+    return "s" if clock_part.split("+")[0].split("-")[0].count(":") >= 2 else "min"
+
+
+def duration(name: str, help: str, **about: Any) -> Param:
+    """A length of time in µs: 90s, 5m, 1h30m."""
+    return Param(name, "duration", help, lambda value, call: clock.parse_duration(value), **about)
+
+
+def flag(name: str, help: str, **about: Any) -> Param:
+    return Param(name, "flag", help, lambda value, call: True, flag=True, default=False, **about)
+
+
+def choice(name: str, help: str, choices: Sequence[str], **about: Any) -> Param:
+    """One of `choices`, in any case of letters."""
+
+    def parse(value: str, call: Call) -> str:
+        return one_of(value, choices, shown(param))
+
+    param = Param(name, "choice", help, parse, choices=tuple(choices), **about)
+    return param
+
+
+def severity(name: str = "sev", help: str = "sev1 (worst) to sev5.", **about: Any) -> Param:
+    """`sev2`, `SEV2` or `2`."""
+
+    def parse(value: str, call: Call) -> str:
+        return one_of(f"sev{value}" if value.isdecimal() else value, SEVERITIES, "severity")
+
+    return Param(name, "severity", help, parse, choices=SEVERITIES, **{"metavar": "LEVEL", **about})
+
+
+def incident(
+    name: str = "incident", help: str = "Which incident, where several are open.", **about: Any
+) -> Param:
+    """The name of an incident: `inc-7`, `7` or `#7`. Whether it exists is found by who uses it."""
+
+    def parse(value: str, call: Call) -> str:
+        word = value.strip().lower().removeprefix("#").removeprefix("inc-")
+        if not (word.isascii() and word.isdecimal()) or len(word) > 12 or int(word) < 1:
+            raise BadInput(f"{value!r} is not the name of an incident", hint="write inc-7, or 7")
+        return f"inc-{int(word)}"
+
+    return Param(name, "incident", help, parse, _complete_incident, **{"metavar": "INC", **about})
+
+
+def _complete_incident(start: str, call: Call) -> list[Option]:
+    from chatops import which
+
+    return [Option(one.name, one.title) for one in which.newest(call, 20) if one.name.startswith(start)]
+
+
+def person(name: str, help: str, **about: Any) -> Param:
+    """A person: `me`, a name of `people:`, one of their accounts; where nothing is configured, any one word."""
+
+    def parse(value: str, call: Call) -> str:
+        word = value.strip().removeprefix("@")
+        if not word or len(word) > 64 or any(char.isspace() or not char.isprintable() for char in word):
+            raise BadInput(f"{value!r} is not a person", hint="one word, as in people: of howdah.yaml")
+        if word == "me":
+            return call.who.person or call.actor.id
+        people = call.config.people
+        found = people.find(word)
+        if found is not None:
+            return found.name
+        if people:
+            near = nearest(word, people.names())
+            if near:
+                raise BadInput(f"there is no person {word!r}", hint=f"did you mean {near}?")
+            call.warn(f"{word} is not in people: of {call.config.path}")
+        return word
+
+    def complete(start: str, call: Call) -> list[Option]:
+        return [Option(one, "") for one in call.config.people.names() if one.startswith(start)]
+
+    return Param(name, "person", help, parse, complete, **{"metavar": "PERSON", **about})
+
+
+def runbook(name: str = "runbook", help: str = "The name of a runbook, or a file.", **about: Any) -> Param:
+    """What names a runbook; it is found by who loads it."""
+
+    def complete(start: str, call: Call) -> list[Option]:
+        import os
+
+        import runbooks
+
+        folders = [os.path.join(folder, "library") for folder in runbooks.__path__]
+        if call.config.path:
+            folders.insert(0, os.path.join(os.path.dirname(call.config.path), "runbooks"))
+        names = {
+            file.removesuffix(".yaml")
+            for folder in folders
+            if os.path.isdir(folder)
+            for file in os.listdir(folder)
+            if file.endswith(".yaml")
+        }
+        return [Option(one) for one in sorted(names) if one.startswith(start)]
+
+    return Param(name, "runbook", help, _not_empty, complete, **{"metavar": "NAME|FILE", **about})
+
+
+def run(name: str = "run", help: str = "Which run.", **about: Any) -> Param:
+    """The name of a run: `run-abc234`, or its letters."""
+
+    def parse(value: str, call: Call) -> str:
+        word = value.strip().lower().removeprefix("run-")
+        if not (word.isascii() and word.isalnum()) or len(word) > 32:
+            raise BadInput(f"{value!r} is not the name of a run", hint="howdah show INC lists the runs")
+        return f"run-{word}"
+
+    def complete(start: str, call: Call) -> list[Option]:
+        names = {lock.run for lock in call.store.locks()} | {row.run for row in call.store.runs()}
+        return [Option(one) for one in sorted(names) if one.startswith(start)][:20]
+
+    return Param(name, "run", help, parse, complete, **{"metavar": "RUN", **about})
+
+
+def step(
+    name: str = "step", help: str = "A step: [RUN/]PATH, the shortest part that names one.", **about: Any
+) -> Param:
+    """A step's address, `[RUN/]PATH[ITEM]@HOST`; it is resolved by who uses it."""
+    return Param(name, "step", help, _not_empty, **{"metavar": "STEP", **about})
+
+
+def path(name: str, help: str, **about: Any) -> Param:
+    """The name of a file, as the operating system has it."""
+
+    def parse(value: str, call: Call) -> str:
+        if not value or "\0" in value:
+            raise BadInput(f"{shown(param)}: {value!r} is not the name of a file")
+        return value
+
+    param = Param(name, "path", help, parse, **{"metavar": "FILE", **about})
+    return param
+
+
+def pairs(name: str, help: str, **about: Any) -> Param:
+    """`key=value`, as often as wanted; the value may hold anything. Gives (key, value) each."""
+
+    def parse(value: str, call: Call) -> tuple[str, str]:
+        key, equals, rest = value.partition("=")
+        if not equals or not key.strip():
+            raise BadInput(f"{value!r} is not key=value", hint=f"write {param.flagname} mount=/var")
+        return key.strip(), rest
+
+    param = Param(name, "pairs", help, parse, repeat=True, **{"metavar": "KEY=VALUE", **about})
+    return param
+
+
+def number(name: str, help: str, **about: Any) -> Param:
+    """A number from 1, `12` or `#12`: an event of the timeline, a task."""
+
+    def parse(value: str, call: Call) -> int:
+        word = value.strip().removeprefix("#")
+        if not (word.isascii() and word.isdecimal()) or len(word) > 15 or int(word) < 1:
+            raise BadInput(f"{value!r} is not a number", hint="the timeline shows them: #12 or 12")
+        return int(word)
+
+    return Param(name, "number", help, parse, **{"metavar": "N", **about})
+
+
+def one_of(value: str, choices: Sequence[str], what: str) -> str:
+    """The one of `choices` that `value` names. Raises BadInput with the nearest of them, or all."""
+    word = value.strip().lower()
+    if word in choices:
+        return word
+    near = nearest(word, choices)
+    hint = f"did you mean {near}?" if near else f"it is one of {joined(choices)}"
+    raise BadInput(f"{value!r} is not a {what.lower()}", hint=hint)
+
+
+def shown(param: Param) -> str:
+    """How a message names the parameter."""
+    return param.shown if param.place else param.flagname
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, list(choices), n=1)), "")
+
+
+def _not_empty(value: str, call: Call) -> str:
+    if not value.strip() or "\0" in value:
+        raise BadInput(f"{value!r} names nothing")
+    return value

@@ -1,0 +1,34 @@
+"""Who may give a command.
+
+Without a `permissions:` section everyone who can reach the store may do everything: on one machine the file's own
+permissions decide, and this section guards against haste, not against root. With it, a word (`read`, `respond`,
+`keep`) or a command's name is given to people or roles; a command's own name decides before its word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from incidents.errors import NotPermitted
+
+if TYPE_CHECKING:
+    from chatops.vocabulary import Call
+
+
+def check(call: Call) -> None:
+    """Raises NotPermitted where the configuration gives this command to others."""
+    given = call.config.permissions
+    if not given:
+        return
+    name, word = call.command.name, call.command.permission
+    rule = next((key for key in (name, name.split(" ")[0], word) if key in given), None)
+    if rule is None:
+        return
+    allowed = given[rule]
+    person = call.config.people.get(call.who.person)
+    if person is not None and (person.name in allowed or set(person.roles) & set(allowed)):
+        return
+    raise NotPermitted(
+        f"{call.actor.id} may not {name}: permissions.{rule} gives it to {', '.join(allowed)}",
+        hint=f"ask one of them, or change {call.config.path}",
+    )

@@ -1,0 +1,240 @@
+"""The click command line, made from the registry: names and help here, everything else in dispatch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from chatops import dispatch, params, vocabulary
+from chatops.surfaces.terminal import front
+from chatops.vocabulary import Call, Command, Param, Places, Reply
+from incidents import clock
+from incidents.errors import NotFound
+
+_EVERYWHERE = (
+    ("json", True, "Answer with one JSON document."),
+    ("store", False, "The record: a file. Else $HOWDAH_STORE, else /var/lib/howdah/store.db, else your own."),
+    ("config", False, "The configuration: a file. Else $HOWDAH_CONFIG, else howdah.yaml upward from here."),
+    ("zone", False, "Times in this zone (Europe/Berlin) instead of your own."),
+)
+_KEY = ("key", False, "Idempotency key: the same key again records nothing twice.")
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _everywhere(names: Iterable[tuple[str, bool, str]]) -> list[click.Option]:
+    return [
+        click.Option(
+            [f"--{name}", f"_{name}"], is_flag=is_flag, help=help, metavar=None if is_flag else name.upper()
+        )
+        for name, is_flag, help in names
+    ]
+
+
+class Words(click.Group):
+    """The commands below one word, or below none (`howdah`)."""
+
+    def __init__(self, word: str = "", **about: Any):
+        super().__init__(name=word or "howdah", params=_everywhere(_EVERYWHERE), **about)
+        self.word = word
+        self.no_args_is_help = False
+        self.invoke_without_command = True
+        self.callback = lambda **given: self._bare(click.get_current_context(), given)
+
+    def _below(self) -> dict[str, Command | None]:
+        """The next word -> its command, or None where more words follow."""
+        found: dict[str, Command | None] = {}
+        start = f"{self.word} " if self.word else ""
+        for name, command in vocabulary.registry().items():
+            if "terminal" in command.surfaces and name.startswith(start):
+                word, _, more = name[len(start) :].partition(" ")
+                if more:
+                    found.setdefault(word, None)
+                else:
+                    found[word] = command
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._below())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        below = self._below()
+        if cmd_name not in below:
+            return None
+        command = below[cmd_name]
+        if command is None:
+            return Words(f"{self.word} {cmd_name}".strip(), context_settings=_SETTINGS)
+        return Leaf(command)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is not None:
+            return name, command, args[1:]
+        if name.startswith("-"):
+            self.parse_args(ctx, args)
+        known = [f"{self.word} {word}".strip() for word in self._below()]
+        full = f"{self.word} {name}".strip()
+        near = params.nearest(full, known)
+        hint = f"did you mean {near}?" if near else f"howdah {self.word}".rstrip() + " --help lists them"
+        raise NotFound(f"there is no command {full!r}", hint=hint)
+
+    def _bare(self, ctx: click.Context, given: dict[str, Any]) -> Any:
+        """What stands before the first command word counts for all; nothing after it is help, or the list."""
+        ctx.obj = {**(ctx.obj or {}), **{name: value for name, value in given.items() if value}}
+        if ctx.invoked_subcommand is not None:
+            return None
+        listing = self._below().get("list") if self.word else None
+        if listing is not None:  # a bare noun lists
+            with Leaf(listing).make_context("list", [], parent=ctx) as inner:
+                return inner.command.invoke(inner)
+        click.echo(ctx.get_help())
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for word, command in self._below().items():
+            if command is not None:
+                groups.setdefault(command.group, []).append((word, command.help))
+                continue
+            inner = [
+                c
+                for name, c in vocabulary.registry().items()
+                if name.startswith(f"{self.word} {word} ".lstrip())
+            ]
+            verbs = " ".join(c.name.rpartition(" ")[2] for c in inner)
+            groups.setdefault(inner[0].group, []).append((word, verbs))
+        for group, title in vocabulary.GROUPS.items():
+            if group in groups:
+                with formatter.section(title):
+                    formatter.write_dl(groups[group])
+
+
+class Leaf(click.Command):
+    """One command of the registry."""
+
+    def __init__(self, command: Command):
+        own = [_parameter(command, param) for param in command.params]
+        self.common = _everywhere((*_EVERYWHERE, _KEY) if command.writes else _EVERYWHERE)
+        help = f"{command.help}\n\n{command.details}".strip()
+        super().__init__(
+            name=command.name.rpartition(" ")[2],
+            params=[*own, *self.common],
+            help=help,
+            callback=self._call,
+            context_settings=_SETTINGS,
+        )
+        self.command = command
+
+    def _call(self, /, **given: Any) -> Reply:
+        root = click.get_current_context().obj or {}
+        common = {
+            name: given.pop(name, None) or root.get(name)
+            for name in ("_json", "_store", "_config", "_zone", "_key")
+        }
+        places = Places(
+            common["_store"], common["_config"], common["_zone"], common["_key"], bool(common["_json"])
+        )
+        raw = {}
+        for param in self.command.params:
+            raw[param.name] = _typed(param, given.get(param.name))
+        return dispatch.run(self.command, raw, front.here(json=places.json), places)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        common = set(self.common)
+        own: list[tuple[str, str]] = []
+        everywhere: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                (everywhere if param in common or "--help" in param.opts else own).append(record)
+        places = [(param.shown, param.help) for param in self.command.params if param.place]
+        for title, records in (("Words", places), ("Options", own), ("Everywhere", everywhere)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def _parameter(command: Command, param: Param) -> click.Parameter:
+    many = param.rest or param.repeat
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return _complete(command, param, ctx, incomplete)
+
+    if param.place:
+        return click.Argument(
+            [param.name],
+            nargs=-1 if many else 1,
+            required=False,
+            default=None,
+            metavar=param.shown if param.required else f"[{param.shown}]",
+            shell_complete=complete,
+        )
+    names = [param.flagname, param.name, *([f"-{param.short}"] if param.short else [])]
+    if param.flag:
+        return click.Option(names, is_flag=True, help=param.help)
+    return click.Option(
+        names,
+        help=param.help,
+        metavar=param.shown,
+        multiple=param.repeat,
+        default=None,
+        shell_complete=complete,
+    )
+
+
+def _typed(param: Param, value: Any) -> Any:
+    """What was typed; a lone `-` of a parameter that allows it is what stands on standard input."""
+    if param.dashed and value in ("-", ("-",)):
+        data = sys.stdin.buffer.read(4 * params.LONGEST_TEXT + 1)
+        return data.decode("utf-8", "backslashreplace")
+    return value
+
+
+def _complete(command: Command, param: Param, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    if param.choices:
+        return [CompletionItem(word) for word in param.choices if word.startswith(incomplete)]
+    if param.type == "path":
+        return [CompletionItem(incomplete, type="file")]
+    if param.complete is None:
+        return []
+    given = {**(ctx.obj or {}), **ctx.params}
+    places = Places(given.get("_store"), given.get("_config"), given.get("_zone"), json=True)
+    call = Call(command, front.here(json=True), places, now=clock.wall())
+    try:
+        return [
+            CompletionItem(option.value, help=option.label) for option in param.complete(incomplete, call)
+        ]
+    finally:
+        call.close()
+
+
+def root() -> Words:
+    """The whole command line."""
+    words = Words(
+        context_settings=_SETTINGS,
+        help="Incidents: one record that writes itself, runbooks that run, people who get to sleep.",
+        epilog="howdah COMMAND --help explains one command. Without a store there is nothing to set up.",
+    )
+    words.params.append(
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_version,
+            help="Print the version.",
+        )
+    )
+    return words
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib import metadata
+
+        click.echo(f"howdah {metadata.version('howdah')}")
+        ctx.exit()

@@ -1,0 +1,248 @@
+"""What a command answers, for no platform in particular; each view has a plain-text form.
+
+A surface either draws a view in its own way (a chat card, a button) or prints its lines. Instants stay numbers
+where a reader elsewhere needs another zone (`Entry.at`); everything else is text, made safe by `layout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from chatops import layout
+from chatops.layout import Line, Span
+from incidents import clock
+
+
+class Text(NamedTuple):
+    """One paragraph. `tone` is a style of layout.STYLES, or empty."""
+
+    text: str
+    tone: str = ""
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        return [(Span(line, self.tone),) for line in layout.wrap(self.text, width)]
+
+
+class Field(NamedTuple):
+    """A name and its values, one a line."""
+
+    name: str
+    values: tuple[str, ...]
+    tone: str = ""
+
+
+class Card(NamedTuple):
+    """A heading, a line under it, fields. `state` stands at the heading's right end."""
+
+    title: str
+    fields: tuple[Field, ...] = ()
+    state: str = ""
+    under: str = ""
+    tone: str = ""
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        lines = heading(self.title, self.state, self.tone, width)
+        if self.under:
+            lines.extend((Span(line, "quiet"),) for line in layout.wrap(self.under, width))
+        name_width = max((layout.cells(field.name) for field in self.fields), default=0) + 2
+        if self.fields:
+            lines.append(())
+        for field in self.fields:
+            name = field.name
+            for value in field.values:
+                first = (Span(layout.pad(name, name_width), "quiet"),)
+                lines.extend(layout.hang(first, value, field.tone, width))
+                name = ""
+        return lines
+
+
+class Column(NamedTuple):
+    """`right` aligns to the right; the one column with `grow` takes what room is left and wraps."""
+
+    name: str
+    right: bool = False
+    grow: bool = False
+
+
+class Table(NamedTuple):
+    """Rows of texts under named columns; `empty` is said instead when there are none."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    empty: str = "nothing"
+    tones: tuple[str, ...] = ()  # one a row, where given
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        if not self.rows:
+            return [(Span(self.empty, "quiet"),)]
+        shown = [tuple(map(layout.one_line, row)) for row in self.rows]
+        widths = [
+            max(layout.cells(column.name), *(layout.cells(row[i]) for row in shown))
+            for i, column in enumerate(self.columns)
+        ]
+        for i, column in enumerate(self.columns):
+            if column.grow:
+                others = sum(widths) - widths[i] + 2 * (len(widths) - 1)
+                widths[i] = max(min(widths[i], width - others), layout.cells(column.name), 12)
+        head = [layout.pad(c.name, w, right=c.right) for c, w in zip(self.columns, widths, strict=True)]
+        lines: list[Line] = [(Span("  ".join(head).rstrip(), "quiet"),)]
+        for i, row in enumerate(shown):
+            lines.extend(self._row(row, widths, self.tones[i] if self.tones else ""))
+        return lines
+
+    def _row(self, row: tuple[str, ...], widths: list[int], tone: str) -> list[Line]:
+        wrapped = [layout.wrap(text, width) for text, width in zip(row, widths, strict=True)]
+        lines: list[Line] = []
+        for depth in range(max(map(len, wrapped))):
+            texts = [
+                layout.pad(parts[depth] if depth < len(parts) else "", width, right=column.right)
+                for parts, width, column in zip(wrapped, widths, self.columns, strict=True)
+            ]
+            lines.append((Span("  ".join(texts).rstrip(), tone),))
+        return lines
+
+
+class Entry(NamedTuple):
+    """One line of a timeline. `at` µs; `mark` says what became of it; `inside` sets it in under a run.
+
+    `minute`: the time was given to the minute, so no seconds are shown.
+    """
+
+    number: int
+    at: int
+    who: str
+    text: str
+    tone: str = ""
+    mark: str = ""
+    inside: bool = False
+    minute: bool = False
+
+
+class Log(NamedTuple):
+    """Entries by day, in `zone` with UTC beside it."""
+
+    title: str
+    entries: tuple[Entry, ...]
+    zone: str = "UTC"
+    state: str = ""
+    under: str = ""
+    empty: str = "nothing yet"
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        lines = heading(self.title, self.state, "", width)
+        if self.under:
+            lines.extend((Span(line, "quiet"),) for line in layout.wrap(self.under, width))
+        if not self.entries:
+            return [*lines, (), (Span(self.empty, "quiet"),)]
+        number_width = max(len(str(entry.number)) for entry in self.entries) + 1
+        who_width = min(max(layout.cells(layout.one_line(entry.who)) for entry in self.entries), 12)
+        day = ""
+        for entry in self.entries:
+            stamp = clock.iso(entry.at, self.zone, precision="seconds")
+            if stamp[:10] + stamp[19:] != day:
+                day = stamp[:10] + stamp[19:]
+                lines.extend(((), self._day(stamp)))
+            first = self._first(entry, stamp, number_width, who_width)
+            text = f"{entry.text}  ({entry.mark})" if entry.mark else entry.text
+            lines.extend(layout.hang(first, text, entry.tone, width))
+        return lines
+
+    def _day(self, stamp: str) -> Line:
+        offset = "" if self.zone == "UTC" else f" {self.zone}, UTC{stamp[19:]}"
+        return (Span(clock.day_name(stamp[:10]), "name"), Span(offset or " UTC", "quiet"))
+
+    def _first(self, entry: Entry, stamp: str, number_width: int, who_width: int) -> tuple[Span, ...]:
+        number = layout.pad(f"#{entry.number}", number_width, right=True)
+        end = 16 if entry.minute else 19
+        spans = [Span(number, "quiet"), Span(f"  {stamp[11:end]:8}")]
+        if self.zone != "UTC":
+            utc = clock.iso(entry.at, precision="seconds")[11:end]
+            spans.append(Span(f"  {utc + 'Z':9}", "quiet"))
+        spans.append(Span(f"  {layout.pad(layout.one_line(entry.who), who_width)}  ", "name"))
+        if entry.inside:
+            spans.append(Span("  "))
+        return tuple(spans)
+
+
+class Button(NamedTuple):
+    """Does `command` (words as typed) when pressed."""
+
+    label: str
+    command: str
+    tone: str = ""
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        return layout.hang((Span(f"[{self.label}] ", "name"),), self.command, "quiet", width)
+
+
+class Option(NamedTuple):
+    value: str
+    label: str = ""
+
+
+class Choice(NamedTuple):
+    """One of several; the chosen value becomes the parameter `param` of the command that was given."""
+
+    question: str
+    options: tuple[Option, ...]
+    param: str
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        lines: list[Line] = [(Span(line),) for line in layout.wrap(self.question, width)]
+        value_width = max(layout.cells(option.value) for option in self.options)
+        for number, option in enumerate(self.options, 1):
+            first = (
+                Span(f"{number:>3}  ", "quiet"),
+                Span(layout.pad(option.value, value_width) + "  ", "name"),
+            )
+            lines.extend(layout.hang(first, layout.one_line(option.label), "", width))
+        return lines
+
+
+class Form(NamedTuple):
+    """What a command asks for when it is given nothing; `fields` hold a name and its help."""
+
+    title: str
+    command: str
+    fields: tuple[Field, ...]
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        return Card(self.title, self.fields, under=self.command).lines(width)
+
+
+class Stack(NamedTuple):
+    """Several views, one under the other, a blank line between them."""
+
+    parts: tuple[Part, ...]
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        lines: list[Line] = []
+        for part in self.parts:
+            lines.extend([(), *part.lines(width)] if lines else part.lines(width))
+        return lines
+
+
+Part: TypeAlias = Text | Card | Table | Log | Button | Choice | Form
+View: TypeAlias = Part | Stack
+
+
+def heading(title: str, state: str, tone: str, width: int) -> list[Line]:
+    """The title, and the state at the right end where there is room for both, else under it."""
+    title = layout.one_line(title)
+    width = min(width, layout.WIDEST_HEADING)
+    gap = width - layout.cells(title) - layout.cells(state)
+    if state and gap >= 2:
+        return [(Span(title, "title"), Span(" " * gap), Span(state, tone))]
+    lines: list[Line] = [(Span(line, "title"),) for line in layout.wrap(title, width)]
+    return [*lines, (Span(state, tone),)] if state else lines
+
+
+def plain(view: View, width: int = layout.WIDTH) -> str:
+    """The view as text: no style, no control characters, no final newline."""
+    return layout.plain(view.lines(width))
+
+
+def joined(words: Sequence[str], *, last: str = "or") -> str:
+    """`a, b or c`."""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:]))) if words else ""

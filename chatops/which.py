@@ -1,0 +1,86 @@
+"""Which incident is meant (design section 6).
+
+Writing words need an open one: none open is an error that tells how to declare, one is it, of several one must be
+named (at a terminal: chosen). Reading words take the only open one, else the newest. Drills count for neither
+unless they are named. Candidates come from the store's rows; what is decided on is the fold of the stream.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatops.views import Choice, Option
+from incidents import lifecycle
+from incidents.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    from chatops.vocabulary import Call
+    from incidents.lifecycle import Incident
+    from incidents.store.protocol import IncidentRow
+
+
+class Several(BadInput):
+    """Several incidents are open."""
+
+    code = "several_open"
+
+
+def named(call: Call, name: str) -> Incident:
+    """The incident of that name. Raises NotFound."""
+    if call.store.incident(name) is None:
+        last = [row.name for row in newest(call, 3)]
+        hint = f"there is {', '.join(last)}" if last else "no incident was ever declared here"
+        raise NotFound(f"there is no incident {name} in {call.store.path}", hint=hint)
+    return lifecycle.fold(call.store.events(name))
+
+
+def to_write(call: Call, name: str | None) -> Incident:
+    """The incident to change. Raises NotFound, Several; that a named one is closed is found by the record."""
+    if name is not None:
+        return named(call, name)
+    open_ones = [row for row in call.store.incidents(status="open") if row.mode != "drill"]
+    if not open_ones:
+        last = next((f"; --incident {row.name} names the last" for row in newest(call, 1)), "")
+        raise NotFound("no incident is open", hint=f"howdah declare TITLE opens one{last}")
+    return named(call, _only(call, open_ones))
+
+
+def to_read(call: Call, name: str | None) -> Incident:
+    """The incident to look at. Raises NotFound, Several."""
+    if name is not None:
+        return named(call, name)
+    open_ones = [row for row in call.store.incidents(status="open") if row.mode != "drill"]
+    if open_ones:
+        return named(call, _only(call, open_ones))
+    last = next((row for row in call.store.incidents() if row.mode != "drill"), None)
+    if last is None:
+        raise NotFound("no incident was ever declared here", hint="howdah declare TITLE opens one")
+    return named(call, last.name)
+
+
+def to_reopen(call: Call, name: str | None) -> Incident:
+    """The incident to take up again: the named one, else the newest. Raises NotFound."""
+    if name is not None:
+        return named(call, name)
+    last = next((row for row in call.store.incidents() if row.mode != "drill"), None)
+    if last is None:
+        raise NotFound("no incident was ever declared here", hint="howdah declare TITLE opens one")
+    return named(call, last.name)
+
+
+def newest(call: Call, limit: int) -> list[IncidentRow]:
+    return call.store.incidents(limit=limit)
+
+
+def _only(call: Call, rows: list[IncidentRow]) -> str:
+    if len(rows) == 1:
+        return rows[0].name
+    options = tuple(Option(row.name, f"{row.severity} {row.status}: {row.title}") for row in rows[:9])
+    picked = call.choose(Choice("Which incident?", options, "incident"))
+    if picked is not None:
+        return picked
+    listed = "".join(f"\n  {row.name}  {row.severity} {row.status}  {row.title}" for row in rows[:9])
+    more = f"\n  and {len(rows) - 9} more" if len(rows) > 9 else ""
+    raise Several(
+        f"{len(rows)} incidents are open:{listed}{more}", hint=f"name one: --incident {rows[0].name}"
+    )

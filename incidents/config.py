@@ -1,0 +1,131 @@
+"""howdah.yaml: found, trusted, read. One file, never merged with another; without one everything has its default.
+
+Looked for: `--config`, `$HOWDAH_CONFIG`, the first `howdah.yaml` upward from the working folder to the repository's
+top (the folder that holds `.git`; outside a repository the working folder only), `/etc/howdah/howdah.yaml`. It must
+belong to the user or to root and be writable by nobody else: a file found by walking upward is somebody's orders.
+Each section is parsed by its owner.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from incidents import people
+from incidents.errors import BadInput, Mistake, Mistakes, NotPermitted
+
+if TYPE_CHECKING:
+    from incidents.yamlfile import Node
+
+NAME = "howdah.yaml"
+SYSTEM = "/etc/howdah/howdah.yaml"
+SECTIONS = ("people", "permissions")
+
+
+class Config(NamedTuple):
+    """One configuration. `path` None: there is none. `text` is the file as read, for the record."""
+
+    path: str | None = None
+    text: str = ""
+    people: people.People = people.People()
+    permissions: Mapping[str, tuple[str, ...]] = {}
+
+
+def find(given: str | None = None) -> str | None:
+    """The absolute path of the configuration in force, or None. A file that is named must exist (by `load`)."""
+    named = given if given is not None else os.environ.get("HOWDAH_CONFIG")
+    if named:
+        return os.path.abspath(named)
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # the working folder was deleted
+        folder = "/"
+    for place in _upward(folder):
+        path = os.path.join(place, NAME)
+        if os.path.lexists(path):
+            return path
+    return SYSTEM if os.path.lexists(SYSTEM) else None
+
+
+def _upward(folder: str) -> list[str]:
+    places = [folder]
+    while not os.path.lexists(os.path.join(places[-1], ".git")):
+        above = os.path.dirname(places[-1])
+        if above == places[-1]:
+            return [folder]
+        places.append(above)
+    return places
+
+
+def load(given: str | None = None) -> Config:
+    """The configuration in force. Raises Mistakes (all of the file's), BadInput, NotPermitted (whose file it is)."""
+    path = find(given)
+    if path is None:
+        return Config()
+    _trust(path)
+    from incidents import yamlfile
+
+    text = yamlfile.read_text(path)
+    if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
+        return Config(path, text)
+    return _parse(yamlfile.parse(text, path), path, text)
+
+
+def _parse(root: Node, path: str, text: str) -> Config:
+    if root.kind != "map":
+        raise Mistakes(
+            [Mistake(path, root.line, root.column, "is a map", f"its sections: {', '.join(SECTIONS)}")]
+        )
+    mistakes = [
+        Mistake(path, key.line, key.column, f"there is no section {name!r}", people.near_hint(name, SECTIONS))
+        for name, key in root.keys.items()
+        if name not in SECTIONS
+    ]
+    everyone = people.People()
+    if "people" in root.value:
+        everyone, wrong = people.parse(root.value["people"], path)
+        mistakes += wrong
+    permissions: dict[str, tuple[str, ...]] = {}
+    if "permissions" in root.value:
+        permissions, wrong = _permissions(root.value["permissions"], path)
+        mistakes += wrong
+    if mistakes:
+        raise Mistakes(mistakes)
+    return Config(path, text, everyone, permissions)
+
+
+def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], list[Mistake]]:
+    """`permissions: {redact: [steward, nova]}`: a command or a permission word -> people or roles."""
+    hint = "write `permissions: {keep: [steward]}`"
+    if node.kind != "map":
+        return {}, [Mistake(path, node.line, node.column, "permissions: is a map", hint)]
+    given: dict[str, tuple[str, ...]] = {}
+    mistakes = []
+    for word, value in node.value.items():
+        names: list[Node] = value.value if value.kind == "list" else [value]
+        if not names or any(name.kind in ("map", "list", "null") for name in names):
+            mistakes.append(Mistake(path, value.line, value.column, f"{word}: names people or roles", hint))
+            continue
+        given[word] = tuple(name.text for name in names)
+    return given, mistakes
+
+
+def _trust(path: str) -> None:
+    """Raises NotPermitted for a file that somebody else owns or could have written, BadInput where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}", hint="--config and $HOWDAH_CONFIG name a file") from None
+    owners = {0, os.geteuid()}
+    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+        owners.add(int(os.environ["SUDO_UID"]))
+    if found.st_uid not in owners:
+        raise NotPermitted(
+            f"{path} belongs to another user (uid {found.st_uid}), so it is not obeyed",
+            hint="name your own with --config, or let root own it",
+        )
+    if found.st_mode & 0o002:
+        raise NotPermitted(
+            f"{path} can be written by everyone, so it is not obeyed", hint=f"chmod o-w {path}"
+        )

@@ -1,0 +1,1 @@
+"""The postmortem: `collect` turns the log into a document, `markdown` writes it."""

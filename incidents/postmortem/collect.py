@@ -1,0 +1,279 @@
+"""From the log to the document that a postmortem is written from: all facts, no wording of a medium.
+
+Every duration is a Span: by the monotonic clock within one boot, by the wall clock (`exact` False) otherwise, None
+where nobody can tell. Corrections and retractions are folded; what was redacted is named as redacted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from incidents import lifecycle, telling, timeline
+from incidents.clock import Reading, Span, between
+from incidents.events import Event
+from incidents.lifecycle import Incident, Task
+from incidents.postmortem.steps import Run, runs
+
+if TYPE_CHECKING:
+    from incidents.store.protocol import Head, Store
+    from incidents.timeline import Entry
+
+__all__ = ["Document", "collect", "runs"]
+
+MILESTONES = ("started", "detected", "declared", "acknowledged", "mitigated", "recovered", "resolved")
+
+# What people ask first: (its name, from, to)
+INTERVALS = (
+    ("until it was noticed", "started", "detected"),
+    ("until it was declared", "detected", "declared"),
+    ("until somebody took it", "declared", "acknowledged"),
+    ("until it hurt nobody", "declared", "mitigated"),
+    ("until it worked again", "declared", "recovered"),
+    ("until it was over", "declared", "resolved"),
+    ("from start to end", "started", "resolved"),
+)
+
+
+class Milestone(NamedTuple):
+    """`seq` is the entry that says so; `by_hand`: the time was given by a person, not read from a clock."""
+
+    name: str
+    reading: Reading
+    seq: int
+    by_hand: bool
+
+
+class Interval(NamedTuple):
+    """`missing` names the milestones that nobody recorded; then `span` is unknown."""
+
+    name: str
+    start: str
+    end: str
+    span: Span
+    missing: tuple[str, ...]
+
+
+class Change(NamedTuple):
+    """Another event said something about an entry."""
+
+    seq: int
+    who: str
+    why: str
+
+
+class Line(NamedTuple):
+    """One entry of the timeline. `at` and `text` are as corrected; `first_text`, `first_at` as first written.
+
+    `words` are the person's own, without what the kind adds.
+    """
+
+    seq: int
+    at: int
+    precision: str
+    who: str
+    kind: str
+    text: str
+    words: str
+    run: str | None
+    corrected: Change | None
+    retracted: Change | None
+    redacted: Change | None
+    first_text: str
+    first_at: int
+
+
+class Person(NamedTuple):
+    """`did` counts what they did, in words, most first; `first` and `last` are µs."""
+
+    name: str
+    roles: tuple[str, ...]
+    did: tuple[tuple[str, int], ...]
+    first: int
+    last: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """Everything a postmortem of one incident can say. `severities` is every severity it had, in order."""
+
+    incident: Incident
+    severities: tuple[tuple[int, str], ...]
+    milestones: tuple[Milestone, ...]
+    intervals: tuple[Interval, ...]
+    updates: tuple[Line, ...]
+    lines: tuple[Line, ...]
+    runs: tuple[Run, ...]
+    people: tuple[Person, ...]
+    tasks: tuple[Task, ...]
+    head: Head
+    declared_by: str
+    last_hash: str
+
+    @property
+    def name(self) -> str:
+        return self.incident.name
+
+    @property
+    def declared_at(self) -> int:
+        return self.incident.milestones.get("declared", self.incident.opened).at
+
+    @property
+    def whole(self) -> Span:
+        """From the declaration to the end, unknown while it is open."""
+        incident = self.incident
+        if incident.closed is None:
+            return Span(None, False)
+        return between(incident.milestones.get("declared", incident.opened), incident.closed)
+
+    @property
+    def inexact(self) -> bool:
+        """Whether a duration here is by the wall clock only."""
+        spans = [interval.span for interval in self.intervals] + [
+            self.whole,
+            *(run.took for run in self.runs),
+        ]
+        return any(span.micros is not None and not span.exact for span in spans)
+
+    @property
+    def mark(self) -> str:
+        """The head in the form that `verify --expect` takes."""
+        return f"{self.head.pos}:{self.head.hash}"
+
+
+def collect(store: Store, name: str) -> Document:
+    """The document of the incident as it is recorded now. Raises NotFound."""
+    head = store.head()
+    return document(list(store.events(name)), head)
+
+
+def document(events: list[Event], head: Head) -> Document:
+    """The document that these events of one stream make; `head` is the record's when they were read."""
+    incident = lifecycle.fold(events)
+    lines = _lines(events, timeline.view(events), incident)
+    return Document(
+        incident=incident,
+        severities=tuple(
+            (event.at, str(event.data["severity"]))
+            for event in events
+            if event.kind in ("incident.declared", "incident.severity") and not event.redacted
+        ),
+        milestones=_milestones(incident, events),
+        intervals=_intervals(incident.milestones),
+        updates=tuple(line for line in lines if line.kind == "update" and not line.retracted),
+        lines=lines,
+        runs=tuple(runs(events)),
+        people=_people(events, incident),
+        tasks=tuple(incident.tasks.values()),
+        head=head,
+        declared_by=telling.who(events[0]),
+        last_hash=events[-1].hash,
+    )
+
+
+def _milestones(incident: Incident, events: list[Event]) -> tuple[Milestone, ...]:
+    found = []
+    for name, reading in incident.milestones.items():
+        seqs = [
+            mark.seq
+            for mark in incident.marks
+            if mark.milestone == name and mark.seq not in incident.retracted
+        ]
+        seq = seqs[0] if name == "acknowledged" else seqs[-1]
+        found.append(Milestone(name, reading, seq, reading.boot == "unknown"))
+    return tuple(sorted(found, key=lambda one: (one.reading.at, MILESTONES.index(one.name))))
+
+
+def _intervals(milestones: Mapping[str, Reading]) -> tuple[Interval, ...]:
+    found = []
+    for name, start, end in INTERVALS:
+        missing = tuple(one for one in (start, end) if one not in milestones)
+        span = Span(None, False) if missing else between(milestones[start], milestones[end])
+        found.append(Interval(name, start, end, span, missing))
+    return tuple(found)
+
+
+def _lines(events: list[Event], entries: Iterable[Entry], incident: Incident) -> tuple[Line, ...]:
+    gone = telling.hidden(events)
+    tasks = {task.number: task.text for task in incident.tasks.values()}
+    changes = telling.changes(events)
+    lines = []
+    for entry in entries:
+        event = entry.event
+        if event.seq in gone:
+            continue
+        lines.append(
+            Line(
+                event.seq,
+                entry.at,
+                event.precision,
+                telling.who(event),
+                event.kind,
+                telling.sentence(event, body=entry.body, tasks=tasks),
+                entry.body,
+                event.run,
+                _change(changes.corrected.get(event.seq)) if entry.corrected else None,
+                _change(changes.retracted.get(event.seq)),
+                _change(changes.redacted.get(event.seq)),
+                telling.sentence(event, tasks=tasks),
+                event.at,
+            )
+        )
+    return tuple(lines)
+
+
+def _change(event: Event | None) -> Change | None:
+    return None if event is None else Change(event.seq, telling.who(event), event.body)
+
+
+_DEEDS = {
+    "note": "notes",
+    "update": "updates",
+    "incident.declared": "declared it",
+    "incident.severity": "severity changes",
+    "incident.status": "status changes",
+    "incident.mitigated": "mitigated it",
+    "incident.resolved": "resolved it",
+    "incident.reopened": "reopened it",
+    "incident.cancelled": "cancelled it",
+    "task.added": "tasks added",
+    "task.done": "tasks done",
+    "run.started": "runs started",
+    "question.answered": "questions answered",
+    "correction": "corrections",
+    "retraction": "retractions",
+    "redaction": "redactions",
+}
+
+
+def _people(events: list[Event], incident: Incident) -> tuple[Person, ...]:
+    """Everyone who wrote, and everyone who had a role, in order of their first word."""
+    deeds: dict[str, dict[str, int]] = {}
+    seen: dict[str, tuple[int, int]] = {}
+    roles: dict[str, list[str]] = {}
+    for event in events:
+        data: Mapping[str, Any] = event.data
+        if event.kind == "role.assigned" and not event.redacted:
+            held = roles.setdefault(str(data["person"]), [])
+            if data["role"] not in held:
+                held.append(str(data["role"]))
+        if event.actor.type != "human":
+            continue
+        name = event.actor.id
+        first, last = seen.get(name, (event.at, event.at))
+        seen[name] = (min(first, event.at), max(last, event.at))
+        word = _DEEDS.get(event.kind)
+        if word:
+            counts = deeds.setdefault(name, {})
+            counts[word] = counts.get(word, 0) + 1
+    names = [*seen, *(name for name in roles if name not in seen)]
+    return tuple(
+        Person(
+            name,
+            tuple(roles.get(name, ())),
+            tuple(sorted(deeds.get(name, {}).items(), key=lambda pair: -pair[1])),
+            *seen.get(name, (0, 0)),
+        )
+        for name in names
+    )

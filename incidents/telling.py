@@ -1,0 +1,196 @@
+"""What an event says, in one sentence, and which events a reader of the timeline need not see.
+
+Sentences are plain text in the words of the record; whoever prints them makes them safe for the medium.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from incidents import clock
+from incidents.events import Event
+
+_ENDINGS = {
+    "in_doubt": "IN DOUBT",
+    "continued": "failed (continued)",
+    "again": "failed, tries again",
+    "checking": "ran, to be verified",
+    "no": "did not happen",
+}
+
+
+def who(event: Event) -> str:
+    """Whose doing it was, for people: the person a program acted for, else the actor."""
+    return event.actor.on_behalf_of or event.actor.id
+
+
+def sentence(event: Event, *, body: str | None = None, tasks: Mapping[int, str] | None = None) -> str:
+    """One sentence. `body` replaces the event's own (a correction); `tasks` are the tasks' texts by number."""
+    words = event.body if body is None else body
+    if event.redacted:
+        return f"{event.kind}: its content was redacted"
+    teller = _TELLERS.get(event.kind)
+    if teller is None:
+        return _with(event.kind, words)
+    return teller(event.data, words, tasks or {})
+
+
+class Changes(NamedTuple):
+    """Which later event of the stream has the last word about an entry: its seq -> that event."""
+
+    corrected: dict[int, Event]
+    retracted: dict[int, Event]
+    redacted: dict[int, Event]
+
+
+def changes(events: Iterable[Event]) -> Changes:
+    """What was said about entries; a correction that was retracted counts no more."""
+    found = Changes({}, {}, {})
+    events = list(events)
+    for event in events:
+        if event.kind == "retraction" and event.data:
+            found.retracted[event.data["target"]] = event
+        elif event.kind == "redaction":
+            found.redacted.update((seq, event) for seq in event.data.get("targets", ()))
+    for event in events:
+        if event.kind == "correction" and event.data and event.seq not in found.retracted:
+            found.corrected[event.data["target"]] = event
+    return found
+
+
+def hidden(events: Iterable[Event]) -> set[int]:
+    """The seqs of events that another event of the same stream says better."""
+    gone: set[int] = set()
+    started: dict[tuple[str | None, Any], int] = {}
+    asked: dict[tuple[str | None, Any], int] = {}
+    for event in events:
+        kind = event.kind
+        if kind in _ALWAYS_HIDDEN:
+            gone.add(event.seq)
+        elif event.redacted:
+            continue
+        elif kind == "step.started":
+            started[event.run, event.data.get("n")] = event.seq
+        elif kind == "step.ended":
+            if event.data.get("status") == "entered":  # a block: its steps are told
+                gone.add(event.seq)
+            gone.add(started.pop((event.run, event.data.get("n")), 0))
+        elif kind == "question.asked":
+            asked[event.run, event.data.get("question")] = event.seq
+        elif kind in ("question.answered", "question.void"):
+            gone.add(asked.pop((event.run, event.data.get("question")), 0))
+    return gone - {0}
+
+
+_ALWAYS_HIDDEN = frozenset(
+    ("correction", "retraction", "redaction", "run.resumed", "run.parked", "question.void", "system.ballast")
+)
+
+
+def _with(head: str, words: str) -> str:
+    return f"{head}: {words}" if words else head
+
+
+def _declared(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+    by = f" by {data['by_run']}" if data.get("by_run") else ""
+    return _with(f"declared {data['severity']}{by}: {data['title']}", "") + (f" · {words}" if words else "")
+
+
+def _task(verb: str) -> Callable[[Mapping[str, Any], str, Mapping[int, str]], str]:
+    def tell(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+        what = words or tasks.get(data["task"], "")
+        owner = f" ({data['owner']})" if data.get("owner") else ""
+        return _with(f"task {data['task']} {verb}{owner}", what)
+
+    return tell
+
+
+def _plain(head: str) -> Callable[[Mapping[str, Any], str, Mapping[int, str]], str]:
+    """`head` may name fields of the data: `{severity}`."""
+    return lambda data, words, tasks: _with(head.format_map(data), words)
+
+
+def _step_started(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+    again = f", attempt {data['attempt']}" if data.get("attempt", 1) > 1 else ""
+    return f"{_step(data)} started{again}"
+
+
+def _step_ended(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+    status = data["status"]
+    parts = []
+    if status not in ("ok", "skipped"):
+        if data.get("signal") is not None:
+            parts.append(f"signal {data['signal']}")
+        elif data.get("exit") is not None:
+            parts.append(f"exit {data['exit']}")
+    if data.get("took") is not None:
+        parts.append(clock.words(data["took"]))
+    if data.get("attempt", 1) > 1:
+        parts.append(f"attempt {data['attempt']}")
+    if data.get("recovered"):
+        parts.append("found after a crash")
+    if data.get("why"):
+        parts.append(str(data["why"]))
+    tail = f" ({', '.join(parts)})" if parts else ""
+    return _with(f"{_step(data)} {_ENDINGS.get(status, status)}{tail}", words)
+
+
+def _step(data: Mapping[str, Any]) -> str:
+    part = data.get("part", "run")
+    what = data.get("name") or data["path"]
+    return what if part == "run" else f"{part} of {what}"
+
+
+def _run_ended(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+    return _with(f"run {data['status']}", data.get("say") or words)
+
+
+def _answered(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+    return _with(f"answered {data['answer']} at {data['path']}", words)
+
+
+def _asked(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+    options = "/".join(data["options"])
+    return _with(f"asks at {data['path']} ({options})", words or str(data.get("shows", {}).get("text", "")))
+
+
+def _request(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
+    at = f" of {data['path']}" if data.get("path") else ""
+    return _with(f"asks for {data['what']}{at}", words)
+
+
+_TELLERS: dict[str, Callable[[Mapping[str, Any], str, Mapping[int, str]], str]] = {
+    "incident.declared": _declared,
+    "incident.severity": _plain("severity is {severity}"),
+    "incident.status": _plain("status is {status}"),
+    "incident.mitigated": _plain("mitigated"),
+    "incident.resolved": _plain("resolved"),
+    "incident.reopened": _plain("reopened"),
+    "incident.cancelled": _plain("cancelled"),
+    "note": lambda data, words, tasks: words,
+    "update": _plain("update"),
+    "role.assigned": _plain("{person} is {role}"),
+    "role.released": _plain("{person} is no longer {role}"),
+    "task.added": _task("added"),
+    "task.assigned": _task("assigned"),
+    "task.done": _task("done"),
+    "task.dropped": _task("dropped"),
+    "correction": _plain("corrects #{target}"),
+    "retraction": _plain("retracts #{target}"),
+    "redaction": _plain("redacts {targets}"),
+    "run.started": _plain("run of {runbook} started"),
+    "run.paused": _plain("run paused"),
+    "run.parked": _plain("run waits for a person"),
+    "run.resumed": _plain("run goes on"),
+    "run.ended": _run_ended,
+    "run.request": _request,
+    "undo.started": _plain("undo started"),
+    "step.started": _step_started,
+    "step.ended": _step_ended,
+    "step.overdue": _plain("{path} is overdue"),
+    "question.asked": _asked,
+    "question.answered": _answered,
+    "question.void": _plain("the question is void"),
+    "lock.released": _plain("lock {name} of {run} freed"),
+}
