@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
-from collections.abc import Sequence
+import os
 from typing import Any
 
 from incidents import clock, kinds
 from incidents.errors import BadInput
 from incidents.events import Evidence
 from runbooks import attempt as witnesses
-from runbooks import consent, flow, inputs, journal
-from runbooks.document import OVERDUE_AFTER, POLL, Command, Runbook, Step
-from runbooks.expressions import Value, condition, render_argv, render_text
-from runbooks.keeper import Ended, Keeper
+from runbooks import consent, flow, journal, outcome
+from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
+from runbooks.expressions import render_argv, render_text
+from runbooks.keeper import Ended, Keeper, OutputInfo
 from runbooks.process import crash_point
 from runbooks.quoting import Script
 from runbooks.scribe import OUTCOME_ROOM, Scribe
@@ -51,6 +52,7 @@ class Course:
     allowed: frozenset[str]
     patience: int  # µs to stay up for an answer, 0 = leave at once
     _prepared: int = 0
+    _launched: set[int] = dataclasses.field(default_factory=set)
     _parked_since: int | None = None
     _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
 
@@ -111,17 +113,17 @@ class Course:
         names = self.names()
         template = step.manual if what == "manual" else step.confirm
         if template is not None:
-            shows["text"] = str(render_text(template, names))
+            shows["text"] = (render_text(template, names))
         if isinstance(step.run, Script):
             shows["script"] = step.run.text
         elif step.run is not None:
-            shows["argv"] = [str(word) for word in render_argv(step.run.items, names)]
+            shows["argv"] = list(render_argv(step.run, names))
         if step.env:
-            shows["env"] = {name: str(render_text(item, names)) for name, item in step.env.items()}
+            shows["env"] = {name: (render_text(item, names)) for name, item in step.env.items()}
         if step.change is not None:
             parts = {"what": step.change.what, "from": step.change.from_, "to": step.change.to}
             shows["change"] = {
-                key: str(render_text(part, names)) for key, part in parts.items() if part is not None
+                key: (render_text(part, names)) for key, part in parts.items() if part is not None
             }
         if step.block:
             shows["steps"] = [inner.name for inner in step.block]
@@ -137,7 +139,7 @@ class Course:
             shows["why"] = act.end.why if act.end is not None else state.why
             shows["tail"] = act.end.tail if act.end is not None else ""
             seen = witnesses.witness(self.runs_dir, act.n)
-            shows["running"] = [str(pid) for pid in seen.pids] if seen.state == "running" else []
+            shows["running"] = _who(seen)
             shows["attempt"] = act.number
         if asked is not None and asked.end is not None and act is not None and asked.n > act.n:
             shows["verify"] = asked.end.why
@@ -149,7 +151,7 @@ class Course:
         """Intent, act, outcome of one part of a step: run, check, verify, undo or undo_verify."""
         state = self.run.step(step.path)
         n, number = self.run.last_n + 1, state.count(part) + 1
-        command, effect, timeout = _part(step, part)
+        command, effect, timeout = outcome.command(step, part)
         try:
             act = self.around.act(step, command, self.run, n=n, number=number, timeout=timeout)
         except BadInput as problem:
@@ -173,6 +175,7 @@ class Course:
         self.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{self.run.id}:start:{n}")
         self.scribe.flush()
         crash_point(f"after-intent:{step.path}")
+        self._launched.add(n)
         started = self.keeper.launch(act.order)
         crash_point(f"after-launch:{step.path}")
         if isinstance(started, Ended):
@@ -197,48 +200,43 @@ class Course:
     def follow(self, step: Step, attempt: journal.Attempt) -> Hold | None:
         """Waits for the end of an open attempt and records its outcome; a crash before is made good here."""
         self._prepare(attempt.n + 1)
-        finish = self._await(step, attempt)
-        if finish is None:
-            return self.ask(step, "overdue")
+        finish, ended = self._await(attempt)
         crash_point(f"before-outcome:{step.path}")
-        self._outcome(step, attempt, *finish)
+        self._outcome(step, attempt, finish, ended)
         crash_point(f"after-outcome:{step.path}")
         return None
 
-    def _await(
-        self, step: Step, attempt: journal.Attempt
-    ) -> tuple[journal.Finish, Ended | None, bool] | None:
-        """(how it ended, what the keeper said, recovered by a later driver?)."""
-        recovered = attempt.n not in self._ends and not self.keeper.has(attempt.n)
+    def _await(self, attempt: journal.Attempt) -> tuple[journal.Finish, Ended | None]:
+        """How it ended, and what the keeper told of it: None where only the attempt's own file could."""
         while True:
             if (ended := self._ends.pop(attempt.n, None)) is not None:
-                return _finish(ended), ended, recovered
-            if recovered and not self.keeper.has(attempt.n):
+                return _finish(ended), ended
+            if not self.keeper.has(attempt.n):
                 seen = witnesses.witness(self.runs_dir, attempt.n)
                 if seen.state == "ended":
-                    return journal.Finish(exit=seen.exit), None, True
+                    return journal.Finish(exit=seen.exit), None
                 if seen.state == "unknown":
-                    return _lost(seen), None, True
+                    return _lost(seen), None
             for notice in self.keeper.wait(LOOK):
                 if isinstance(notice, Ended):
                     self._ends[notice.n] = notice
             self.scribe.catch_up()
-            self._while_running(step, attempt)
+            self._while_running(attempt)
 
-    def _while_running(self, step: Step, attempt: journal.Attempt) -> None:
+    def _while_running(self, attempt: journal.Attempt) -> None:
         for request, _actor in list(self.run.requests):
-            if request.what == "stop" and request.path in (None, step.path):
+            if request.what == "stop" and request.path in (None, attempt.path):
                 self.run.requests.remove((request, _actor))
                 self.keeper.stop(attempt.n, "person")
         ran = clock.between(attempt.started, clock.read()).micros or 0
         if (
             attempt.command.timeout is None
             and ran > OVERDUE_AFTER
-            and self.run.step(step.path).overdue != attempt.n
+            and self.run.step(attempt.path).overdue != attempt.n
         ):
-            overdue = {"path": step.path, "n": attempt.n, "ran": ran}
+            overdue = {"path": attempt.path, "n": attempt.n, "ran": ran}
             self.scribe.emit(
-                "step.overdue", overdue, step=step.path, key=f"{self.run.id}:overdue:{attempt.n}"
+                "step.overdue", overdue, step=attempt.path, key=f"{self.run.id}:overdue:{attempt.n}"
             )
             self.scribe.flush()
 
@@ -259,132 +257,49 @@ class Course:
     # -- outcomes --------------------------------------------------------------------------------------------
 
     def _outcome(
-        self,
-        step: Step,
-        attempt: journal.Attempt,
-        finish: journal.Finish,
-        ended: Ended | None,
-        recovered: bool,
+        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, ended: Ended | None
     ) -> None:
         raw = witnesses.read_output(self.runs_dir, attempt.n)
-        status, why, outputs = self._judge(step, attempt, finish, raw)
-        evidence = self._keep(attempt.n, raw)
-        took = clock.between(attempt.started, clock.read())
-        if ended is not None:
-            took = clock.Span(ended.ended - ended.started, True)
+        verdict = outcome.judge(step, self.run.step(step.path), attempt, finish, raw, self.names)
+        if verdict.status == "again" and self.run.aborting:
+            verdict = verdict._replace(status="failed")
+        evidence = self._keep(attempt.n) if len(raw) > INLINE else ()
+        took = clock.between(attempt.started, clock.read()).micros if ended is None else ended.ended - ended.started
+        written = OutputInfo(len(raw)) if ended is None else ended.output
         data = kinds.StepEnded(
-            path=step.path, status=status, n=attempt.n, part=attempt.part, name=step.name, attempt=attempt.number,
-            exit=finish.exit, signal=finish.signal, why=why, outputs=outputs, tail=_text(raw[-INLINE:]),
-            bytes=ended.output.total if ended is not None else len(raw),
-            dropped=ended.output.dropped if ended is not None else 0, took=took.micros, recovered=recovered,
-            final=status not in ("again",), survivors=list(finish.survivors),
-            services=[str(s) for s in ended.services] if ended is not None else [],
+            path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
+            attempt=attempt.number, exit=finish.exit, signal=finish.signal, why=verdict.why,
+            outputs=verdict.outputs, tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=written.total,
+            dropped=written.dropped, took=took, recovered=attempt.n not in self._launched,
+            final=verdict.status != "again", survivors=list(finish.survivors),
+            services=[] if ended is None else [str(service) for service in ended.services],
         )  # fmt: skip
-        self.scribe.emit(
-            "step.ended",
-            data._asdict(),
-            step=step.path,
-            key=f"{self.run.id}:end:{attempt.n}",
-            evidence=evidence,
-        )
-        if status == "again":
+        key = f"{self.run.id}:end:{attempt.n}"
+        self.scribe.emit("step.ended", data._asdict(), step=step.path, key=key, evidence=evidence)
+        if raw:
+            self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, attempt.n))
+        if verdict.status == "again":
             self._rest_between(step, attempt.number)
 
-    def _keep(self, n: int, raw: bytes) -> tuple[Evidence, ...]:
-        """Output that the outcome cannot hold becomes blobs, by rename; the small files go."""
-        segments: Sequence[str] = witnesses.segments(self.runs_dir, n)
-        if len(raw) <= INLINE:
-            witnesses.drop_output(self.runs_dir, n)
-            return ()
-        store = self.scribe.store
-        return tuple(
-            store.adopt_blob(
-                path, media_type="application/octet-stream", name=f"{self.run.id}/{n}.out.{index}"
-            )
-            for index, path in enumerate(segments)
-        )
+    def _keep(self, n: int) -> tuple[Evidence, ...]:
+        """Output that the outcome cannot hold becomes blobs: a second name for the same file, never a copy.
 
-    def _judge(
-        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, raw: bytes
-    ) -> tuple[str, str, dict[str, Value]]:
-        match attempt.part:
-            case "run":
-                return self._judge_run(step, attempt, finish, raw)
-            case "check":
-                status, why = journal.judge("read", finish)
-                return status, why, {}
-            case "verify":
-                assert step.verify is not None
-                status, why = journal.judge_verify(step.verify.no, finish)
-                if (
-                    status == "no"
-                    and self.run.step(step.path).status == "checking"
-                    and step.continue_on_error
-                ):
-                    status = "continued"
-                return status, why, self._verify_outputs(step, status, raw)
-            case "undo_verify":
-                assert step.undo is not None and step.undo.verify is not None
-                return (*journal.judge_verify(step.undo.verify.no, finish), {})
-            case _:
-                status, why = journal.judge(attempt.effect, finish)
-                return ("undone" if status == "ok" else status), why, {}
-
-    def _verify_outputs(self, step: Step, status: str, raw: bytes) -> dict[str, Value]:
-        assert step.verify is not None
-        return inputs.read_outputs(step.verify.outputs, raw) if status == "ok" and step.verify.outputs else {}
-
-    def _judge_run(
-        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, raw: bytes
-    ) -> tuple[str, str, dict[str, Value]]:
-        status, why = journal.judge(step.effect, finish)
-        outputs: dict[str, Value] = {}
-        if status == "ok" and step.outputs:
-            try:
-                outputs = inputs.read_outputs(step.outputs, raw)
-            except BadInput as problem:
-                status, why = "failed", str(problem)
-        if step.until is not None and journal.own_exit(finish):
-            status, why = self._judge_until(step, finish, outputs)
-        if status == "failed" and self._again(step, attempt, finish):
-            return "again", why, {}
-        if status == "ok" and step.verify is not None and step.verify.after:
-            return "checking", why, outputs
-        if status == "failed" and step.continue_on_error:
-            status = "continued"
-        return status, why, outputs
-
-    def _judge_until(self, step: Step, finish: journal.Finish, outputs: dict[str, Value]) -> tuple[str, str]:
-        assert step.until is not None
-        result = {"exit": finish.exit, "outputs": outputs}
-        try:
-            holds = condition(step.until, {**self.names(), "result": result})
-        except BadInput as problem:
-            return "failed", str(problem)
-        return (
-            ("ok", "")
-            if holds
-            else ("failed", f"until: {step.until.text} does not hold (exit {finish.exit})")
-        )
-
-    def _again(self, step: Step, attempt: journal.Attempt, finish: journal.Finish) -> bool:
-        """May a failed attempt be made again by itself? Never an unsafe one."""
-        if step.effect == "unsafe" or finish.stopping == "person" or self.run.aborting:
-            return False
-        retry = step.retry
-        if retry is not None:
-            if retry.on_exit and finish.exit not in retry.on_exit and step.until is None:
-                return False
-            return attempt.number <= retry.max
-        if step.until is None:
-            return False
-        first = next(a for a in self.run.step(step.path).attempts if a.part == "run")
-        ran = clock.between(first.started, clock.read()).micros
-        return ran is not None and step.timeout is not None and ran < step.timeout
+        The first name goes when the outcome is durable, so that a later driver could still judge the output.
+        """
+        found = []
+        for place, path in enumerate(witnesses.segments(self.runs_dir, n)):
+            second = f"{path}.blob"
+            with contextlib.suppress(FileExistsError):
+                os.link(path, second)
+            name = f"{self.run.id}/{n}.out.{place}"
+            found.append(self.scribe.store.adopt_blob(second, media_type="application/octet-stream", name=name))
+        return tuple(found)
 
     def _rest_between(self, step: Step, number: int) -> None:
         retry = step.retry
-        delay = int(retry.delay * retry.backoff ** (number - 1)) if retry is not None else POLL
+        delay = POLL if retry is None or retry.delay is None else retry.delay
+        if retry is not None:
+            delay = int(delay * retry.backoff ** (number - 1))
         self.scribe.flush()
         self._sleep_until(clock.monotonic() + delay)
 
@@ -436,30 +351,10 @@ class Course:
         return True
 
 
-def _part(step: Step, part: str) -> tuple[Command, str, int | None]:
-    """(command, effect, timeout) of a part."""
-    match part:
-        case "run":
-            assert step.run is not None
-            return step.run, step.effect, step.timeout
-        case "check":
-            assert step.check is not None
-            return step.check.run, "read", step.check.timeout
-        case "verify":
-            assert step.verify is not None
-            return step.verify.run, "read", step.verify.timeout
-        case "undo":
-            assert step.undo is not None
-            return step.undo.run, step.undo.effect, step.undo.timeout
-        case _:
-            assert step.undo is not None and step.undo.verify is not None
-            return step.undo.verify.run, "read", step.undo.verify.timeout
-
-
 def _finish(ended: Ended) -> journal.Finish:
     return journal.Finish(
         exit=ended.exit, signal=ended.signal, stopping=ended.stopping,
-        lost="nobody saw its end: the keeper was lost" if ended.lost else None,
+        lost="nobody saw its end: the keeper was lost" if ended.lost and ended.stopping is None else None,
         unstarted=ended.unstarted, survivors=tuple(str(s) for s in ended.survivors),
     )  # fmt: skip
 
@@ -467,8 +362,13 @@ def _finish(ended: Ended) -> journal.Finish:
 def _lost(seen: witnesses.Witness) -> journal.Finish:
     if seen.stopping is not None or seen.signal is not None:
         return journal.Finish(exit=seen.exit, signal=seen.signal, stopping=seen.stopping)
+    if not seen.launched:
+        return journal.Finish(lost="the driver was lost before the keeper began it")
     return journal.Finish(lost="nobody saw its end: driver and keeper were lost, or the machine was")
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+def _who(seen: witnesses.Witness) -> str:
+    """What is known to run of an attempt, for a person; empty when nothing is."""
+    if seen.state != "running":
+        return ""
+    return f"pid {seen.pid}" if seen.who == "process" else "somebody holds its lock"

@@ -9,6 +9,7 @@ be written.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -164,10 +165,8 @@ def leave_parent(folder: str, keep: set[int]) -> None:
 def close_others(keep: set[int]) -> None:
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in keep:
-            try:
+            with contextlib.suppress(OSError):  # the listing's own descriptor is closed already
                 os.close(int(name))
-            except OSError:
-                pass  # the listing's own descriptor
 
 
 def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
@@ -194,11 +193,22 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
     return code
 
 
+def error(code: int, told: dict[str, Any]) -> HowdahError:
+    """The driver's last word as the error that it was there."""
+    kinds = {kind.code: kind for kind in _every(HowdahError)}
+    kind = kinds.get(told.get("code", ""), HowdahError)
+    found = HowdahError.__new__(kind)
+    HowdahError.__init__(found, told.get("message") or f"the driver ended with {code}", hint=told.get("hint"))
+    return found
+
+
+def _every(kind: type[HowdahError]) -> list[type[HowdahError]]:
+    return [kind, *(deeper for below in kind.__subclasses__() for deeper in _every(below))]
+
+
 def _say(pipe: int, word: bytes) -> None:
-    try:
+    with contextlib.suppress(BrokenPipeError):  # the viewer has left; the run goes on
         os.write(pipe, word)
-    except BrokenPipeError:
-        pass  # the viewer has left; the run goes on
 
 
 def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callable[[], None]) -> int:

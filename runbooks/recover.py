@@ -10,11 +10,12 @@ from incidents import kinds, lifecycle
 from incidents.errors import BadInput, IncidentClosed, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, driver, flow, inputs, journal, load, quoting
+from runbooks import attempt, consent, driver, flow, inputs, journal, quoting
 from runbooks.course import Course
 from runbooks.document import Runbook
-from runbooks.expressions import render_text, reveal
+from runbooks.expressions import render_text
 from runbooks.keeper import Keeper
+from runbooks.load import loads
 from runbooks.process import crash_point
 from runbooks.scribe import Scribe
 from runbooks.surroundings import Surroundings
@@ -25,7 +26,7 @@ def begin(store: Store, start: driver.Start, folder: str, keeper: Keeper) -> Cou
 
     Raises LockHeld, IncidentClosed, BadInput; nothing is written then.
     """
-    runbook = load.loads(start.text, start.file)
+    runbook = loads(start.text, start.file)
     secrets = _secrets(start.secrets, start.prompted)
     pinned = store.put_blob(
         start.text.encode(), media_type="application/yaml", name=f"{start.run}/runbook.yaml"
@@ -72,7 +73,7 @@ def resume(store: Store, what: driver.Resume, folder: str, keeper: Keeper) -> Co
             f"{what.run} follows journal {started.journal}; this howdah knows {journal.JOURNAL}",
             hint=f"resume it with a howdah {started.journal}.x",
         )
-    runbook = load.loads(store.get_blob(event.evidence[0].sha256).decode(), started.file)
+    runbook = loads(store.get_blob(event.evidence[0].sha256).decode(), started.file)
     course = _course(
         store,
         event,
@@ -128,7 +129,7 @@ def _must_be_open(store: Store, incident: str) -> None:
 
 def _locks(runbook: Runbook, values: dict[str, Any]) -> list[str]:
     names = {"inputs": values, "steps": {}, "run": {}, "incident": {}}
-    return sorted({reveal(render_text(template, names)) for template in runbook.lock})
+    return sorted({render_text(template, names) for template in runbook.lock})
 
 
 def _secrets(references: dict[str, str], prompted: dict[str, str]) -> dict[str, quoting.Secret]:
@@ -158,7 +159,7 @@ def read(store: Store, name: str) -> tuple[journal.Run, Runbook]:
         raise Refused(f"the start of {name} was redacted")
     text = store.get_blob(start.evidence[0].sha256).decode()
     assert run.started is not None
-    return run, load.loads(text, run.started.file)
+    return run, loads(text, run.started.file)
 
 
 def typed_outputs(store: Store, run: journal.Run, path: str, given: Mapping[str, str]) -> dict[str, Any]:
@@ -171,7 +172,7 @@ def typed_outputs(store: Store, run: journal.Run, path: str, given: Mapping[str,
         if name not in specs:
             known = ", ".join(specs) or "none"
             raise BadInput(f"{path} has no output {name!r}", hint=f"it has: {known}")
-    return {name: inputs.parse_typed(specs[name].type, text) for name, text in given.items()}
+    return {name: inputs.parse_typed(specs[name].type or "string", text) for name, text in given.items()}
 
 
 def must_not_run(store: Store, run: journal.Run, path: str) -> None:
@@ -181,8 +182,8 @@ def must_not_run(store: Store, run: journal.Run, path: str) -> None:
         return
     seen = attempt.witness(driver.run_dir(store.path, run.id), act.n)
     if seen.state == "running":
-        pids = ", ".join(map(str, seen.pids)) or "its lock is held"
-        raise Refused(f"{path} still runs ({pids})", hint="wait, or stop it, or say --beside")
+        who = f"pid {seen.pid}" if seen.who == "process" else "its lock is held"
+        raise Refused(f"{path} still runs ({who})", hint="wait, or stop it, or say --beside")
 
 
 def may_undo(store: Store, run: journal.Run, runbook: Runbook) -> list[str]:

@@ -26,6 +26,7 @@ class Scribe:
         self.actor = actor
         self.mode = mode
         self.on_commit: Callable[[], None] = lambda: None
+        self.afterwards: list[Callable[[], None]] = []  # what becomes possible with the next commit
         self._kept: list[Draft] = []
         self._own: set[str] = set()
         self._seen = seen
@@ -51,6 +52,9 @@ class Scribe:
             else:  # somebody wrote in between: catch_up will meet this one again
                 self._own.add(event.id)
         self._kept.clear()
+        for then in self.afterwards:
+            then()
+        self.afterwards.clear()
         self.on_commit()
 
     def catch_up(self) -> list[Event]:

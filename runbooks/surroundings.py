@@ -14,9 +14,11 @@ from typing import Any
 from incidents.errors import BadInput
 from runbooks import inputs, journal
 from runbooks.document import Command, Runbook, Step
-from runbooks.expressions import Value, render_argv, render_text, reveal, runnable
+from runbooks.expressions import Value, render_argv, render_text
 from runbooks.keeper import Order
 from runbooks.quoting import Script, Secret
+
+HIDDEN = "(secret)"  # what the record and people see of a secret
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,41 +44,45 @@ class Surroundings:
     path: str
     zone: str
 
-    def names(self, run: journal.Run) -> dict[str, Any]:
-        """What expressions see. A secret input is a Secret, which can only be handed on."""
+    def names(self, run: journal.Run, *, reveal: bool = False) -> dict[str, Any]:
+        """What expressions see; a secret input is a mask but for the act itself."""
         return {
-            "inputs": {**self.values, **self.secrets},
+            "inputs": self._inputs(reveal=reveal),
             "steps": {path.rpartition("/")[2]: _facts(state) for path, state in run.steps.items()},
             "run": {"id": self.run},
             "incident": {"id": self.incident},
         }
+
+    def _inputs(self, *, reveal: bool) -> dict[str, Value]:
+        secret = {name: value.reveal() if reveal else HIDDEN for name, value in self.secrets.items()}
+        return {**self.values, **secret}
 
     def act(
         self, step: Step, command: Command, run: journal.Run, *, n: int, number: int, timeout: int | None
     ) -> Act:
         """Renders a step's command. Raises BadInput where an expression or the account does not work out."""
         names = self.names(run)
-        user = reveal(render_text(step.user, names)) if step.user is not None else None
-        extra = {name: render_text(template, names) for name, template in step.env.items()}
-        secret = inputs.secret_environment(self.runbook, self.secrets)
+        user = render_text(step.user, names) if step.user is not None else None
+        shown = self._command(step, command, names)
+        argv, extra = shown
+        if self.secrets:  # rendered a second time with the values, which only the order may hold
+            argv, extra = self._command(step, command, self.names(run, reveal=True))
         env = {
             **self._base(step, _account(user), number),
-            **inputs.environment(self.runbook, self.values),
-            **{name: reveal(value) for name, value in {**secret, **extra}.items()},
+            **inputs.environment(self.runbook, self._inputs(reveal=True)),
+            **extra,
         }
-        if isinstance(command, Script):
-            argv, shown = command.argv, None
-        else:
-            words = render_argv(command.items, names)
-            argv, shown = runnable(words), [str(word) for word in words]
-        hidden = [*secret.values(), *(value for value in extra.values() if isinstance(value, Secret))]
         order = Order(
-            n=n, argv=tuple(argv), env=env, cwd=self.cwd, user=user, umask=self.umask, timeout=timeout,
-            grace=step.grace, secrets=tuple(value.reveal() for value in hidden),
+            n=n, argv=argv, env=env, cwd=self.cwd, user=user, umask=self.umask, timeout=timeout, grace=step.grace,
+            secrets=tuple(value.reveal() for value in self.secrets.values()),
         )  # fmt: skip
         script = command.text if isinstance(command, Script) else None
-        told = {name: str(value) for name, value in extra.items()}
-        return Act(order, {"argv": shown, "script": script, "env": told, "user": user})
+        told = None if script is not None else list(shown[0])
+        return Act(order, {"argv": told, "script": script, "env": shown[1], "user": user})
+
+    def _command(self, step: Step, command: Command, names: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+        argv = command.argv if isinstance(command, Script) else render_argv(command, names)
+        return tuple(argv), {name: render_text(template, names) for name, template in step.env.items()}
 
     def _base(self, step: Step, account: pwd.struct_passwd, number: int) -> dict[str, str]:
         kept = {name: os.environ[name] for name in step.inherit if name in os.environ}

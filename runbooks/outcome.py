@@ -1,0 +1,117 @@
+"""What an attempt's end means for its step: status, reason, outputs. Nothing here acts or records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from incidents import clock
+from incidents.errors import BadInput
+from runbooks import inputs, journal
+from runbooks.document import Command, Step
+from runbooks.expressions import Value, condition
+from runbooks.journal import Attempt, Finish, StepState
+
+Names = Callable[[], Mapping[str, Any]]
+
+
+class Verdict(NamedTuple):
+    """`status` as journal.TABLE knows it, without its part: `again` is another attempt by itself."""
+
+    status: str
+    why: str = ""
+    outputs: dict[str, Value] = {}  # noqa: RUF012 - never mutated
+
+
+def judge(step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names) -> Verdict:
+    match attempt.part:
+        case "run":
+            return _run(step, state, attempt, finish, raw, names)
+        case "check":
+            return Verdict(*journal.judge("read", finish))
+        case "verify":
+            return _verify(step, state, finish, raw)
+        case "undo_verify":
+            assert step.undo is not None and step.undo.verify is not None
+            return Verdict(*journal.judge_verify(step.undo.verify.no, finish))
+        case _:
+            status, why = journal.judge(attempt.effect, finish)
+            return Verdict("undone" if status == "ok" else status, why)
+
+
+def _verify(step: Step, state: StepState, finish: Finish, raw: bytes) -> Verdict:
+    assert step.verify is not None
+    status, why = journal.judge_verify(step.verify.no, finish)
+    outputs: dict[str, Value] = {}
+    if status == "ok" and step.verify.outputs:
+        try:
+            outputs = inputs.read_outputs(step.verify.outputs, raw)
+        except BadInput as problem:  # it cannot say what it was asked: that is no answer
+            return Verdict("in_doubt", f"verify does not know: {problem}")
+    if status == "no" and state.status == "checking" and step.continue_on_error:
+        status = "continued"
+    return Verdict(status, why, outputs)
+
+
+def _run(step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names) -> Verdict:
+    status, why = journal.judge(step.effect, finish)
+    outputs: dict[str, Value] = {}
+    if status == "ok" and step.outputs:
+        try:
+            outputs = inputs.read_outputs(step.outputs, raw)
+        except BadInput as problem:
+            status, why = "failed", str(problem)
+    if step.until is not None and journal.own_exit(finish):
+        status, why = _until(step, finish, outputs, names)
+    if status == "failed" and _again(step, state, attempt, finish):
+        return Verdict("again", why)
+    if status == "ok" and step.verify is not None and step.verify.after:
+        return Verdict("checking", why, outputs)
+    if status == "failed" and step.continue_on_error:
+        return Verdict("continued", why)
+    return Verdict(status, why, outputs if status == "ok" else {})
+
+
+def _until(step: Step, finish: Finish, outputs: dict[str, Value], names: Names) -> tuple[str, str]:
+    assert step.until is not None
+    try:
+        holds = condition(step.until, {**names(), "result": {"exit": finish.exit, "outputs": outputs}})
+    except BadInput as problem:
+        return "failed", str(problem)
+    return ("ok", "") if holds else ("failed", f"until: {step.until.text} does not hold (exit {finish.exit})")
+
+
+def _again(step: Step, state: StepState, attempt: Attempt, finish: Finish) -> bool:
+    """May a failed attempt be made again by itself? Never an unsafe one, never one that a person stopped."""
+    if step.effect == "unsafe" or finish.stopping == "person":
+        return False
+    retry = step.retry
+    if retry is not None and retry.on_exit and finish.exit not in retry.on_exit and step.until is None:
+        return False
+    if retry is not None and retry.max is not None:
+        return attempt.number <= retry.max
+    if step.until is None or step.timeout is None:
+        return False
+    first = next(a for a in state.attempts if a.part == "run")
+    ran = clock.between(first.started, clock.read()).micros
+    return ran is not None and ran < step.timeout
+
+
+def command(step: Step, part: str) -> tuple[Command, str, int | None]:
+    """(command, effect, timeout µs) of a part of a step."""
+    match part:
+        case "run":
+            assert step.run is not None
+            return step.run, step.effect, step.timeout
+        case "check":
+            assert step.check is not None
+            return step.check.run, "read", step.check.timeout
+        case "verify":
+            assert step.verify is not None
+            return step.verify.run, "read", step.verify.timeout
+        case "undo":
+            assert step.undo is not None
+            return step.undo.run, step.undo.effect, step.undo.timeout
+        case _:
+            assert step.undo is not None and step.undo.verify is not None
+            return step.undo.verify.run, "read", step.undo.verify.timeout
