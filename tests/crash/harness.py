@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from incidents.events import Actor
 from incidents.store import open_store
-from runbooks import attempt, consent, driver, journal, starting
+from runbooks import attempt, consent, driver, journal, procfs, starting
 from runbooks.keeper import Keeper
 from runbooks.load import loads
 
@@ -37,20 +37,21 @@ class Bench:
     def run_dir(self) -> str:
         return driver.run_dir(self.store, self.run)
 
-    def start(self, kill: str = "", *, after: float | None = None, keeper_too: bool = False) -> int | None:
-        """The driver's exit code, None when it was killed."""
+    def start(self, kill: str = "", *, after: float | str | None = None, keeper_too: bool = False) -> int | None:
+        """The driver's exit code, None when it was killed: at a named point, or `after` seconds, or `after` this
+        step has begun to act."""
         book = loads(self.text, "test.yaml")
         os.environ["PATH"] = os.environ.get("PATH", os.defpath)
         what = starting.prepare(book, given={}, store=self.store, actor=PERSON, zone="UTC")
         self.run = what.run
         return self._drive(what, kill, after, keeper_too)
 
-    def resume(self, kill: str = "", *, after: float | None = None, keeper_too: bool = False) -> int | None:
+    def resume(self, kill: str = "", *, after: float | str | None = None, keeper_too: bool = False) -> int | None:
         what = driver.Resume(store=self.store, run=self.run, attended=False)
         return self._drive(what, kill, after, keeper_too)
 
     def _drive(
-        self, what: driver.Start | driver.Resume, kill: str, after: float | None, keeper_too: bool
+        self, what: driver.Start | driver.Resume, kill: str, after: float | str | None, keeper_too: bool
     ) -> int | None:
         reader, writer = os.pipe()
         pid = os.fork()
@@ -60,7 +61,7 @@ class Bench:
         os.close(writer)
         if after is not None:
             with contextlib.suppress(ProcessLookupError):
-                time.sleep(after)
+                self._wait_for(after)
                 os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         keeper = int(os.read(reader, 32) or b"0")
@@ -71,6 +72,13 @@ class Bench:
                 _kill_and_wait(keeper)
             return None
         return os.waitstatus_to_exitcode(status)
+
+    def _wait_for(self, after: float | str) -> None:
+        if isinstance(after, float):
+            return time.sleep(after)
+        until = time.monotonic() + 20
+        while not self.acts(after) and time.monotonic() < until:
+            time.sleep(0.01)
 
     def journal(self) -> journal.Run:
         with open_store(self.store) as store:
@@ -93,6 +101,15 @@ class Bench:
                 return sum(line.strip() == step for line in file)
         except FileNotFoundError:
             return 0
+
+    def kill_step(self, step: str) -> None:
+        """Kills the main process of the step's open attempt, which nobody watches any more."""
+        state = self.journal().step(step)
+        open_attempt = state.open_attempt()
+        assert open_attempt is not None
+        seen = attempt.witness(self.run_dir, open_attempt.n)
+        assert seen.pid is not None
+        _kill_and_wait(seen.pid)
 
     def settle(self, seconds: float = 10.0) -> None:
         """Waits until nothing of the run is known to run."""
@@ -124,8 +141,8 @@ def _child(what: driver.Start | driver.Resume, kill: str, writer: int) -> None:
 
 def _keeper_pid() -> int:
     """The keeper that this process has just forked, 0 where it adopted one."""
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-        return int((file.read().split() or ["0"])[-1])
+    mine = [p.pid for p in procfs.table().values() if p.parent == os.getpid()]
+    return mine[0] if mine else 0
 
 
 def _kill_and_wait(pid: int) -> None:
