@@ -37,7 +37,7 @@ class Node:
     empty for a plain scalar.
     """
 
-    __slots__ = ("column", "end", "keys", "kind", "line", "style", "text", "value")
+    __slots__ = ("column", "end", "keys", "kind", "line", "source", "style", "text", "value")
 
     def __init__(self, kind: str, value: Any, text: str, line: int, column: int, *, style: str = ""):
         self.kind = kind
@@ -47,13 +47,13 @@ class Node:
         self.column = column
         self.style = style
         self.end = (line, column)
+        self.source: list[str] = []  # the file's lines, for a `|` block only
         self.keys: dict[str, Node] = {}
 
     def place(self, offset: int = 0) -> tuple[int, int]:
         """Line and column of the character at `offset` of `text`, as exactly as the style allows."""
-        before = self.text[:offset]
         if self.style == "|":
-            return self.line + 1 + before.count("\n"), 1
+            return place_in_block(self.source, self.line, self.text, offset)
         quotes = 1 if self.style in ("'", '"') else 0
         length = self.end[1] - self.column - 2 * quotes
         if self.style != ">" and self.end[0] == self.line and length == len(self.text):
@@ -117,7 +117,7 @@ def parse(text: str, file: str) -> Node:
         line = text.count("\n", 0, bad.start()) + 1
         column = bad.start() - text.rfind("\n", 0, bad.start())
         raise _one(file, line, column, f"the character U+{ord(bad[0]):04X} cannot stand here", "take it out")
-    builder = _Builder(file)
+    builder = _Builder(file, text.split("\n"))
     try:
         root = builder.document(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
@@ -129,11 +129,24 @@ def parse(text: str, file: str) -> Node:
     return root
 
 
+def place_in_block(source: list[str], line: int, text: str, offset: int) -> tuple[int, int]:
+    """Line and column of the character at `offset` of a `|` block whose `|` stands in `line` of the file `source`."""
+    before = text[:offset]
+    begin = before.rfind("\n") + 1
+    inner = text[begin:].split("\n", 1)[0]
+    while line < len(source) and not source[line].strip() and text[:1] not in ("\n", ""):
+        line += 1  # empty lines before the block's first line
+    place = line + before.count("\n")
+    indent = max(0, source[place].find(inner)) if place < len(source) else 0
+    return place + 1, indent + offset - begin + 1
+
+
 class _Builder:
     """From the parser's events to Nodes, with a stack instead of recursion, so that depth cannot hurt."""
 
-    def __init__(self, file: str):
+    def __init__(self, file: str, source: list[str]):
         self.file = file
+        self.source = source
         self.mistakes: list[Mistake] = []
         self.anchors: dict[str, tuple[Node, int]] = {}
         self.count = 0
@@ -211,6 +224,8 @@ class _Builder:
             )
         if isinstance(event, yaml.ScalarEvent):
             node = _scalar(event, line, column)
+            if node.style == "|":
+                node.source = self.source
             if event.anchor:
                 self.anchors[event.anchor] = (node, 1)
             return node

@@ -84,7 +84,7 @@ STEP = {
     "retry": Key("level", "Further attempts after a failure; not for unsafe steps.", on=_RUN, level="retry"),
     "until": Key("expression", "Repeats until this is true; needs retry.max or timeout.", on=_RUN),
     "continue-on-error": Key(
-        "bool", "A failure is recorded as `failed (continued)`, and the run goes on.", on=_GATED
+        "bool", "A failure is recorded as `failed (continued)`, and the run goes on.", on=(*_GATED, "wait")
     ),
     "change": Key("level", "The change record: what, from, to.", on=_DONE, level="change"),
     "user": Key("template", "The local user to run it as.", on=_DONE),

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import os
 import re
+from typing import NamedTuple
 
 from incidents import yamlfile
 from incidents.errors import BadInput, Mistake, Mistakes, NotFound
@@ -37,7 +38,7 @@ def find(name: str, *, beside: str | None) -> tuple[str, list[str]]:
     """The file that NAME means, and the files it hides. Raises NotFound.
 
     A NAME with a slash or `.yaml` is a path. Otherwise `runbooks/` in the folder `beside` (of the configuration)
-    comes first, the library second.
+    comes first, the library second. `beside` may be the configuration's file itself.
     """
     if "\0" in name or not name:
         raise NotFound("this is not the name of a runbook", hint="`howdah runbook list` shows them")
@@ -45,7 +46,7 @@ def find(name: str, *, beside: str | None) -> tuple[str, list[str]]:
         if not os.path.exists(name):
             raise NotFound(f"there is no file {name}", hint="`howdah runbook list` shows the known runbooks")
         return name, []
-    folders = ([os.path.join(beside, "runbooks")] if beside is not None else []) + [LIBRARY]
+    folders = _folders(beside)
     found = [path for folder in folders if os.path.exists(path := os.path.join(folder, name + ".yaml"))]
     if found:
         return found[0], found[1:]
@@ -57,6 +58,37 @@ def find(name: str, *, beside: str | None) -> tuple[str, list[str]]:
         else "`howdah runbook list` shows them; a path needs a slash or .yaml"
     )
     raise NotFound(f"there is no runbook {typed.show(name)}", hint=hint)
+
+
+class Available(NamedTuple):
+    """A runbook that can be named: the first line of its description, empty where its file has mistakes."""
+
+    name: str
+    description: str
+    path: str
+
+
+def available(*, beside: str | None) -> list[Available]:
+    """The runbooks that `find` finds by name, in order of their names; what is shadowed is left out."""
+    paths: dict[str, str] = {}
+    for folder in _folders(beside):
+        for name in names_in(folder):
+            paths.setdefault(name, os.path.join(folder, name + ".yaml"))
+    return [Available(name, _first_line(path), path) for name, path in sorted(paths.items())]
+
+
+def _first_line(path: str) -> str:
+    try:
+        lines = load(path).description.splitlines()
+    except BadInput:
+        return ""
+    return lines[0] if lines else ""
+
+
+def _folders(beside: str | None) -> list[str]:
+    if beside is not None and not os.path.isdir(beside):
+        beside = os.path.dirname(os.path.abspath(beside))
+    return ([os.path.join(beside, "runbooks")] if beside is not None else []) + [LIBRARY]
 
 
 def names_in(folder: str) -> list[str]:

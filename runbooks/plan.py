@@ -5,6 +5,7 @@ Nothing is executed. What depends on the outputs of steps is `<unknown>`, and an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from runbooks.document import Command, Runbook, Step
 from runbooks.expressions import UNKNOWN, Expr, Template, Unknown
 from runbooks.inputs import secrets
 from runbooks.quoting import HIDDEN, Script, shell_quote
-from runbooks.typed import Value
+from runbooks.typed import Value, as_text
 
 YES = "yes"
 NO = "no"
@@ -145,3 +146,55 @@ def show_command(command: Command, names: Mapping[str, Any]) -> str:
     if isinstance(command, Script):
         return command.text
     return shell_quote(expressions.forecast_text(item, names) for item in command)
+
+
+def document(planned: Plan) -> dict[str, Any]:
+    """The plan as `--json` shows it; times in µs."""
+    steps = [
+        {("if" if name == "if_" else name): value for name, value in step._asdict().items()}
+        for step in planned.steps
+    ]
+    return {
+        "runbook": planned.name,
+        "digest": planned.digest,
+        "inputs": dict(planned.inputs),
+        "locks": list(planned.locks),
+        "steps": steps,
+    }
+
+
+def text(planned: Plan) -> str:
+    """The plan for people."""
+    lines = [planned.name]
+    lines += [f"  {name} = {_shown(value)}" for name, value in planned.inputs.items()]
+    lines += [f"  lock {lock}" for lock in planned.locks]
+    for step in planned.steps:
+        lines += ["", *_paragraph(step)]
+    return _visible("\n".join(lines))
+
+
+def _visible(text: str) -> str:
+    """No value may move the cursor or colour the terminal: control characters are shown as what they are."""
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def _shown(value: Value) -> str:
+    return "(not given)" if value is None else as_text(value)
+
+
+def _paragraph(step: PlannedStep) -> list[str]:
+    indent = "  " * step.depth
+    facts = [step.effect] if step.kind == "run" else [step.kind]
+    if step.kind == "run":
+        facts.append("no time limit" if step.timeout is None else f"at most {clock.words(step.timeout)}")
+    facts += [word for word, holds in (("verify", step.verify), ("undo", step.undo)) if holds]
+    facts += [f"as {step.user}"] if step.user is not None else []
+    facts += ["only after a failure"] if step.rescue else []
+    lines = [f"{indent}{step.path}  {step.name}  [{', '.join(facts)}]"]
+    if step.if_:
+        lines.append(f"{indent}    runs: {step.if_}")
+    if step.confirm is not None:
+        lines += [f"{indent}    asks: {line}" for line in step.confirm.splitlines()]
+    if step.kind != "block":
+        lines += [f"{indent}    | {line}" for line in step.command.splitlines()]
+    return lines

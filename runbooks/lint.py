@@ -1,0 +1,233 @@
+"""What the loader accepts and an author will regret at 3 a.m.: data that becomes code, checks that lie, no bounds.
+
+An error is wrong in every case that we know; a warning has exceptions. Each names its place and its cure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from incidents.errors import Mistake
+from incidents.yamlfile import place_in_block
+from runbooks import inputs, lint_script, shell_text
+from runbooks.document import ArgvTemplate, Command, Runbook, Step, Verify
+from runbooks.expressions import Expr, Template, references
+from runbooks.quoting import Script
+
+# Programs for which exit 1 is an answer, and only 2 and above are errors.
+ANSWERS_WITH_ONE = frozenset(("grep", "egrep", "fgrep", "cmp", "diff"))
+# Programs that run their arguments as code: the option after which it comes.
+INTERPRETERS = {
+    **dict.fromkeys(("sh", "bash", "dash", "zsh", "ksh", "su", "runuser"), "c"),
+    **dict.fromkeys(("python", "python3"), "c"),
+    **dict.fromkeys(("perl", "ruby", "node"), "e"),
+}
+_FIRST = re.compile(r"\^?(\[[^\]]+\]|[\w/.])")  # what a pattern begins with, where that is plain to see
+NEVER_AN_OPTION = frozenset(
+    ("path", "host", "bool", "bytes", "duration", "int", "number", "percent", "secret")
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Finding(Mistake):
+    """`severity` is error or warning."""
+
+    severity: str = "error"
+
+
+class _Part(NamedTuple):
+    """One command of a step, with what is asked of it."""
+
+    step: Step
+    command: Command
+    part: str  # run, verify, undo, undo verify, check
+    verify: Verify | None = None
+
+
+def lint(runbook: Runbook) -> list[Finding]:
+    """Everything found, in the order of the file. The runbook itself is well-formed, else it would not be here."""
+    return sorted(set(_Linter(runbook).findings()))
+
+
+class _Linter:
+    def __init__(self, runbook: Runbook):
+        self.runbook = runbook
+        self.lines = runbook.text.split("\n")
+
+    def findings(self) -> Iterator[Finding]:
+        for step in self.runbook.walk():
+            yield from self.step(step)
+            for part in _parts(step):
+                yield from (
+                    self.script(part) if isinstance(part.command, Script) else self.argv(part, part.command)
+                )
+                if part.verify is not None:
+                    yield from self.verify(part.verify)
+
+    def at(self, line: int, column: int, message: str, hint: str, severity: str = "error") -> Finding:
+        return Finding(self.runbook.path, line, column, message, hint, severity)
+
+    def step(self, step: Step) -> Iterator[Finding]:
+        if step.kind == "run" and step.effect == "unsafe" and step.timeout is None:
+            what = "an unsafe step without `timeout` is never stopped by the clock"
+            yield self.at(*step.where, what, "give it a bound that is far too long", "warning")
+        if step.undo is not None and step.undo.effect == "unsafe" and step.undo.timeout is None:
+            what = "an unsafe undo without `timeout` is never stopped by the clock"
+            yield self.at(*step.where, what, "give the undo a bound that is far too long", "warning")
+        if step.verify is not None and step.effect == "read":
+            what = "a step that only reads has nothing to verify"
+            yield self.at(*step.where, what, "take the verify out, or correct the effect", "warning")
+
+    # -- argv ------------------------------------------------------------------------------------------------
+
+    def argv(self, part: _Part, argv: ArgvTemplate) -> Iterator[Finding]:
+        if argv[0].expressions:
+            yield self.template(
+                argv[0], "the program itself comes from data", "name the program, hand data to it"
+            )
+        code = _code(argv)
+        ended = False
+        for place, item in enumerate(argv):
+            ended = ended or item.text == "--"
+            if not item.expressions:
+                continue
+            if place in code:
+                cure = "hand it over as an argument of its own, or in env:"
+                yield self.template(item, "data becomes part of a program's text here", cure)
+            elif (
+                place and not ended and isinstance(item.parts[0], Expr) and self.may_be_option(item.parts[0])
+            ):
+                cure = "put -- before it, or give the input a type or pattern that rules it out"
+                yield self.template(item, "this argument may begin with -", cure, "warning")
+            if any(self.secret(expr) for expr in item.expressions):
+                cure = "every account of the machine sees arguments: hand it over in env:"
+                yield self.template(item, "a secret stands in an argument", cure, "warning")
+        if posixpath.basename(argv[0].text) == "sudo" and not lint_script.sudo_asks_nothing(
+            [i.text for i in argv[1:]]
+        ):
+            yield self.template(
+                argv[0], "sudo has no terminal to ask for a password", "write sudo -n", "warning"
+            )
+
+    def template(self, item: Template, message: str, hint: str, severity: str = "error") -> Finding:
+        return self.at(item.place.line, item.place.column, message, hint, severity)
+
+    def may_be_option(self, expr: Expr) -> bool:
+        """Could the text begin with `-`? By the types, options and patterns of what the expression looks at."""
+        return any(self.name_may(name, expr.types.get(name, "string")) for name in references(expr))
+
+    def name_may(self, name: str, type: str) -> bool:
+        spec = self.runbook.inputs.get(name.removeprefix("inputs."))
+        if type in NEVER_AN_OPTION or spec is None:
+            return type not in NEVER_AN_OPTION
+        if spec.options:
+            return any(option.startswith("-") for option in spec.options)
+        first = _FIRST.match(spec.pattern) if spec.pattern else None
+        return first is None or re.fullmatch(first[1], "-") is not None
+
+    def secret(self, expr: Expr) -> bool:
+        return any(expr.types.get(name) == "secret" for name in references(expr))
+
+    # -- scripts ---------------------------------------------------------------------------------------------
+
+    def script(self, part: _Part) -> Iterator[Finding]:
+        script = part.command
+        assert isinstance(script, Script)
+        data = self.data(part.step)
+        commands = shell_text.commands(script.text)
+        found = list(lint_script.problems(commands, data))
+        if part.part in ("verify", "undo verify"):
+            found += lint_script.lies(commands)
+        for at, message, hint, severity in found:
+            yield self.at(*self.place(script, at), message, hint, severity)
+
+    def data(self, step: Step) -> dict[str, str]:
+        """The variables of a step that hold data, with their types."""
+        held = {inputs.variable(name): spec.type for name, spec in self.runbook.inputs.items()}
+        held |= {
+            inputs.variable(n) + "_LINES": "string"
+            for n, s in self.runbook.inputs.items()
+            if s.type == "list"
+        }
+        for name, template in step.env.items():
+            if template.expressions:
+                names = references(template.lone) if template.lone is not None else set()
+                known = [template.lone.types.get(n) for n in names] if template.lone is not None else []
+                held[name] = (
+                    (known[0] or "string") if len(known) == 1 and template.lone is not None else "string"
+                )
+        return held
+
+    def place(self, script: Script, at: int) -> tuple[int, int]:
+        if script.literal:
+            return place_in_block(self.lines, script.line, script.text, at)
+        return script.line, script.column
+
+    # -- verify ----------------------------------------------------------------------------------------------
+
+    def verify(self, verify: Verify) -> Iterator[Finding]:
+        program, plain = _plain_program(verify.run)
+        line, column = _where(verify.run)
+        if 1 in verify.no and not (plain and program in ANSWERS_WITH_ONE):
+            what = "exit 1 is the number of every error: `no: [1]` would take one for `it did not happen`"
+            cure = "let the script exit 10 where it knows that it did not happen, and write no: [10]"
+            yield self.at(line, column, what, cure)
+        if verify.no - {1} and program in ANSWERS_WITH_ONE and plain:
+            yield self.at(line, column, f"{program} exits above 1 on an error", "write no: [1]")
+
+
+def _parts(step: Step) -> Iterator[_Part]:
+    if step.run is not None:
+        yield _Part(step, step.run, "run")
+    if step.check is not None:
+        yield _Part(step, step.check.run, "check")
+    if step.verify is not None:
+        yield _Part(step, step.verify.run, "verify", step.verify)
+    if step.undo is not None:
+        yield _Part(step, step.undo.run, "undo")
+        if step.undo.verify is not None:
+            yield _Part(step, step.undo.verify.run, "undo verify", step.undo.verify)
+
+
+def _where(command: Command) -> tuple[int, int]:
+    if isinstance(command, Script):
+        return command.line, command.column
+    return command[0].place.line, command[0].place.column
+
+
+def _plain_program(command: Command) -> tuple[str, bool]:
+    """The program, and whether nothing else takes part in the exit."""
+    if not isinstance(command, Script):
+        return posixpath.basename(command[0].text), True
+    commands = shell_text.commands(command.text)
+    if len(commands) != 1 or commands[0].negated or not commands[0].names():
+        return "", False
+    names = commands[0].names()
+    plain = (
+        names == commands[0].words
+        and not any(word.command for word in names)
+        and commands[0].after in ("", "\n")
+    )
+    return posixpath.basename(names[0].text), plain
+
+
+def _code(argv: ArgvTemplate) -> set[int]:
+    """The places of the arguments that a shell or an interpreter runs as code, here or at the far end of ssh."""
+    places: set[int] = set()
+    for at, item in enumerate(argv):
+        program = posixpath.basename(item.text)
+        if program == "ssh" and at <= 2:
+            places |= set(range(at + 1, len(argv)))
+        flag = INTERPRETERS.get(program)
+        if flag is None:
+            continue
+        for place in range(at + 1, len(argv) - 1):
+            option = argv[place].text
+            if option.startswith("-") and not option.startswith("--") and flag in option[1:]:
+                places.add(place + 1)
+                break
+    return places
