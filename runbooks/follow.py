@@ -1,0 +1,317 @@
+"""What a viewer of a run shows: its log, told. The terminal player and chat cards read the same functions.
+
+`Follower` reads the news of the run's stream; `rows` and `summary` turn the fold into neutral texts and do
+nothing else; `question.card` does so for a question. Texts are as people and programs wrote them: each surface makes them safe in its own way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from incidents import clock
+from incidents.events import Event
+from runbooks import journal
+
+if TYPE_CHECKING:
+    from runbooks.document import Runbook, Step
+
+PAGE = 1000  # events of one read
+OTHER_PEOPLE = (
+    "note",
+    "update",
+    "incident.",
+    "role.",
+    "task.",
+    "lock.",
+)  # kinds of the incident that a viewer shows
+
+#: status of a step -> (word, tone); tones: good bad warn quiet busy
+STATUSES: dict[str, tuple[str, str]] = {
+    "pending": ("to come", "quiet"),
+    "confirmed": ("about to start", "busy"),
+    "entered": ("under way", "busy"),
+    "waiting": ("waiting", "busy"),
+    "answered": ("to be checked", "busy"),
+    "running": ("running", "busy"),
+    "checking": ("verifying", "busy"),
+    "ok": ("ok", "good"),
+    "continued": ("failed (continued)", "warn"),
+    "failed": ("failed", "bad"),
+    "skipped": ("skipped", "quiet"),
+    "in_doubt": ("IN DOUBT", "bad"),
+    "aborted": ("aborted", "bad"),
+    "undoing": ("being undone", "busy"),
+    "undo_again": ("undo to come", "busy"),
+    "undo_failed": ("undo failed", "bad"),
+    "undo_doubt": ("undo IN DOUBT", "bad"),
+    "undone": ("undone", "warn"),
+    "kept": ("not undone", "warn"),
+}
+NOT_REACHED = "not reached"
+MARKS = {"good": "✓", "bad": "✗", "warn": "!", "quiet": "·", "busy": "▸", "asks": "?"}
+PLAIN_MARKS = {"✓": "+", "✗": "x", "·": ".", "▸": ">"}  # for terminals without these signs
+
+
+class Reader(Protocol):
+    """The one thing that a follower needs of a store."""
+
+    def read(self, stream: str, *, after: int = 0, limit: int = 1000) -> list[Event]: ...
+
+
+class Follower:
+    """Follows one run from seq `after` of its stream; `run` is the fold of what was read."""
+
+    def __init__(self, store: Reader, run_id: str, stream: str, *, after: int = 0):
+        self.run = journal.Run(run_id, stream)
+        self._store = store
+        self._stream = stream
+        self._seen = after
+
+    def poll(self) -> list[Event]:
+        """What was recorded since the last look and concerns this run's viewers, folded. Raises StoreError."""
+        news: list[Event] = []
+        while page := self._store.read(self._stream, after=self._seen, limit=PAGE):
+            self._seen = page[-1].seq
+            for event in page:
+                if event.run == self.run.id:
+                    journal.apply(self.run, event, clock.Reading(event.at, event.boot, event.mono))
+                    self.run.last_seq = event.seq
+                    news.append(event)
+                elif event.run is None and event.kind.startswith(OTHER_PEOPLE):
+                    news.append(event)
+            if len(page) < PAGE:
+                break
+        return news
+
+
+# -- the list of steps ---------------------------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """One step. `word`, `mark` and `tone` say the status in three ways; `took` is empty where nothing ran."""
+
+    path: str
+    depth: int
+    name: str
+    status: str
+    word: str
+    mark: str
+    tone: str
+    took: str
+    detail: str
+
+    @property
+    def settled(self) -> bool:
+        return self.status in journal.SETTLED
+
+
+def rows(runbook: Runbook | None, run: journal.Run, now: clock.Reading) -> list[Row]:
+    """All steps in the order of the file; steps of a `rescue` only once it has begun.
+
+    Without the runbook: the steps that the log knows, in the order in which they began.
+    """
+    if runbook is None:
+        return [
+            _row(path, path.count("/"), _name(run, path), state.status, run, now)
+            for path, state in run.steps.items()
+        ]
+    return [
+        _row(step.path, depth, step.name, _status(step, run), run, now)
+        for step, depth, rescue in _walk(runbook)
+        if not rescue or _begun(step, run)
+    ]
+
+
+def _walk(runbook: Runbook) -> Iterator[tuple[Step, int, bool]]:
+    yield from _descend(runbook.steps, 0, False)
+    yield from _descend(runbook.rescue, 0, True)
+    yield from _descend(runbook.always, 0, False)
+
+
+def _descend(steps: Iterable[Step], depth: int, rescue: bool) -> Iterator[tuple[Step, int, bool]]:
+    for step in steps:
+        yield step, depth, rescue
+        yield from _descend(step.block, depth + 1, rescue)
+        yield from _descend(step.rescue, depth + 1, True)
+        yield from _descend(step.always, depth + 1, rescue)
+
+
+def _inner(step: Step) -> Iterator[Step]:
+    return (inner for inner, _, _ in _descend((*step.block, *step.rescue, *step.always), 0, False))
+
+
+def _begun(step: Step, run: journal.Run) -> bool:
+    return step.path in run.steps or any(inner.path in run.steps for inner in _inner(step))
+
+
+def _status(step: Step, run: journal.Run) -> str:
+    """The step's own status; a block's follows from what is in it."""
+    state = run.steps.get(step.path)
+    own = state.status if state is not None else "pending"
+    if step.kind != "block" or own in journal.SETTLED:
+        return own
+    if not _begun(step, run):
+        return own
+    if any(
+        run.steps[inner.path].status not in journal.SETTLED
+        for inner in _inner(step)
+        if inner.path in run.steps
+    ):
+        return "entered"
+    within = [_status(inner, run) for inner in step.block]
+    if "aborted" in within:
+        return "aborted"
+    if "failed" in within:
+        if step.rescue and all(
+            _status(inner, run) in ("ok", "continued", "skipped") for inner in step.rescue
+        ):
+            return "ok"
+        return "continued" if step.continue_on_error else "failed"
+    return "entered" if "pending" in within else "ok"
+
+
+def _name(run: journal.Run, path: str) -> str:
+    state = run.steps[path]
+    return next((a.command.name for a in reversed(state.attempts) if a.command.name), path.rpartition("/")[2])
+
+
+def _row(path: str, depth: int, name: str, status: str, run: journal.Run, now: clock.Reading) -> Row:
+    state = run.steps.get(path) or journal.StepState(path)
+    word, tone = STATUSES[status]
+    mark = MARKS[tone]
+    detail = _detail(state, status, now)
+    if status == "pending" and run.status == "ended":
+        word = NOT_REACHED
+    elif status == "skipped":
+        mark = "-"
+    question = next((q for q in run.open_questions() if q.path == path), None)
+    if question is not None:
+        mark, tone = MARKS["asks"], "bad" if question.what in ("doubt", "undo") else "warn"
+        if status in ("pending", "confirmed"):
+            word, detail = "asks", ""
+    return Row(path, depth, name, status, word, mark, tone, elapsed(state, now), detail)
+
+
+def elapsed(state: journal.StepState, now: clock.Reading) -> str:
+    """How long the step's programs have run in all, in words; `~` where only the wall clock can tell."""
+    total, exact, ran = 0, True, False
+    for attempt in state.attempts:
+        ran = True
+        if attempt.end is not None:
+            span = clock.Span(attempt.end.took, True)
+        else:
+            span = clock.between(attempt.started, now)
+        if span.micros is None:
+            return "unknown"
+        total, exact = total + span.micros, exact and span.exact
+    return ("" if exact else "~") + clock.words(total) if ran else ""
+
+
+def _detail(state: journal.StepState, status: str, now: clock.Reading) -> str:
+    """What else there is to say about a step, in few words."""
+    parts = []
+    attempt = state.open_attempt()
+    if attempt is not None:
+        if attempt.part == "wait" and attempt.command.timeout is not None:
+            waited = clock.between(attempt.started, now).micros or 0
+            parts.append(f"{clock.words(max(0, attempt.command.timeout - waited))} left")
+        elif attempt.number > 1:
+            parts.append(f"attempt {attempt.number}")
+        if state.overdue == attempt.n:
+            parts.append("overdue: it has no bound and is not killed")
+    elif state.count("run") > 1:
+        parts.append(f"{state.count('run')} attempts")
+    if state.why and status not in ("pending", "confirmed", "running", "checking"):
+        parts.append(state.why)
+    if state.outputs and status == "ok":
+        parts.append(shown_outputs(state.outputs))
+    if state.by is not None and status in ("ok", "skipped", "aborted", "kept", "undone"):
+        parts.append(f"decided by {state.by.on_behalf_of or state.by.id}")
+    act = state.last("run", "undo")
+    if act is not None and act.end is not None:
+        if act.end.recovered:
+            parts.append("its end was found after a crash")
+        if act.end.services:
+            parts.append("left running: " + ", ".join(act.end.services))
+        if act.end.survivors:
+            parts.append("still there after KILL: " + ", ".join(act.end.survivors))
+    return "; ".join(parts)
+
+
+LONGEST_VALUE = 60  # characters of an output's value in a list of steps
+
+
+def shown_outputs(outputs: Mapping[str, Any]) -> str:
+    """`avail = 1073741824, mount = /var`, each value cut."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in outputs.items()
+    }
+    return ", ".join(
+        f"{name} = {text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + '…'}"
+        for name, text in texts.items()
+    )
+
+
+def running(run: journal.Run) -> journal.Attempt | None:
+    """The attempt whose output is the one to look at."""
+    return max(run.open_attempts(), key=lambda attempt: attempt.n, default=None)
+
+
+# -- the end -------------------------------------------------------------------------------------------------
+
+
+class Summary(NamedTuple):
+    """How a run stands when a viewer leaves it. `next` are commands that go on from here."""
+
+    line: str
+    counts: str
+    tone: str
+    exit: int
+    next: tuple[str, ...] = ()
+
+
+def summary(run: journal.Run, now: clock.Reading, *, howdah: str = "howdah") -> Summary:
+    """The last words about a run that has ended, or that nobody drives at the moment."""
+    if run.started is None:
+        return Summary(f"{run.id} has not begun", "", "busy", 130, (f"{howdah} attach {run.id}",))
+    name = run.started.runbook
+    took = _span(run.started_at, run.ended_at or now)
+    if run.end is not None:
+        status, say = run.end.status, run.end.say
+        tone = "good" if status == "ok" else "warn" if status == "undone" else "bad"
+        line = f"{name} ended: {status} after {took} ({exit_meaning(run.end.exit)})"
+        return Summary(f"{line}: {say}" if say else line, counts(run), tone, run.end.exit)
+    if run.status == "paused":
+        return Summary(
+            f"{name} is paused after {took}", counts(run), "warn", 3, (f"{howdah} resume {run.id}",)
+        )
+    if run.status == "parked":
+        return Summary(f"{name} waits for a person, {took} after its start", counts(run), "warn", 3)
+    return Summary(
+        f"{name} goes on, {took} after its start", counts(run), "busy", 130, (f"{howdah} attach {run.id}",)
+    )
+
+
+def exit_meaning(code: int) -> str:
+    """An exit code with its meaning (design, section 11)."""
+    meanings = {0: "done as asked", 1: "not done", 3: "waits for a person", 130: "this viewer left"}
+    return f"exit {code}: {meanings[code]}" if code in meanings else f"exit {code}"
+
+
+def counts(run: journal.Run) -> str:
+    """`7 ok, 1 skipped, 1 failed`, in the order of STATUSES."""
+    found: dict[str, int] = {}
+    for state in run.steps.values():
+        if state.status in journal.SETTLED or state.status in journal.DOUBTS:
+            found[state.status] = found.get(state.status, 0) + 1
+    return ", ".join(f"{found[status]} {STATUSES[status][0]}" for status in STATUSES if status in found)
+
+
+def _span(start: clock.Reading | None, end: clock.Reading) -> str:
+    if start is None:
+        return "unknown"
+    span = clock.between(start, end)
+    return ("" if span.exact else "~") + clock.words(span.micros)

@@ -1,0 +1,354 @@
+"""What the screen shows, as lines of styled text: pure functions of rows, cards and widths, so that frames can be tests.
+
+Two kinds of lines: those that stay (a settled step, a question, a note: they go into the scrollback), and the live
+ones under them, drawn again and again. Nothing here reads a clock or a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from incidents import clock, kinds, telling
+from incidents.events import Event
+from runbooks import follow, journal
+from runbooks.follow import Row
+from runbooks.player.keys import Keyboard, needs_twice
+from runbooks.player.safe import one_line, output_lines, visible
+from runbooks.question import Card
+from runbooks.quoting import shell_quote
+
+STYLES = {
+    "good": "green", "bad": "bold red", "warn": "yellow", "quiet": "dim", "busy": "cyan", "asks": "bold yellow",
+}  # fmt: skip
+NARROW = 24  # cells that a text needs beside its name; with fewer it goes under it
+FAILED_LINES = 10  # of the output of a failed step
+LIVE_LINES = 8  # of the running step's output, where there is room
+PENDING_WHEN_ASKED = 3  # steps to come that are shown under an open question
+
+_RULER = Console(width=80, color_system=None, force_terminal=False)  # only measures and breaks lines
+
+
+# -- breaking lines ------------------------------------------------------------------------------------------
+
+
+def cut(line: Text, width: int) -> Text:
+    """`line` on at most `width` cells, `…` where something was left out."""
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def hang(head: Text, body: str, width: int, style: str = "") -> list[Text]:
+    """`head`, beside it the prose `body`, its lines hanging under its first; under the head where it is too narrow."""
+    room = width - head.cell_len
+    pieces = [
+        piece
+        for line in visible(body).split("\n")
+        for piece in _wrap(line, room if room >= NARROW else width - 4)
+    ]
+    return _beside(head, pieces, room, style)
+
+
+def hang_exact(head: Text, body: str, width: int, style: str = "") -> list[Text]:
+    """The same for what must be read letter by letter: broken only where the line is full, marked with `↳`."""
+    room = width - head.cell_len
+    pieces = [
+        piece
+        for line in visible(body).split("\n")
+        for piece in _chop(line, room if room >= NARROW else width - 4)
+    ]
+    return _beside(head, pieces, room, style)
+
+
+def _beside(head: Text, pieces: Sequence[str], room: int, style: str) -> list[Text]:
+    if room < NARROW:
+        return [head, *(Text("    ").append(piece, style) for piece in pieces)]
+    indent = " " * head.cell_len
+    lines = [head.copy().append(pieces[0] if pieces else "", style)]
+    return [*lines, *(Text(indent).append(piece, style) for piece in pieces[1:])]
+
+
+def _wrap(line: str, width: int) -> list[str]:
+    if cell_len(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())][: width // 2]
+    wrapped = Text(line.strip()).wrap(_RULER, max(8, width - len(indent)), overflow="fold")
+    return [indent + piece.plain.rstrip() for piece in wrapped]
+
+
+def _chop(line: str, width: int) -> list[str]:
+    first = chop_cells(line, width) or [""]
+    if len(first) == 1:
+        return first
+    return [first[0], *("↳ " + piece for piece in chop_cells(line[len(first[0]) :], width - 2))]
+
+
+# -- lines that stay -----------------------------------------------------------------------------------------
+
+
+def row_lines(row: Row, width: int, *, detail: bool = True) -> list[Text]:
+    """One step: mark, name, status and time; under it what else there is to say."""
+    style = STYLES.get(row.tone, "")
+    indent = 2 + 2 * row.depth
+    right = f"{row.word}  {row.took:>9}" if row.took else f"{row.word}{'':>11}"
+    room = width - indent - 2
+    name = one_line(row.name)
+    head = Text(" " * indent).append(row.mark, style).append(" ")
+    if room - len(right) - 2 >= 14:
+        name_width = room - len(right) - 2
+        shown = Text(name, "dim" if row.tone == "quiet" else "")
+        shown.truncate(name_width, overflow="ellipsis", pad=True)
+        lines = [head.append_text(shown).append("  ").append(right.rstrip(), style)]
+    else:
+        lines = [cut(head.append(name), width)]
+        lines.append(Text(" " * (indent + 2)).append(f"{row.word}  {row.took}".rstrip(), style))
+    if detail and row.detail:
+        tone = "dim" if row.tone in ("good", "quiet", "busy") else style
+        lines += hang(Text(" " * (indent + 4)), row.detail, width, tone)
+    return lines
+
+
+def tail_lines(tail: str, width: int, limit: int, *, indent: int = 6) -> list[Text]:
+    """The last lines of an output behind a bar, each cut to the width."""
+    lines = output_lines(tail)
+    shown = (
+        [cut(Text(" " * indent).append("│ ", "dim").append(line), width) for line in lines[-limit:]]
+        if limit
+        else []
+    )
+    if len(lines) > limit > 0:
+        more = len(lines) - limit
+        shown.insert(
+            0, Text(" " * indent).append(f"│ … {more} {'line' if more == 1 else 'lines'} before", "dim")
+        )
+    return shown
+
+
+def start_lines(event: Event, data: kinds.RunStarted, zone: str, width: int) -> list[Text]:
+    """What runs, where, who started it and when, with its inputs."""
+    lines = hang(
+        Text(visible(one_line(data.runbook)), "bold").append("  "), f"{event.run} in {event.stream}", width
+    )
+    if event.mode == "drill":
+        lines.append(Text("a drill: it pages nobody and stays out of the figures", "yellow"))
+    at = clock.iso(event.at, zone, precision="seconds").replace("T", " ")
+    lines += hang(Text(), f"started by {telling.who(event)} at {at[:19]} {zone}", width, "dim")
+    for name, value in data.inputs.items():
+        if value is not None:
+            shown = (
+                value if isinstance(value, str) else follow.shown_outputs({name: value}).partition(" = ")[2]
+            )
+            lines += hang_exact(Text(f"  {name} = ", "dim"), shown, width)
+    if data.locks:
+        lines += hang(Text(), "it holds " + ", ".join(data.locks), width, "dim")
+    return [*lines, Text()]
+
+
+def event_lines(event: Event, run: journal.Run, zone: str, width: int) -> list[Text]:
+    """An event that is not the settling of a step: one line, or none where the list of steps says it."""
+    if event.redacted:
+        return [Text(f"  • {event.kind}: its content was redacted", "dim")]
+    teller = _TELLERS.get(event.kind)
+    if teller is not None:
+        lines: list[Text] = teller(event, kinds.view(event.kind, event.data), width)
+        return lines
+    if event.run is not None:
+        return []
+    head = Text("  • ", "magenta").append(f"{clock.iso(event.at, zone)[11:16]} ", "dim")
+    head.append(f"{one_line(telling.who(event))}: ", "bold")
+    return hang(head, telling.sentence(event), width)
+
+
+def _ended(event: Event, data: kinds.StepEnded, width: int) -> list[Text]:
+    """Only what the list does not say: an attempt after which another one follows, a check that failed."""
+    if data.status != "again" and not (data.part == "check" and data.status == "failed"):
+        return []
+    more = "; it tries again" if data.status == "again" else ""
+    took = f" after {clock.words(data.took)}" if data.took is not None else ""
+    text = f"{data.path}: attempt {data.attempt} failed{took}: {data.why}{more}"
+    return hang(Text("  ! ", "yellow"), text, width, "yellow") + tail_lines(data.tail, width, FAILED_LINES)
+
+
+def _overdue(event: Event, data: kinds.StepOverdue, width: int) -> list[Text]:
+    text = (
+        f"{data.path} is overdue: it has run for {clock.words(data.ran)}, has no timeout, and is not killed"
+    )
+    return hang(Text("  ! ", "yellow"), text, width, "yellow")
+
+
+def _request(event: Event, data: kinds.RunRequest, width: int) -> list[Text]:
+    where = f" of {data.path}" if data.path else ""
+    return hang(
+        Text("  • ", "magenta").append(f"{one_line(telling.who(event))} ", "bold"),
+        f"asks for {data.what}{where}",
+        width,
+    )
+
+
+def _answered(event: Event, data: kinds.QuestionAnswered, width: int) -> list[Text]:
+    head = (
+        Text("  → ", "bold yellow")
+        .append(f"{one_line(telling.who(event))}: {data.answer}", "bold")
+        .append("  ")
+    )
+    extra = follow.shown_outputs(data.outputs) if data.outputs else event.body
+    return hang(head, f"{data.path}{'; ' if extra else ''}{extra}", width, "dim")
+
+
+def _undo(event: Event, data: kinds.UndoStarted, width: int) -> list[Text]:
+    return hang(Text("  undo, in this order: ", "bold"), ", ".join(data.steps), width)
+
+
+def _paused(event: Event, data: kinds.RunPaused, width: int) -> list[Text]:
+    return [Text("  • the run is paused", "yellow")]
+
+
+_TELLERS: dict[str, Any] = {
+    "step.ended": _ended, "step.overdue": _overdue, "run.request": _request, "run.paused": _paused,
+    "question.answered": _answered, "undo.started": _undo,
+}  # fmt: skip
+
+
+def card_lines(card: Card, width: int) -> list[Text]:
+    """A question in full between two rules; it stays in the scrollback, so it may be longer than the screen."""
+    tone = STYLES["bad"] if card.what in ("doubt", "undo") else STYLES["asks"]
+    title = Text("── ", tone).append(one_line(card.title), tone).append(" ")
+    title.append("─" * max(2, width - title.cell_len), tone)
+    lines = [Text(), cut(title, width)]
+    lines += [line for part in card.text.split("\n") for line in hang(Text("  "), part, width)]
+    name_width = min(max(len(fact.name) for fact in card.facts), 15) + 2
+    for fact in card.facts:
+        head = Text("  ").append(set_cell_size(fact.name, name_width), "dim")
+        if fact.form == "exact":
+            lines += hang_exact(head, fact.text, width, "bold")
+        elif fact.form == "output":
+            lines += [head, *tail_lines(fact.text, width, 40, indent=4)]
+        else:
+            loud = fact.text.startswith(("NO", "YES"))
+            lines += hang(head, fact.text, width, STYLES["bad"] if loud else "")
+    return [*lines, Text("─" * width, tone)]
+
+
+# -- the live part -------------------------------------------------------------------------------------------
+
+
+def live_lines(
+    rows: Sequence[Row], run: journal.Run, keyboard: Keyboard, output: str, now: clock.Reading, width: int, height: int,
+) -> list[Text]:  # fmt: skip
+    """What is on its way, at most `height` lines: the running step with its output, steps to come, keys."""
+    below = [Text(), *answer_lines(keyboard, width)] if keyboard.cards else []
+    below = [foot_line(rows, run, now, width, asked=bool(keyboard.cards)), *below]
+    room = height - len(below) - 1
+    busy = [row for row in rows if not row.settled and row.status not in ("pending", "entered")]
+    busy += [row for row in rows if row.status == "pending" and row.word == "asks"]
+    top = [line for row in busy for line in row_lines(row, width)]
+    attempt = follow.running(run)
+    if attempt is not None:
+        top += command_lines(attempt, width)
+    pending = [row for row in rows if row.status == "pending" and row.word != "asks"]
+    wanted = min(len(pending), PENDING_WHEN_ASKED if keyboard.cards else len(pending))
+    top = top[: max(1, room)]
+    room -= len(top)
+    printed = tail_lines(output, width, max(0, min(LIVE_LINES, room - min(wanted, 3)) - 1))
+    room -= len(printed)
+    return [*top, *printed, *_to_come(pending, max(0, min(room, wanted)), width), Text(), *below][-height:]
+
+
+def command_lines(attempt: journal.Attempt, width: int) -> list[Text]:
+    """What runs, on one line."""
+    command = attempt.command
+    if not command.argv and not command.script:
+        return []
+    text = shell_quote(command.argv) if command.argv else one_line(command.script or "")
+    part = "" if attempt.part == "run" else f"{attempt.part}: "
+    return [cut(Text("      ").append(f"{part}$ {visible(text)}", "dim"), width)]
+
+
+def _to_come(pending: Sequence[Row], limit: int, width: int) -> Iterator[Text]:
+    shown = pending if len(pending) <= limit else pending[: max(0, limit - 1)]
+    for row in shown:
+        yield cut(Text("  " + "  " * row.depth).append(f"{row.mark} {one_line(row.name)}", "dim"), width)
+    if len(pending) > len(shown) and limit:
+        yield Text(f"    … {len(pending) - len(shown)} more to come", "dim")
+
+
+def foot_line(rows: Sequence[Row], run: journal.Run, now: clock.Reading, width: int, *, asked: bool) -> Text:
+    """Where the run stands, and the keys that always work."""
+    done = sum(row.settled for row in rows)
+    took = clock.words(clock.between(run.started_at, now).micros) if run.started_at is not None else ""
+    left = f"{done} of {len(rows)} · {took} · {run.id}"
+    if run.status == "parked" and not asked:
+        left += " · waits for a person"
+    right = "Ctrl-C pauses · q leaves" if run.status == "running" else "q leaves: the run waits"
+    if len(left) + len(right) + 4 > width:
+        right = "^C pauses · q leaves" if run.status == "running" else "q leaves"
+    if len(left) + len(right) + 4 > width:
+        left = f"{done} of {len(rows)}"
+    gap = max(1, width - 2 - cell_len(left) - cell_len(right))
+    return cut(Text("  ").append(left).append(" " * gap).append(right, "dim"), width)
+
+
+def answer_lines(keyboard: Keyboard, width: int) -> list[Text]:
+    """The keys that answer the question at hand, each with what it risks; the last line is where one types."""
+    card = keyboard.card
+    assert card is not None
+    lines = []
+    word_width = max(len(answer.word) for answer in card.answers)
+    for answer in card.answers:
+        head = (
+            Text("  [")
+            .append(answer.word[0], "bold")
+            .append("] ")
+            .append(answer.word.ljust(word_width), "bold")
+        )
+        lines += hang(head.append("  "), answer.risk, width)
+    if keyboard.notice:
+        lines += hang(Text("  "), keyboard.notice, width, STYLES["warn"])
+    return [*lines, *_prompt(keyboard, card, width)]
+
+
+def _prompt(keyboard: Keyboard, card: Card, width: int) -> list[Text]:
+    if keyboard.asking:
+        lines = hang(
+            Text("  "),
+            f"What is the step's output `{keyboard.asking}`? Enter alone leaves it out, Esc goes back.",
+            width,
+        )
+        typed = visible(keyboard.typed)
+        room = width - 6 - cell_len(keyboard.asking)
+        return [
+            *lines,
+            Text(f"  {keyboard.asking} = ", "bold").append(
+                typed if cell_len(typed) <= room else "…" + typed[-room + 1 :]
+            ),
+        ]
+    if keyboard.armed:
+        risk = next(answer.risk for answer in card.answers if answer.word == keyboard.armed)
+        text = f"{keyboard.armed}: {risk}. Press {keyboard.armed[0]} again to answer so; any other key takes it back."
+        return hang(Text("  › ", STYLES["bad"]), text, width, STYLES["bad"])
+    twice = ", ".join(answer.word for answer in card.answers if needs_twice(card, answer.word))
+    text = "Your answer?" + (f" ({twice}: twice)" if twice else "")
+    if len(keyboard.cards) > 1:
+        text += f" Tab: the next of {len(keyboard.cards)} questions"
+    return hang(Text("  › ", STYLES["asks"]), text + " ", width)
+
+
+def close_lines(summary: follow.Summary, reasons: Iterable[str], width: int) -> list[Text]:
+    """The last words of this viewer."""
+    lines = [Text(), *hang(Text(), summary.line, width, STYLES.get(summary.tone, ""))]
+    if summary.counts:
+        lines += hang(Text("  "), summary.counts, width)
+    for reason in reasons:
+        lines += hang(Text("  "), reason, width, STYLES["bad"])
+    for command in summary.next:
+        lines += hang_exact(Text("  next: ", "dim"), command, width, "bold")
+    return lines
+
+
+PLAIN_SIGNS: Mapping[int, str] = {
+    ord(sign): plain for sign, plain in {**follow.PLAIN_MARKS, "│": "|", "─": "-", "…": "~", "•": "*", "→": ">", "›": ">", "↳": "\\"}.items()
+}  # fmt: skip

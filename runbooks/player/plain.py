@@ -1,0 +1,278 @@
+"""A run without a screen: each event one line with its time.
+
+No escape code leaves this module, and nothing that a step printed reaches the reader raw.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
+
+from incidents import clock, kinds, telling
+from incidents.errors import HowdahError
+from incidents.events import Event
+from runbooks import follow, journal
+from runbooks.player.keys import Intent, Leave, read_line
+from runbooks.player.safe import one_line, output_lines, visible
+from runbooks.question import Card
+from runbooks.quoting import shell_quote
+
+WORD = 8  # cells of the second column
+INDENT = " " * 10  # under the word
+OUTPUT_LINES = 20  # of a failed step
+COMMAND = 120  # characters of a command on a step's line
+
+
+class Plain:
+    """Writes lines to `out`. With `stdin` a person is asked and answers by whole typed words."""
+
+    fd: int | None
+
+    def __init__(self, out: TextIO, zone: str, *, stdin: int | None = None):
+        self.fd = stdin
+        self.asks = stdin is not None
+        self._out = out
+        self._zone = zone
+        self._day = ""
+        self._typed = b""
+
+    def __enter__(self) -> Plain:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def tell(self, news: Sequence[Event], run: journal.Run) -> None:
+        self._write(line for event in news for line in self._event(event, run))
+
+    def ask(self, card: Card) -> None:
+        """The question in full, and how to answer it."""
+        lines = [f"{self._time(card.asked.at)}  {'?':<{WORD}} {one_line(card.title)}"]
+        lines += question_lines(card)
+        if self.asks:
+            words = ", ".join(answer.word for answer in card.answers)
+            lines.append(f"{INDENT}type one of {words} and Enter; quit only closes this viewer")
+        self._write(lines)
+
+    def say(self, text: str, tone: str = "") -> None:
+        self._write(f"{INDENT}{visible(line)}" for line in text.split("\n"))
+
+    def draw(self, run: journal.Run, cards: Sequence[Card], output: Callable[[], bytes]) -> None:
+        """Nothing: what is on its way shows when it has ended."""
+
+    def heard(self, cards: Sequence[Card]) -> list[Intent] | None:
+        """Answers typed since the last call; None when the input has ended."""
+        assert self.fd is not None
+        try:
+            raw = os.read(self.fd, 4096)
+        except OSError:
+            return None
+        self._typed += raw
+        *lines, self._typed = self._typed.split(b"\n")
+        intents: list[Intent] = []
+        for line in lines:
+            if not cards:
+                if line.strip() in (b"q", b"quit", b"detach"):
+                    intents.append(Leave())
+                continue
+            found = read_line(line.decode("utf-8", "replace"), cards[0])
+            if isinstance(found, str):
+                self.say(found)
+            else:
+                intents.append(found)
+        return intents if raw else None
+
+    def suspend(self) -> None:
+        """The terminal is as it was; nothing to give back."""
+
+    def resume(self) -> None:
+        """Nothing was given back."""
+
+    def resized(self) -> None:
+        """Lines have no width."""
+
+    def close(self, summary: follow.Summary, problem: HowdahError | None) -> None:
+        lines = [visible(summary.line)]
+        if summary.counts:
+            lines.append(summary.counts)
+        if problem is not None:
+            lines += visible(problem.message).split("\n")
+            lines += [visible(problem.hint)] if problem.hint else []
+        lines += [f"next: {visible(command)}" for command in summary.next]
+        self._write(INDENT + line for line in lines)
+
+    def _write(self, lines: Iterator[str] | Sequence[str]) -> None:
+        text = "".join(f"{line.rstrip()}\n" for line in lines)
+        if text:
+            self._out.write(text)
+            self._out.flush()
+
+    def _time(self, at: int) -> str:
+        return clock.iso(at, self._zone, precision="seconds")[11:19]
+
+    def _event(self, event: Event, run: journal.Run) -> Iterator[str]:
+        stamp = clock.iso(event.at, self._zone, precision="seconds")
+        if stamp[:10] + stamp[19:] != self._day:
+            self._day = stamp[:10] + stamp[19:]
+            day = datetime.date.fromisoformat(stamp[:10])
+            zone = "UTC" if self._zone == "UTC" else f"{self._zone}, UTC{stamp[19:]}"
+            yield f"{_DAYS[day.weekday()]} {stamp[:10]}, times in {zone}"
+        for place, line in enumerate(event_lines(event)):
+            yield f"{stamp[11:19]}  {line}" if place == 0 else f"{INDENT}{line}"
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+# -- one event -----------------------------------------------------------------------------------------------
+
+
+def event_lines(event: Event) -> Iterator[str]:
+    """The event as one line; after a failure the last lines of its output follow."""
+    if event.redacted:
+        yield _line("", f"{event.kind}: its content was redacted")
+        return
+    teller = _TELLERS.get(event.kind)
+    if teller is not None:
+        yield from teller(event, kinds.view(event.kind, event.data))
+    elif event.kind == "run.resumed" or event.kind == "question.void":
+        return
+    else:
+        yield _line(
+            "note" if event.kind == "note" else "incident", f"{telling.who(event)}: {telling.sentence(event)}"
+        )
+
+
+def _line(word: str, *parts: str) -> str:
+    return f"{word:<{WORD}} " + "  ".join(filter(None, map(one_line, parts)))
+
+
+def _run_started(event: Event, data: kinds.RunStarted) -> Iterator[str]:
+    given = " ".join(f"{name}={value}" for name, value in data.inputs.items() if value is not None)
+    yield _line(
+        "run", f"{event.run} in {event.stream}: {data.runbook}, started by {telling.who(event)}", given
+    )
+    if event.mode == "drill":
+        yield _line("", "this is a drill")
+
+
+def _run_ended(event: Event, data: kinds.RunEnded) -> Iterator[str]:
+    yield _line("end", f"{event.run}: {data.status}", data.say)
+
+
+def _parked(event: Event, data: kinds.RunParked) -> Iterator[str]:
+    yield _line("parked", f"{event.run} waits for a person")
+
+
+def _paused(event: Event, data: kinds.RunPaused) -> Iterator[str]:
+    yield _line("paused", f"{event.run}")
+
+
+def _request(event: Event, data: kinds.RunRequest) -> Iterator[str]:
+    yield _line("asks", f"{telling.who(event)}: {data.what}", data.path or "")
+
+
+def _undo(event: Event, data: kinds.UndoStarted) -> Iterator[str]:
+    yield _line("undo", ", ".join(data.steps))
+
+
+def _step_started(event: Event, data: kinds.StepStarted) -> Iterator[str]:
+    command = shell_quote(data.argv) if data.argv else one_line(data.script or "")
+    if len(command) > COMMAND:
+        command = command[: COMMAND - 1] + "…"
+    part = "" if data.part == "run" else f"({data.part})"
+    attempt = f"(attempt {data.attempt})" if data.attempt > 1 and data.part in ("run", "undo") else ""
+    yield _line("start", data.path, part, attempt, command)
+
+
+_WORDS = {
+    "ok": "ok", "failed": "FAILED", "continued": "FAILED", "in_doubt": "IN DOUBT", "again": "failed",
+    "skipped": "skipped", "checking": "ok", "no": "no", "undone": "undone",
+}  # fmt: skip
+_MORE = {"continued": "the run goes on", "again": "tries again", "checking": "verify has the last word"}
+
+
+def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
+    if data.status == "entered":
+        return
+    parts = [data.path, "" if data.part == "run" else f"({data.part})"]
+    if data.took is not None:
+        parts.append(clock.words(data.took))
+    parts += [data.why, _MORE.get(data.status, "")]
+    if data.outputs:
+        parts.append(follow.shown_outputs(data.outputs))
+    if data.recovered:
+        parts.append("its end was found after a crash")
+    if data.dropped:
+        parts.append(f"{data.dropped:,} of {data.bytes:,} bytes of its output were not kept")
+    if data.services:
+        parts.append("left running: " + ", ".join(data.services))
+    if data.survivors:
+        parts.append("still there after KILL: " + ", ".join(data.survivors))
+    yield _line(_WORDS.get(data.status, data.status), *parts)
+    if data.status in ("failed", "continued", "in_doubt", "again"):
+        yield from tail_lines(data.tail)
+
+
+def tail_lines(tail: str, limit: int = OUTPUT_LINES) -> Iterator[str]:
+    """The last lines of an output, each behind a bar."""
+    lines = output_lines(tail)
+    if len(lines) > limit:
+        yield f"| … {len(lines) - limit} lines before"
+    for line in lines[-limit:]:
+        yield f"| {line}"
+
+
+def _overdue(event: Event, data: kinds.StepOverdue) -> Iterator[str]:
+    yield _line(
+        "OVERDUE", data.path, f"runs for {clock.words(data.ran)}; it has no timeout and is not killed"
+    )
+
+
+def _asked(event: Event, data: kinds.QuestionAsked) -> Iterator[str]:
+    yield _line("asks", data.path, f"{data.what}: {', '.join(data.options)}?")
+
+
+def _answered(event: Event, data: kinds.QuestionAnswered) -> Iterator[str]:
+    yield _line(
+        "answer",
+        data.path,
+        f"{telling.who(event)}: {data.answer}",
+        follow.shown_outputs(data.outputs),
+        event.body,
+    )
+
+
+_TELLERS: dict[str, Any] = {
+    "run.started": _run_started,
+    "run.ended": _run_ended,
+    "run.parked": _parked,
+    "run.paused": _paused,
+    "run.request": _request,
+    "undo.started": _undo,
+    "step.started": _step_started,
+    "step.ended": _step_ended,
+    "step.overdue": _overdue,
+    "question.asked": _asked,
+    "question.answered": _answered,
+}
+
+
+# -- a question ----------------------------------------------------------------------------------------------
+
+
+def question_lines(card: Card) -> Iterator[str]:
+    """All that a person needs to decide, and the commands that answer."""
+    for line in visible(card.text).split("\n"):
+        yield INDENT + line
+    width = max(len(fact.name) for fact in card.facts)
+    for fact in card.facts:
+        lines = output_lines(fact.text) if fact.form == "output" else visible(fact.text).split("\n")
+        for place, line in enumerate(lines or [""]):
+            yield f"{INDENT}{fact.name if place == 0 else '':<{width}}  {line}"
+    yield f"{INDENT}answer with one of:"
+    width = max(len(answer.command) for answer in card.answers)
+    for answer in card.answers:
+        yield f"{INDENT}  {visible(answer.command):<{width}}  {answer.risk}"

@@ -1,0 +1,195 @@
+"""A question with everything that a person needs to decide, as every surface draws it.
+
+Built from what the question's event shows and from the run's first event; texts are as people and programs wrote
+them, each surface makes them safe in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from incidents import clock
+from runbooks import consent, journal
+from runbooks.quoting import shell_quote
+from runbooks.typed import as_text
+
+if TYPE_CHECKING:
+    from runbooks.document import Runbook
+
+EFFECTS = {
+    "read": "it only reads",
+    "idempotent": "a second time changes nothing more",
+    "unsafe": "it must not happen twice",
+}
+
+
+class Fact(NamedTuple):
+    """A name and what there is to know. `form`: `exact` is to be shown letter by letter, `output` is what a program
+    printed, anything else is prose."""
+
+    name: str
+    text: str
+    form: str = ""
+
+
+class Answer(NamedTuple):
+    """One way to answer: the word, what it risks, and the command that says it from another terminal."""
+
+    word: str
+    risk: str
+    command: str
+
+
+class Card(NamedTuple):
+    """A question with everything that a person needs to decide. `alive`: an earlier attempt is known to run."""
+
+    question: str
+    path: str
+    what: str
+    title: str
+    text: str
+    facts: tuple[Fact, ...]
+    answers: tuple[Answer, ...]
+    asked: clock.Reading
+    alive: bool = False
+    outputs: tuple[str, ...] = ()
+
+
+_TITLES = {
+    "confirm": "Confirm: {}",
+    "manual": "By hand: {}",
+    "doubt": "In doubt: {}",
+    "undo": "The undo needs you: {}",
+    "overdue": "Overdue: {}",
+}
+_LEADS = {
+    "doubt": "Nobody knows whether this step happened. Nothing else starts until you decide.",
+    "undo": "Undoing this step did not work, or nobody knows whether it did. The undo waits for you.",
+    "overdue": "This step has no bound and has run for longer than usual.",
+}
+OUTPUT_LINES = 12  # of a doubt's last output
+
+
+def card(
+    run: journal.Run, question: journal.Question, runbook: Runbook | None = None, *, howdah: str = "howdah"
+) -> Card:
+    """The question as every surface draws it; `howdah` begins the commands that answer it."""
+    shows = question.shows
+    step = runbook.step(question.path) if runbook is not None else None
+    name = str(shows.get("name") or question.path)
+    text = str(shows.get("text", "")).strip()
+    lead = _LEADS.get(question.what, "")
+    alive = bool(shows.get("running"))
+    outputs: tuple[str, ...] = ()
+    if step is not None and "done" in question.options:
+        outputs = tuple(step.outputs)
+    return Card(
+        question=question.id, path=question.path, what=question.what,
+        title=_TITLES.get(question.what, question.what + ": {}").format(name),
+        text=text or lead,
+        facts=tuple(_facts(run, question, howdah)),
+        answers=tuple(_answers(run, question, outputs, alive, howdah)),
+        asked=question.asked, alive=alive, outputs=outputs,
+    )  # fmt: skip
+
+
+def _facts(run: journal.Run, question: journal.Question, howdah: str) -> Iterator[Fact]:
+    shows = question.shows
+    by_hand = question.what == "manual"
+    if shows.get("before"):
+        yield Fact("it was not so", str(shows["before"]))
+    yield from _command(shows, "ran" if question.what in ("doubt", "undo", "overdue") else "runs")
+    yield Fact("on", _where(run, shows))
+    if shows.get("script") is not None and run.started is not None:
+        given = [f"{name} = {_value(value)}" for name, value in run.started.inputs.items()]
+        given += [f"{name} = (secret, from {reference})" for name, reference in run.started.secrets.items()]
+        if given:
+            yield Fact("inputs", "\n".join(given), "exact")
+    if shows.get("env"):
+        yield Fact("env", "\n".join(f"{name}={value}" for name, value in shows["env"].items()), "exact")
+    yield from _change(shows.get("change") or {})
+    if question.what in ("doubt", "undo"):
+        yield from _doubt(shows)
+    if not by_hand and shows.get("effect") in EFFECTS:
+        yield Fact("effect", f"{shows['effect']}: {EFFECTS[shows['effect']]}")
+    if question.what != "undo" and not (by_hand and not shows.get("undo")):
+        undo = (
+            f"yes, by this runbook: {howdah} abort {run.id} --undo"
+            if shows.get("undo")
+            else "NO: this runbook cannot undo it"
+        )
+        yield Fact("can be undone", undo)
+
+
+def _command(shows: dict[str, Any], name: str) -> Iterator[Fact]:
+    if shows.get("argv"):
+        yield Fact(name, shell_quote(map(str, shows["argv"])), "exact")
+    elif shows.get("script") is not None:
+        yield Fact(f"{name} in bash", str(shows["script"]).rstrip("\n"), "exact")
+
+
+def _where(run: journal.Run, shows: dict[str, Any]) -> str:
+    host = getattr(run.start, "host", "") or "this machine"
+    where = f"{host} as {shows['user']}" if shows.get("user") else host
+    if run.started is not None:
+        where += f", in {run.started.cwd}"
+        if run.started.locks:
+            where += "; this run holds " + ", ".join(run.started.locks)
+    return where
+
+
+def _change(change: dict[str, Any]) -> Iterator[Fact]:
+    if change.get("what"):
+        yield Fact("changes", str(change["what"]))
+    if change.get("from_") is not None:
+        yield Fact("is now", str(change["from_"]))
+    if change.get("to") is not None:
+        yield Fact("will be", str(change["to"]))
+
+
+def _doubt(shows: dict[str, Any]) -> Iterator[Fact]:
+    if shows.get("attempt", 1) > 1:
+        yield Fact("attempt", str(shows["attempt"]))
+    yield Fact("how it ended", str(shows.get("why") or "unknown"))
+    alive = shows.get("running")
+    if alive:
+        yield Fact("still running", f"YES: {', '.join(map(str, alive))}")
+    elif alive is not None:
+        yield Fact("still running", "no: nothing of it is known to run")
+    yield Fact("verify says", str(shows.get("verify") or "nothing: this step was not verified"))
+    lines = str(shows.get("tail", "")).rstrip("\n").split("\n")
+    kept = lines[-OUTPUT_LINES:]
+    if any(kept):
+        yield Fact(
+            f"last output, {len(kept)} of {len(lines)} lines" if len(lines) > len(kept) else "output",
+            "\n".join(kept),
+            "output",
+        )
+    else:
+        yield Fact("output", "none")
+
+
+def _answers(
+    run: journal.Run, question: journal.Question, outputs: tuple[str, ...], alive: bool, howdah: str
+) -> Iterator[Answer]:
+    risks = consent.RISKS.get(question.what, {})
+    address = shell_quote([f"{run.id}/{question.path}"])
+    for word in question.options:
+        risk = risks.get(word, "")
+        verb = {"yes": "confirm"}.get(word, word)
+        command = f"{howdah} {verb} {address}"
+        if word == "stop":
+            command = f"{howdah} stop {run.id}"
+        elif word == "abort":
+            command = f"{howdah} abort {run.id}"
+        elif word == "done":
+            command += "".join(f" -o {name}=VALUE" for name in outputs)
+        elif word == "retry" and alive:
+            command += " --beside"
+            risk = "another one is started BESIDE the one that still runs"
+        yield Answer(word, risk, command)
+
+
+def _value(value: Any) -> str:
+    return "(none)" if value is None else as_text(value)
