@@ -121,7 +121,7 @@ def parse(text: str, file: str) -> Node:
     try:
         root = builder.document(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
-        raise _syntax(file, error) from None
+        raise _syntax(file, text, error) from None
     except yaml.YAMLError as error:
         raise _one(file, 1, 1, f"is not YAML: {error}") from None
     if builder.mistakes:
@@ -220,7 +220,7 @@ class _Builder:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if event.tag is not None:
             self.mistakes.append(
-                self._mistake(event, f"the tag {_short(event.tag)} has no meaning here", "take it out")
+                self._mistake(event, f"the tag {_tag(event.tag)} has no meaning here", "take it out")
             )
         if isinstance(event, yaml.ScalarEvent):
             node = _scalar(event, line, column)
@@ -310,7 +310,7 @@ def _one(file: str, line: int, column: int, message: str, hint: str = "") -> Mis
 
 _CURES = (
     ("mapping values are not allowed", "quote a text that holds `: `"),
-    ("cannot start any token", "indent with spaces; quote a text that begins with @, ` or %"),
+    ("cannot start any token", "quote a text that begins with @, ` or %"),
     ("found unexpected ':'", "quote a text that holds `: `"),
     (
         "did not find expected ',' or",
@@ -323,12 +323,19 @@ _CURES = (
 )
 
 
-def _syntax(file: str, error: yaml.MarkedYAMLError) -> Mistakes:
+def _syntax(file: str, text: str, error: yaml.MarkedYAMLError) -> Mistakes:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = error.problem or "this cannot be read"
+    here = text.split("\n")[line - 1 : line]
+    if here and here[0][column - 1 : column] == "\t":
+        return _one(file, line, column, "a tab cannot stand here", "indent with spaces")
     cure = next((cure for part, cure in _CURES if part in problem), "")
     return _one(file, line, column, f"is not YAML: {problem}", cure)
+
+
+def _tag(tag: str) -> str:
+    return _short(tag.replace("tag:yaml.org,2002:", "!!", 1))
 
 
 def _short(text: str) -> str:

@@ -99,7 +99,7 @@ class _Check:
         if found is None:
             self.wrong(tree, f"there is no filter `{tree.value}`", _near(tree.value, filters.FILTERS))
         elif not found.least <= given <= found.most:
-            self.wrong(tree, f"| {tree.value} takes {found.least} to {found.most} arguments, not {given}")
+            self.wrong(tree, f"| {tree.value} takes {filters.counted(found)}, not {given}")
 
     def name(self, tree: Tree, parts: list[str]) -> None:
         root = parts[0]

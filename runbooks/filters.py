@@ -27,9 +27,14 @@ def apply(name: str, value: Any, arguments: list[Any]) -> Any:
     if found is None:
         raise Trouble(f"there is no filter `{name}`", hint="there are " + ", ".join(FILTERS))
     if not found.least <= len(arguments) <= found.most:
-        takes = str(found.least) if found.least == found.most else f"{found.least} to {found.most}"
-        raise Trouble(f"| {name} takes {takes} arguments, not {len(arguments)}")
+        raise Trouble(f"| {name} takes {counted(found)}, not {len(arguments)}")
     return found.function(value, *arguments)
+
+
+def counted(found: Filter) -> str:
+    """How many arguments it takes, in words."""
+    many = str(found.least) if found.least == found.most else f"{found.least} to {found.most}"
+    return f"{many} argument" + ("" if many == "1" else "s")
 
 
 def _need(name: str, value: Any, kinds: tuple[type, ...], what: str) -> None:

@@ -43,7 +43,11 @@ def read(reader: Reader, node: Node, level: str) -> dict[str, Any]:
         if read is not None:
             values[name] = read
     for name, key in table.items():
-        if key.required and name not in node.value:
+        if (
+            key.required
+            and name not in node.value
+            and not keys.NOT_YET.get(level, frozenset()) & node.value.keys()
+        ):
             reader.wrong(node, f"{_this(level)} needs `{name}`", key.doc[0].lower() + key.doc[1:].rstrip("."))
     return values
 
@@ -53,10 +57,9 @@ def _unknown(reader: Reader, at: Node, name: str, level: str, given: Iterable[st
     if name in keys.NOT_YET.get(level, ()):
         reader.wrong(at, f"`{name}` is not supported yet", "take it out; a later version will know it")
         return
-    close = keys.OTHERS_WORDS.get(name)
-    if close not in table:
-        matches = difflib.get_close_matches(name, [key for key in table if key not in given], 1, 0.7)
-        close = matches[0] if matches else None
+    others = {word: key for word, key in keys.OTHERS_WORDS.items() if key in table}
+    words = others | {key: key for key in table if key not in given}
+    close = next((words[match] for match in difflib.get_close_matches(name, words, 1, 0.7)), None)
     hint = f"did you mean `{close}`?" if close else "known are " + ", ".join(table)
     reader.wrong(at, f"{_this(level)} has no key `{name}`", hint)
 

@@ -98,9 +98,7 @@ class _Linter:
             if place in code:
                 cure = "hand it over as an argument of its own, or in env:"
                 yield self.template(item, "data becomes part of a program's text here", cure)
-            elif (
-                place and not ended and isinstance(item.parts[0], Expr) and self.may_be_option(item.parts[0])
-            ):
+            elif place and not ended and not code and self.may_be_option(item.parts[0]):
                 cure = "put -- before it, or give the input a type or pattern that rules it out"
                 yield self.template(item, "this argument may begin with -", cure, "warning")
             if any(self.secret(expr) for expr in item.expressions):
@@ -116,9 +114,11 @@ class _Linter:
     def template(self, item: Template, message: str, hint: str, severity: str = "error") -> Finding:
         return self.at(item.place.line, item.place.column, message, hint, severity)
 
-    def may_be_option(self, expr: Expr) -> bool:
-        """Could the text begin with `-`? By the types, options and patterns of what the expression looks at."""
-        return any(self.name_may(name, expr.types.get(name, "string")) for name in references(expr))
+    def may_be_option(self, first: str | Expr) -> bool:
+        """Could a text that begins so begin with `-`? By the types, options and patterns of what it looks at."""
+        if isinstance(first, str):
+            return False
+        return any(self.name_may(name, first.types.get(name, "string")) for name in references(first))
 
     def name_may(self, name: str, type: str) -> bool:
         spec = self.runbook.inputs.get(name.removeprefix("inputs."))

@@ -14,6 +14,7 @@ Found = tuple[int, str, str, str]  # offset, what is wrong, what to do, error or
 # Their texts are digits, or one word: neither arithmetic nor word splitting can make more of them.
 ONE_WORD = frozenset(("int", "bytes", "bool", "number", "percent", "duration"))
 NEVER_AN_OPTION = ONE_WORD | {"path", "host"}
+_SUDO_WITH_VALUE = frozenset("CDRTUghpru")  # single letters after which another word belongs to the option
 SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "su", "runuser"))
 TESTS = frozenset(("test", "[", "[["))
 ARITHMETIC_TESTS = frozenset(("-eq", "-ne", "-lt", "-le", "-gt", "-ge"))
@@ -143,11 +144,16 @@ def _begins_with(word: Word, data: Mapping[str, str]) -> str | None:
 
 def sudo_asks_nothing(arguments: Sequence[str]) -> bool:
     """Has sudo `-n` among its own options?"""
+    skip = False
     for argument in arguments:
-        if not argument.startswith("-"):
+        if skip:
+            skip = False
+        elif not argument.startswith("-"):
             return False
-        if argument == "--non-interactive" or re.fullmatch(r"-[A-Za-z]*n[A-Za-z]*", argument):
+        elif argument == "--non-interactive" or re.fullmatch(r"-[A-Za-z]*n[A-Za-z]*", argument):
             return True
+        else:
+            skip = argument[1:] in _SUDO_WITH_VALUE
     return False
 
 
@@ -158,7 +164,7 @@ def _services(command: Command) -> Iterator[Found]:
     signs = [sign.lstrip("0123456789") for sign in command.redirects]
     out = any(sign in (">", ">>", ">|", "&>", "&>>") for sign in signs)
     both = any(sign.startswith(("2>", "&>")) for sign in command.redirects)
-    if not (out and both and "<" in signs):
+    if not (out and both and {"<", "<&"} & set(signs)):
         what = "what runs on in the background keeps the step's output open"
         yield command.words[0].at, what, "send it elsewhere: >FILE 2>&1 </dev/null &", "warning"
 

@@ -86,6 +86,11 @@ class Reader:
         if node.kind == "null":
             self.wrong(node, "an argument is missing", "write '' for an empty argument")
             return None
+        if node.kind in ("map", "list"):
+            self.wrong(
+                node, f"an argument must be a text, not {kind(node)}", "quote it where it holds [ ] or { }"
+            )
+            return None
         return self.template(node, name)
 
     def script(self, node: Node) -> Script | None:

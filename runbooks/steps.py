@@ -12,7 +12,7 @@ from runbooks.document import Step
 from runbooks.expressions import Template
 from runbooks.inputs import OutputSpec
 from runbooks.quoting import Script, shell_quote
-from runbooks.reading import Reader
+from runbooks.reading import Reader, kind
 
 NAME_LENGTH = 80
 
@@ -70,7 +70,7 @@ class Shaper:
             self.reader.wrong(
                 node.keys[kinds[1]], f"a step is one thing, this is {_and(kinds)}", "make steps of them"
             )
-        if not kinds and node.kind == "map" and not {"uses", "parallel", "for_each"} & given.keys():
+        if not kinds and node.kind == "map" and given.keys() <= keys.STEP.keys():  # else it was misspelt
             self.reader.wrong(node, "this step does nothing", "it needs one of " + ", ".join(keys.STEP_KINDS))
         return kinds[0] if kinds else "run"
 
@@ -138,6 +138,10 @@ class Shaper:
                 )
             elif value.kind == "null":
                 env[name] = Template("", ("",), self.reader.at(value, 0))
+            elif value.kind in ("map", "list"):
+                self.reader.wrong(
+                    value, f"the variable `{name}` must be a text, not {kind(value)}", "join it into one text"
+                )
             elif (template := self.reader.template(value, "env")) is not None:
                 env[name] = template
         return env, inherit
