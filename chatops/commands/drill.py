@@ -1,0 +1,180 @@
+"""Drills: a real fault on a filesystem of its own, played, and scored from outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatops import params
+from chatops.views import Card, Field, Text
+from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from runbooks.document import Runbook
+    from runbooks.drills.disk_full.lab import Lab
+    from runbooks.drills.harness import Result
+
+TERMINAL = ("terminal",)
+BECAUSE = "a drill breaks a disk of the machine it runs on, and needs root there"
+
+
+@command(
+    "drill disk-full",
+    "Fill a real filesystem, cure it with the runbook, and be scored.",
+    params.choice("fault", "What fills the disk.", ("deleted-open", "runaway"), default="deleted-open"),
+    params.flag("auto", "Play without a person: each confirmation is given beforehand and recorded."),
+    params.flag("else_plan", "Where no lab can be made: plan the runbook for this machine's own disk."),
+    params.path("output", "Where the postmortem goes; else beside the store.", short="o"),
+    group="drill",
+    streams=True,
+    surfaces=TERMINAL,
+    because=BECAUSE,
+)
+def disk_full(call: Call, fault: str, auto: bool, else_plan: bool, output: str | None) -> Reply:
+    import tempfile
+
+    from incidents.errors import Failed
+    from runbooks.drills import harness
+    from runbooks.drills.disk_full import lab
+
+    book = _library("disk-full")
+    able, why = lab.can_mount(tempfile.gettempdir())
+    if not able:
+        if else_plan:
+            return _plan_own_disk(call, book, why)
+        raise Failed(f"no lab can be made here: {why}", hint="as root, on a Linux that has loop devices")
+    player = _Player(call, book, auto)
+    result = harness.drill(fault, player.play, say=_say(call))
+    return _end(call, player, result, output)
+
+
+def _say(call: Call) -> Any:
+    return (lambda line: call.emit({"drill": line})) if call.json else call.say
+
+
+def _library(name: str) -> Runbook:
+    from runbooks import load
+
+    path, _ = load.find(name, beside=None)
+    return load.load(path)
+
+
+class _Player:
+    """Plays the runbook against a lab, as a person would from a terminal."""
+
+    def __init__(self, call: Call, book: Runbook, auto: bool):
+        self.call = call
+        self.book = book
+        self.auto = auto
+        self.run = ""
+        self.store = ""
+
+    def play(self, lab: Lab) -> int:
+        from runbooks import driver, starting
+        from runbooks.player import watch
+
+        call = self.call
+        allowed = [step.path for step in self.book.walk() if step.confirm is not None] if self.auto else []
+        start = starting.prepare(
+            self.book, given=lab.inputs(), store=call.places.store, actor=call.actor, zone=call.zone,
+            attended=call.attended and not call.json and not self.auto, allowed=allowed, mode="drill",
+        )  # fmt: skip
+        self.run, self.store = start.run, start.store
+        lab.seen()
+        return watch.watch(
+            start.store, start.run, handle=driver.spawn(start), terminal=call.terminal, json=call.json,
+            plain=self.auto, actor=call.actor, answer=not self.auto,
+        )  # fmt: skip
+
+
+def _end(call: Call, player: _Player, result: Result, output: str | None) -> Reply:
+    """Records the score, closes the drill's incident, writes its postmortem."""
+    import os
+
+    from incidents import timeline
+    from incidents.events import Actor
+    from incidents.postmortem import collect, markdown
+
+    store = call.store
+    row = store.run(player.run)
+    if row is None:
+        return Reply(Text("the run did not begin", "bad"), {"cured": False}, exit=1)
+    score = result.score
+    observer = Actor("system", "observer")
+    draft = call.draft(row.stream, "x.drill.score", data=_facts(result), body=_sentence(result), mode="drill")
+    timeline.record(store, _by(draft, observer))
+    incident = store.incident(row.stream)
+    if incident is not None and incident.open:
+        kind = "incident.resolved" if score.cured else "incident.cancelled"
+        timeline.record(store, call.draft(row.stream, kind, data={}, body="the drill has ended", mode="drill"))
+    path = output or os.path.join(os.path.dirname(store.path), f"postmortem-{row.stream}.md")
+    markdown.write(markdown.render(collect.collect(store, row.stream), zone=call.zone), path, force=True)
+    cured = score.cured and not result.left
+    fields = [Field("score", tuple(_sentence(result).split("; ")), "good" if score.cured else "bad")]
+    if score.reasons:
+        fields.append(Field("why not", score.reasons, "bad"))
+    if result.left:
+        fields.append(Field("left behind", result.left, "bad"))
+    fields.append(Field("postmortem", (path,)))
+    title = f"drill disk-full: {'cured' if score.cured else 'NOT cured'}"
+    document = {"incident": row.stream, "run": player.run, "postmortem": path, **_facts(result)}
+    return Reply(Card(title, tuple(fields), state=row.stream), {"result": document}, exit=0 if cured else 1)
+
+
+def _by(draft: Any, actor: Any) -> Any:
+    import dataclasses
+
+    return dataclasses.replace(draft, actor=actor)
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    import dataclasses
+
+    score = dataclasses.asdict(result.score)
+    score["reasons"] = list(result.score.reasons)
+    return {**score, "exit": result.exit, "left": list(result.left)}
+
+
+def _sentence(result: Result) -> str:
+    """The score in one line; parts are divided by `; `."""
+    from incidents import clock
+
+    score = result.score
+
+    def span(micros: int | None) -> str:
+        return "never" if micros is None else f"after {clock.words(micros)}"
+
+    return "; ".join(
+        (
+            f"seen {span(score.detected)}",
+            f"writable again {span(score.mitigated)}",
+            f"the service acknowledges again {span(score.recovered)}",
+            f"{score.lost_bytes} of {score.acknowledged_bytes} acknowledged bytes lost",
+            f"{score.free >> 20} MiB free of {score.need >> 20} MiB wanted",
+        )
+    )
+
+
+def _plan_own_disk(call: Call, book: Runbook, why: str) -> Reply:
+    """No lab here: what the runbook would do on the machine's own disk, read-only."""
+    from runbooks import inputs, plan
+
+    call.say(f"No lab can be made here ({why}), so this only plans: nothing is executed.")
+    planned = plan.plan(book, inputs.normalise(book, {"mount": "/"}))
+    return Reply(plan.text(planned), {"plan": plan.document(planned), "why": why})
+
+
+@command(
+    "drill cleanup",
+    "Remove what a killed drill has left: processes, mounts, loop devices, folders.",
+    group="drill",
+    writes=False,
+    surfaces=TERMINAL,
+    because=BECAUSE,
+)
+def cleanup(call: Call) -> Reply:
+    from runbooks.drills import janitor
+
+    swept = janitor.cleanup()
+    lines = [f"removed {one}" for one in swept.removed] + [f"still there: {one}" for one in swept.left]
+    document = {"removed": list(swept.removed), "left": list(swept.left)}
+    return Reply("\n".join(lines) or "nothing was left behind", document, exit=1 if swept.left else 0)
