@@ -28,16 +28,14 @@ class Fault(Protocol):
         """Breaks the lab and returns the process at fault. Raises Failed when it would not break."""
 
 
-def start(
-    program: Sequence[str], *, log: str, env: dict[str, str], python_path: str | None = None
-) -> Process:
+def start(program: Sequence[str], *, log: str, env: dict[str, str]) -> Process:
     """Starts one of our own long-lived programs in a session of its own, its output to the file `log`.
 
     `program` is a module and its arguments, run by this very interpreter. posix_spawn, because only the engine may
     use subprocess and fork; the descriptors of this process are close-on-exec, so nothing else is inherited.
     Raises Failed where it ended at once.
     """
-    root = python_path or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     to_log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(

@@ -50,7 +50,9 @@ def names() -> tuple[str, ...]:
     """The faults there are: a file each in the folder of the scenario."""
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "disk_full")
     files = (name.removesuffix(".py") for name in os.listdir(folder) if name.endswith(".py"))
-    return tuple(sorted(name.replace("_", "-") for name in files if name not in ("__init__", "lab", "writer")))
+    return tuple(
+        sorted(name.replace("_", "-") for name in files if name not in ("__init__", "lab", "writer"))
+    )
 
 
 def drill(

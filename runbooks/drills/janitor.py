@@ -44,7 +44,9 @@ class Ledger:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self.drill = ids.short(8)
         self.path = os.path.join(folder, f"{self.drill}.jsonl")
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(
+            self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+        )
         self._lines = 0
         pid = os.getpid()
         self.note("owner", pid=pid, start=procfs.start_time(pid), boot=clock.boot_id())
@@ -137,7 +139,9 @@ def _read(path: str) -> list[dict[str, Any]]:
 def _owned(lines: list[dict[str, Any]]) -> bool:
     """Does the drill's own process still live? A ledger without its first line belongs to nobody."""
     return any(
-        line["what"] == "owner" and line["boot"] == clock.boot_id() and procfs.alive(line["pid"], line["start"])
+        line["what"] == "owner"
+        and line["boot"] == clock.boot_id()
+        and procfs.alive(line["pid"], line["start"])
         for line in lines
     )
 
@@ -177,8 +181,8 @@ def _to_end(roles: dict[tuple[int, int], str], marks: list[str]) -> Iterator[tup
         children.setdefault(process.parent, []).append(process)
     chosen: dict[int, str] = {}
     for (pid, start), role in roles.items():
-        process = table.get(pid)
-        if process is not None and process.start == start:
+        listed = table.get(pid)
+        if listed is not None and listed.start == start:
             chosen.setdefault(pid, role)
     for process in table.values():
         if any(procfs.carries(process, [mark.encode()]) for mark in marks):

@@ -53,7 +53,13 @@ class Score:
 
 
 def score(
-    samples: Sequence[Sample], kept: Kept, *, need: int, need_inodes: int, detected_at: int | None, held_from: int
+    samples: Sequence[Sample],
+    kept: Kept,
+    *,
+    need: int,
+    need_inodes: int,
+    detected_at: int | None,
+    held_from: int,
 ) -> Score:
     """The score of a drill. `held_from`: from this instant on everything must have stayed well."""
     full_at = next((s.at for s in samples if s.probe), None)
@@ -87,7 +93,9 @@ def _mitigated_at(samples: Sequence[Sample]) -> int | None:
 
 def _recovered_at(samples: Sequence[Sample]) -> int | None:
     """When the service first acknowledged something after its last refusal."""
-    last = max(range(len(samples)), key=lambda i: (samples[i].refusals > samples[i - 1].refusals if i else False, i))
+    last = max(
+        range(len(samples)), key=lambda i: (samples[i].refusals > samples[i - 1].refusals if i else False, i)
+    )
     return next((s.at for s in samples[last + 1 :] if s.acks > samples[last].acks), None)
 
 

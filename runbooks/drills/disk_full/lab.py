@@ -96,7 +96,9 @@ class Lab:
         self.mount_up()
         self.data, self.probe, logs = self.make_folder(), self.make_folder(), self.make_folder()
         self.log = os.path.join(logs, ids.short(9) + ".log")
-        self._writer = self.start("writer", "runbooks.drills.disk_full.writer", self.data, self.log, self.acks)
+        self._writer = self.start(
+            "writer", "runbooks.drills.disk_full.writer", self.data, self.log, self.acks
+        )
         self._wait(lambda: self._acknowledged() >= 5, START_WITHIN, "the service acknowledges nothing")
 
     def make_folder(self) -> str:

@@ -1,6 +1,6 @@
 """Fault: a process fills a folder with files, and takes every byte that somebody frees.
 
-    python -m runbooks.drills.disk_full.runaway FOLDER
+python -m runbooks.drills.disk_full.runaway FOLDER
 """
 
 from __future__ import annotations

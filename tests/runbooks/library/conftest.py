@@ -6,14 +6,18 @@ So a test can look at one script alone: run it twice, ask its verify before and 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from incidents import clock
+from incidents.errors import Failed
 from runbooks import expressions, inputs
-from runbooks.document import ArgvTemplate, Command, Step
+from runbooks.document import Command, Step
+from runbooks.drills import janitor
+from runbooks.drills.disk_full.lab import Lab
 from runbooks.load import load
 from runbooks.process import Completed, run_bounded
 from runbooks.quoting import Script
@@ -28,6 +32,7 @@ class Player:
         self.runbook = load(os.path.join(LIBRARY, name + ".yaml"))
         self.values = inputs.normalise(self.runbook, given)
         self.run = run
+        self.path = os.environ["PATH"]
         self.steps: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.status = ""
@@ -98,10 +103,9 @@ class Player:
         if isinstance(command, Script):
             argv: tuple[str, ...] = tuple(command.argv)
         else:
-            assert isinstance(command, ArgvTemplate)
-            argv = tuple(str(item) for item in expressions.render_argv(command.items, self.names))
+            argv = tuple(expressions.render_argv(command, self.names))
         env = {
-            "PATH": os.environ["PATH"],
+            "PATH": self.path,
             "LANG": "C.UTF-8",
             "HOME": "/",
             "HOWDAH_RUN": self.run,
@@ -118,3 +122,21 @@ def player() -> Callable[..., Player]:
         return Player(name, given, run)
 
     return make
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A filesystem of its own, mounted below a folder whose name tries to be everything but data."""
+    with tempfile.TemporaryDirectory(prefix="a 'b\" $(touch pwned)\n;*-") as folder:
+        ledger = janitor.Ledger(os.path.join(folder, "ledgers"))
+        made = Lab(folder, ledger, size=16 << 20)
+        try:
+            try:
+                made.mount_up()
+            except Failed as error:
+                if os.environ.get("CI") == "true":
+                    raise
+                pytest.skip(f"no filesystem of our own can be mounted here: {error}")
+            yield made
+        finally:
+            assert ledger.close().left == []
