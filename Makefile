@@ -6,7 +6,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: run test check bench soak clean lock labs
 
 run: .venv/run
-	$(BIN)/howdah drill disk-full --auto --else-plan
+	mkdir -p .howdah
+	$(BIN)/howdah --store .howdah/store.db drill disk-full --auto --else-plan
 
 test: .venv/dev labs
 	$(BIN)/pytest -n auto -m "not soak"
