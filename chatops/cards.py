@@ -36,11 +36,12 @@ def moment(at: int, zone: str, precision: str = "s") -> str:
 
 
 def short_moment(at: int, zone: str, now: int) -> str:
-    """`19:53`, with its day where that is not today."""
+    """`19:53`, with its day where that is not today, and its year where that is another."""
     stamp, today = (clock.iso(moment, zone, precision="seconds") for moment in (at, now))
     if stamp[:10] == today[:10]:
         return stamp[11:16]
-    return f"{clock.day_name(stamp[:10]).rpartition(' ')[0]} {stamp[11:16]}"
+    day = clock.day_name(stamp[:10])
+    return f"{day if stamp[:4] != today[:4] else day.rpartition(' ')[0]} {stamp[11:16]}"
 
 
 def ago(at: int, now: int) -> str:
@@ -68,17 +69,17 @@ def incident(
     *,
     runs: Sequence[RunRow] = (),
     locks: Sequence[LockRow] = (),
-    notes: Sequence[tuple[str, Event]] = (),
+    notes: Sequence[tuple[str, Entry]] = (),
     everything: bool = False,
 ) -> View:
-    """The state of an incident on half a screen; `notes` are (name, event) lines; `everything` leaves nothing out."""
+    """The state of an incident on half a screen; `notes` are (name, entry) lines; `everything` leaves nothing out."""
     fields = [
         _roles(one),
         *_tasks(one, everything),
         *_runs(runs, everything),
         *_locks(locks, call),
         *(_milestones(one, call) if everything else ()),
-        *(_note(call, name, event) for name, event in notes),
+        *(_note(call, name, entry) for name, entry in notes),
     ]
     return Card(
         f"{one.name}  {one.title}",
@@ -155,7 +156,7 @@ def _entry_mark(entry: Entry, changes: Changes) -> str:
     for word, found in (("retracted", changes.retracted), ("redacted", changes.redacted)):
         if seq in found:
             by = found[seq]
-            marks.append(f"{word} by {telling.who(by)}, #{by.seq}: {by.body}")
+            marks.append(f"{word} by {telling.who(by)}, #{by.seq}" + (f": {by.body}" if by.body else ""))
     return "; ".join(marks)
 
 
@@ -216,7 +217,7 @@ def _milestones(one: Incident, call: Call) -> list[Field]:
     return [Field("times", tuple(f"{name:{width}}  {moment(r.at, call.zone)}" for name, r in found))]
 
 
-def _note(call: Call, name: str, event: Event) -> Field:
-    said = layout.one_line(telling.sentence(event)).removeprefix("update: ")
-    when = short_moment(event.at, call.zone, call.now)
-    return Field(name, (f"{when}  {telling.who(event)}: {layout.cut(said, 150)}",))
+def _note(call: Call, name: str, entry: Entry) -> Field:
+    said = layout.cut(layout.one_line(entry.body), 150)
+    when = short_moment(entry.at, call.zone, call.now)
+    return Field(name, (f"{when}  {telling.who(entry.event)}: {said}",))

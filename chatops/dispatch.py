@@ -13,7 +13,6 @@ from typing import Any
 from chatops import params, permissions, vocabulary
 from chatops.views import Text
 from chatops.vocabulary import Call, Command, Front, Param, Places, Reply
-from incidents import clock
 from incidents.errors import BadInput, HowdahError, Mistakes, NotFound, NotPermitted
 
 Raw = Mapping[str, str | Sequence[str] | bool | None]
@@ -33,6 +32,8 @@ def find(name: str) -> Command:
 
 def run(command: Command, raw: Raw, front: Front, places: Places) -> Reply:
     """Carry out `command` with what was typed; never raises but for an interrupt."""
+    from incidents import clock
+
     call = Call(command, front, places, now=clock.wall())
     try:
         return _carry_out(call, raw)
@@ -119,7 +120,9 @@ def _record_configuration(call: Call) -> None:
 
 def failure(error: HowdahError) -> Reply:
     """The answer to an error that was raised on purpose: message, then what to do."""
-    lines = str(error) if not isinstance(error, Mistakes) else error.message
+    lines = str(error)
+    if isinstance(error, Mistakes):
+        lines = error.message + (f"\n{error.hint}" if error.hint else "")
     document = {
         "code": error.code,
         "exit": error.exit_code,

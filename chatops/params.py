@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from chatops.views import Option, joined
 from chatops.vocabulary import Call, Param
-from incidents import clock
 from incidents.errors import BadInput
 
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4", "sev5")
@@ -24,6 +23,11 @@ class When(NamedTuple):
 
     at: int
     precision: str
+
+
+def happened(when: When | None) -> dict[str, Any]:
+    """The fields of a draft that say when; none where nothing was said."""
+    return {"at": when.at, "precision": when.precision} if when is not None else {}
 
 
 def text(name: str, help: str, **about: Any) -> Param:
@@ -49,6 +53,8 @@ def time(
     """A time in the past, in the person's zone (clock.parse_when)."""
 
     def parse(value: str, call: Call) -> When:
+        from incidents import clock
+
         at = clock.parse_when(value, call.zone, call.now)
         return When(at, _precision(value.strip()))
 
@@ -66,7 +72,13 @@ def _precision(value: str) -> str:
 
 def duration(name: str, help: str, **about: Any) -> Param:
     """A length of time in µs: 90s, 5m, 1h30m."""
-    return Param(name, "duration", help, lambda value, call: clock.parse_duration(value), **about)
+
+    def parse(value: str, call: Call) -> int:
+        from incidents import clock
+
+        return clock.parse_duration(value)
+
+    return Param(name, "duration", help, parse, **about)
 
 
 def flag(name: str, help: str, **about: Any) -> Param:

@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 
 from chatops import layout
 from chatops.layout import Line, Span
-from incidents import clock
 
 
 class Text(NamedTuple):
@@ -135,6 +134,8 @@ class Log(NamedTuple):
             lines.extend((Span(line, "quiet"),) for line in layout.wrap(self.under, width))
         if not self.entries:
             return [*lines, (), (Span(self.empty, "quiet"),)]
+        from incidents import clock
+
         number_width = max(len(str(entry.number)) for entry in self.entries) + 1
         who_width = min(max(layout.cells(layout.one_line(entry.who)) for entry in self.entries), 12)
         day = ""
@@ -142,27 +143,39 @@ class Log(NamedTuple):
             stamp = clock.iso(entry.at, self.zone, precision="seconds")
             if stamp[:10] + stamp[19:] != day:
                 day = stamp[:10] + stamp[19:]
-                lines.extend(((), self._day(stamp)))
-            first = self._first(entry, stamp, number_width, who_width)
-            text = f"{entry.text}  ({entry.mark})" if entry.mark else entry.text
-            lines.extend(layout.hang(first, text, entry.tone, width))
+                lines.extend(((), self._day(clock.day_name(day[:10]), stamp)))
+            utc = clock.iso(entry.at, precision="seconds")
+            first = self._first(entry, (stamp, utc), (number_width, who_width))
+            lines.extend(_marked(layout.hang(first, entry.text, entry.tone, width), first, entry.mark, width))
         return lines
 
-    def _day(self, stamp: str) -> Line:
+    def _day(self, name: str, stamp: str) -> Line:
         offset = "" if self.zone == "UTC" else f" {self.zone}, UTC{stamp[19:]}"
-        return (Span(clock.day_name(stamp[:10]), "name"), Span(offset or " UTC", "quiet"))
+        return (Span(name, "name"), Span(offset or " UTC", "quiet"))
 
-    def _first(self, entry: Entry, stamp: str, number_width: int, who_width: int) -> tuple[Span, ...]:
-        number = layout.pad(f"#{entry.number}", number_width, right=True)
+    def _first(self, entry: Entry, stamps: tuple[str, str], widths: tuple[int, int]) -> tuple[Span, ...]:
+        stamp, utc = stamps
+        number = layout.pad(f"#{entry.number}", widths[0], right=True)
         end = 16 if entry.minute else 19
         spans = [Span(number, "quiet"), Span(f"  {stamp[11:end]:8}")]
         if self.zone != "UTC":
-            utc = clock.iso(entry.at, precision="seconds")[11:end]
-            spans.append(Span(f"  {utc + 'Z':9}", "quiet"))
-        spans.append(Span(f"  {layout.pad(layout.one_line(entry.who), who_width)}  ", "name"))
+            spans.append(Span(f"  {utc[11:end].rstrip('Z') + 'Z':9}", "quiet"))
+        spans.append(Span(f"  {layout.pad(layout.one_line(entry.who), widths[1])}  ", "name"))
         if entry.inside:
             spans.append(Span("  "))
         return tuple(spans)
+
+
+def _marked(lines: list[Line], first: Sequence[Span], mark: str, width: int) -> list[Line]:
+    """The lines with `(mark)` after the last of them, or under it where it does not fit."""
+    if not mark:
+        return lines
+    mark = f"({layout.one_line(mark)})"
+    used = sum(layout.cells(span.text) for span in lines[-1])
+    if used + 1 + layout.cells(mark) <= width:
+        return [*lines[:-1], (*lines[-1], Span(f" {mark}", "quiet"))]
+    indent = (Span(" " * sum(layout.cells(span.text) for span in first)),)
+    return [*lines, *layout.hang(indent, mark, "quiet", width)]
 
 
 class Button(NamedTuple):

@@ -35,7 +35,14 @@ def named(call: Call, name: str) -> Incident:
 
 
 def to_write(call: Call, name: str | None) -> Incident:
-    """The incident to change. Raises NotFound, Several; that a named one is closed is found by the record."""
+    """The incident to change. Raises NotFound, Several; that a named one is closed is found by the record.
+
+    A call with a key that was used before is about the incident of that time.
+    """
+    if name is None and call.places.key is not None:
+        known = call.store.by_key(call.places.key)
+        if known is not None and call.store.incident(known.stream) is not None:
+            name = known.stream
     if name is not None:
         return named(call, name)
     open_ones = [row for row in call.store.incidents(status="open") if row.mode != "drill"]

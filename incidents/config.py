@@ -1,7 +1,8 @@
 """howdah.yaml: found, trusted, read. One file, never merged with another; without one everything has its default.
 
 Looked for: `--config`, `$HOWDAH_CONFIG`, the first `howdah.yaml` upward from the working folder to the repository's
-top (the folder that holds `.git`; outside a repository the working folder only), `/etc/howdah/howdah.yaml`. It must
+top (the folder that holds `.git`; outside a repository the working folder only), `/etc/howdah/howdah.yaml`;
+`/dev/null` means none. It must
 belong to the user or to root and be writable by nobody else: a file found by walking upward is somebody's orders.
 Each section is parsed by its owner.
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "howdah.yaml"
 SYSTEM = "/etc/howdah/howdah.yaml"
 SECTIONS = ("people", "permissions")
+WITHOUT = "--config /dev/null does without it"
 
 
 class Config(NamedTuple):
@@ -61,15 +63,19 @@ def _upward(folder: str) -> list[str]:
 def load(given: str | None = None) -> Config:
     """The configuration in force. Raises Mistakes (all of the file's), BadInput, NotPermitted (whose file it is)."""
     path = find(given)
-    if path is None:
+    if path is None or path == os.devnull:
         return Config()
     _trust(path)
     from incidents import yamlfile
 
-    text = yamlfile.read_text(path)
-    if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
-        return Config(path, text)
-    return _parse(yamlfile.parse(text, path), path, text)
+    try:
+        text = yamlfile.read_text(path)
+        if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
+            return Config(path, text)
+        return _parse(yamlfile.parse(text, path), path, text)
+    except Mistakes as error:
+        error.hint = WITHOUT
+        raise
 
 
 def _parse(root: Node, path: str, text: str) -> Config:
@@ -123,9 +129,9 @@ def _trust(path: str) -> None:
     if found.st_uid not in owners:
         raise NotPermitted(
             f"{path} belongs to another user (uid {found.st_uid}), so it is not obeyed",
-            hint="name your own with --config, or let root own it",
+            hint=f"name your own with --config, or let root own it; {WITHOUT}",
         )
     if found.st_mode & 0o002:
         raise NotPermitted(
-            f"{path} can be written by everyone, so it is not obeyed", hint=f"chmod o-w {path}"
+            f"{path} can be written by everyone, so it is not obeyed", hint=f"chmod o-w {path}; {WITHOUT}"
         )

@@ -29,11 +29,11 @@ def sentence(event: Event, *, body: str | None = None, tasks: Mapping[int, str] 
     """One sentence. `body` replaces the event's own (a correction); `tasks` are the tasks' texts by number."""
     words = event.body if body is None else body
     if event.redacted:
-        return f"{event.kind}: its content was redacted"
+        return "content redacted" if event.kind == "note" else f"{event.kind}, content redacted"
     teller = _TELLERS.get(event.kind)
     if teller is None:
         return _with(event.kind, words)
-    return teller(event.data, words, tasks or {})
+    return teller(event, words, tasks or {})
 
 
 class Changes(NamedTuple):
@@ -88,44 +88,59 @@ _ALWAYS_HIDDEN = frozenset(
 )
 
 
+Teller = Callable[[Event, str, Mapping[int, str]], str]
+
+
 def _with(head: str, words: str) -> str:
     return f"{head}: {words}" if words else head
 
 
-def _declared(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-    by = f" by {data['by_run']}" if data.get("by_run") else ""
-    return _with(f"declared {data['severity']}{by}: {data['title']}", "") + (f" · {words}" if words else "")
+def _plain(head: str) -> Teller:
+    """`head` may name fields of the data: `{severity}`."""
+    return lambda event, words, tasks: _with(head.format_map(event.data), words)
 
 
-def _task(verb: str) -> Callable[[Mapping[str, Any], str, Mapping[int, str]], str]:
-    def tell(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-        what = words or tasks.get(data["task"], "")
-        owner = f" ({data['owner']})" if data.get("owner") else ""
-        return _with(f"task {data['task']} {verb}{owner}", what)
+def _declared(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    by = f" by {event.data['by_run']}" if event.data.get("by_run") else ""
+    return f"declared {event.data['severity']}{by}: {event.data['title']}" + (f" · {words}" if words else "")
+
+
+def _task(verb: str) -> Teller:
+    def tell(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+        number, owner = event.data["task"], event.data.get("owner")
+        head = f"task {number} {verb}" + (f" ({owner})" if owner else "")
+        text = tasks.get(number, "")
+        if event.kind == "task.added" or not words:
+            return _with(head, words or text)
+        return _with(head, f"{text}, {words}" if text else words)
 
     return tell
 
 
-def _plain(head: str) -> Callable[[Mapping[str, Any], str, Mapping[int, str]], str]:
-    """`head` may name fields of the data: `{severity}`."""
-    return lambda data, words, tasks: _with(head.format_map(data), words)
+def _run(what: str) -> Teller:
+    """A line about the run as a whole: its name first."""
+    return lambda event, words, tasks: _with(f"{event.run} {what.format_map(event.data)}", words)
 
 
-def _step_started(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-    again = f", attempt {data['attempt']}" if data.get("attempt", 1) > 1 else ""
-    return f"{_step(data)} started{again}"
+def _run_ended(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    return _with(f"{event.run} ended: {event.data['status']}", event.data.get("say") or words)
 
 
-def _step_ended(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-    status = data["status"]
+def _step_started(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    attempt = event.data.get("attempt", 1)
+    return f"{_step(event.data)}: started" + (f", attempt {attempt}" if attempt > 1 else "")
+
+
+def _step_ended(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    data, status = event.data, event.data["status"]
     parts = []
-    if status not in ("ok", "skipped"):
+    if status not in ("ok", "skipped", "checking"):
         if data.get("signal") is not None:
             parts.append(f"signal {data['signal']}")
         elif data.get("exit") is not None:
             parts.append(f"exit {data['exit']}")
     if data.get("took") is not None:
-        parts.append(clock.words(data["took"]))
+        parts.append(took(data["took"]))
     if data.get("attempt", 1) > 1:
         parts.append(f"attempt {data['attempt']}")
     if data.get("recovered"):
@@ -133,34 +148,35 @@ def _step_ended(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -
     if data.get("why"):
         parts.append(str(data["why"]))
     tail = f" ({', '.join(parts)})" if parts else ""
-    return _with(f"{_step(data)} {_ENDINGS.get(status, status)}{tail}", words)
+    return _with(f"{_step(data)}: {_ENDINGS.get(status, status)}{tail}", words)
 
 
 def _step(data: Mapping[str, Any]) -> str:
     part = data.get("part", "run")
     what = data.get("name") or data["path"]
-    return what if part == "run" else f"{part} of {what}"
+    return what if part in ("run", "wait") else f"{part.replace('_', ' ')} of {what}"
 
 
-def _run_ended(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-    return _with(f"run {data['status']}", data.get("say") or words)
+def took(micros: int | None) -> str:
+    """A duration of a step: as clock.words, in ms below a second."""
+    if micros is not None and 0 <= micros < clock.SECOND:
+        return f"{micros / 1000:.0f} ms"
+    return clock.words(micros)
 
 
-def _answered(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-    return _with(f"answered {data['answer']} at {data['path']}", words)
+def _asked(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    options = "/".join(event.data["options"])
+    return _with(
+        f"{event.data['path']}: asks {options}", words or str(event.data.get("shows", {}).get("text", ""))
+    )
 
 
-def _asked(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-    options = "/".join(data["options"])
-    return _with(f"asks at {data['path']} ({options})", words or str(data.get("shows", {}).get("text", "")))
+def _request(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    at = f" of {event.data['path']}" if event.data.get("path") else ""
+    return _with(f"{event.run}: {event.data['what']}{at} asked for", words)
 
 
-def _request(data: Mapping[str, Any], words: str, tasks: Mapping[int, str]) -> str:
-    at = f" of {data['path']}" if data.get("path") else ""
-    return _with(f"asks for {data['what']}{at}", words)
-
-
-_TELLERS: dict[str, Callable[[Mapping[str, Any], str, Mapping[int, str]], str]] = {
+_TELLERS: dict[str, Teller] = {
     "incident.declared": _declared,
     "incident.severity": _plain("severity is {severity}"),
     "incident.status": _plain("status is {status}"),
@@ -168,7 +184,7 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any], str, Mapping[int, str]], str]] 
     "incident.resolved": _plain("resolved"),
     "incident.reopened": _plain("reopened"),
     "incident.cancelled": _plain("cancelled"),
-    "note": lambda data, words, tasks: words,
+    "note": lambda event, words, tasks: words,
     "update": _plain("update"),
     "role.assigned": _plain("{person} is {role}"),
     "role.released": _plain("{person} is no longer {role}"),
@@ -179,18 +195,18 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any], str, Mapping[int, str]], str]] 
     "correction": _plain("corrects #{target}"),
     "retraction": _plain("retracts #{target}"),
     "redaction": _plain("redacts {targets}"),
-    "run.started": _plain("run of {runbook} started"),
-    "run.paused": _plain("run paused"),
-    "run.parked": _plain("run waits for a person"),
-    "run.resumed": _plain("run goes on"),
+    "run.started": _run("started: {runbook}"),
+    "run.paused": _run("paused"),
+    "run.parked": _run("waits for a person"),
+    "run.resumed": _run("goes on"),
     "run.ended": _run_ended,
     "run.request": _request,
-    "undo.started": _plain("undo started"),
+    "undo.started": _run("is undone"),
     "step.started": _step_started,
     "step.ended": _step_ended,
-    "step.overdue": _plain("{path} is overdue"),
+    "step.overdue": _plain("{path}: overdue"),
     "question.asked": _asked,
-    "question.answered": _answered,
-    "question.void": _plain("the question is void"),
+    "question.answered": _plain("{path}: answered {answer}"),
+    "question.void": _run("takes a question back"),
     "lock.released": _plain("lock {name} of {run} freed"),
 }

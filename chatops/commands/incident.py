@@ -40,16 +40,12 @@ def declare(call: Call, title: str, sev: str, at: When | None, drill: bool, retr
         "incident.declared",
         data={"title": title, "severity": sev},
         mode="drill" if drill else "retrospective" if retrospective else "real",
-        **_when(at),
+        **params.happened(at),
     )
     (event,) = timeline.record(call.store, draft)
     named = f" --incident {event.stream}" if drill else ""
     more = f"next: howdah note{named} TEXT · howdah role{named} commander me · howdah status{named}"
     return cards.recorded(call, event, given=at is not None, more=more)
-
-
-def _when(at: When | None) -> dict[str, object]:
-    return {"at": at.at, "precision": at.precision} if at else {}
 
 
 @command(
@@ -96,7 +92,7 @@ def resolve(call: Call, text: str | None, at: When | None, incident: str | None)
 
     one = which.to_write(call, incident)
     _nothing_runs(call, one.name)
-    reply = _change(call, one.name, "incident.resolved", at, body=text or "", expect=one.last_seq)
+    reply = _change(call, one.name, "incident.resolved", at, body=text or "")
     after = which.named(call, one.name)
     head = call.store.head()
     mark = f"{head.pos}:{head.hash}"
@@ -152,16 +148,16 @@ def cancel(call: Call, text: str | None, at: When | None, incident: str | None) 
 
     one = which.to_write(call, incident)
     _nothing_runs(call, one.name)
-    return _change(call, one.name, "incident.cancelled", at, body=text or "", expect=one.last_seq)
+    return _change(call, one.name, "incident.cancelled", at, body=text or "")
 
 
-def _change(call: Call, incident: str | None, kind: str, at: When | None, *, expect: int | None = None,
+def _change(call: Call, incident: str | None, kind: str, at: When | None, *,
             body: str = "", data: dict[str, object] | None = None) -> Reply:  # fmt: skip
     from chatops import cards, which
     from incidents import timeline
 
     one = which.to_write(call, incident)
-    draft = call.draft(one, kind, data=data or {}, body=body, **_when(at))
+    draft = call.draft(one, kind, data=data or {}, body=body, **params.happened(at))
     (event,) = timeline.record(call.store, draft)
     return cards.recorded(call, event, given=at is not None)
 
@@ -216,15 +212,15 @@ def show(call: Call, id: str | None) -> Reply:
 
 def _show_incident(call: Call, name: str, *, everything: bool) -> Reply:
     from chatops import cards, documents
-    from incidents import lifecycle
+    from incidents import lifecycle, timeline
 
     events = list(call.store.events(name))
     one = lifecycle.fold(events)
     runs = call.store.runs(stream=name)
     locks = [lock for lock in call.store.locks() if lock.stream == name]
-    live = [event for event in events if not event.redacted and event.seq not in one.retracted]
-    last = [("last update", event) for event in live if event.kind == "update"][-1:]
-    last += [("last note", event) for event in live if event.kind == "note"][-1:]
+    live = [entry for entry in timeline.view(events) if not entry.redacted and not entry.retracted]
+    last = [("last update", entry) for entry in live if entry.event.kind == "update"][-1:]
+    last += [("last note", entry) for entry in live if entry.event.kind == "note"][-1:]
     view = cards.incident(call, one, runs=runs, locks=locks, notes=last, everything=everything)
     document = {
         "incident": documents.incident(one),
@@ -246,7 +242,10 @@ def _show_run(call: Call, name: str) -> Reply:
     (found,) = (run for run in collect.runs(call.store.events(row.stream)) if run.name == name)
     steps = Table(
         (Column("step"), Column("result"), Column("took", right=True), Column("what", grow=True)),
-        tuple((step.path, step.result, step.took_words, step.detail or step.name) for step in found.steps),
+        tuple(
+            (step.path, step.result, step.took_words, ": ".join(filter(None, (step.name, step.detail))))
+            for step in found.steps
+        ),
         empty="no step has begun",
     )
     fields = [

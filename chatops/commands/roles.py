@@ -36,10 +36,9 @@ def role(
         if not release or len(holders) != 1:
             raise BadInput(f"who is {role}?", hint=f"howdah role {role} me")
         person = holders[0]
-    when = {"at": at.at, "precision": at.precision} if at else {}
     kind = "role.released" if release else "role.assigned"
     (event,) = timeline.record(
-        call.store, call.draft(one, kind, data={"role": role, "person": person}, **when)
+        call.store, call.draft(one, kind, data={"role": role, "person": person}, **params.happened(at))
     )
     others = [holder for holder in holders if holder != person]
     more = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from chatops import params
+from chatops.params import When
 from chatops.vocabulary import Call, Reply, command
 
+AT = params.time()
 INCIDENT = params.incident()
 NUMBER = params.number("number", "The task's number.", place=True, required=True)
 
@@ -21,17 +23,22 @@ NUMBER = params.number("number", "The task's number.", place=True, required=True
         dashed=True,
     ),
     params.person("owner", "Who does it; me is you."),
+    AT,
     INCIDENT,
     group="people",
 )
-def add(call: Call, text: str, owner: str | None, incident: str | None) -> Reply:
+def add(call: Call, text: str, owner: str | None, at: When | None, incident: str | None) -> Reply:
     from chatops import cards, which
     from incidents import timeline
     from incidents.errors import IllegalTransition
 
+    key = call.places.key
+    known = call.store.by_key(key) if key else None
     for last in (False, False, False, True):  # somebody else may take the number at the same moment
         one = which.to_write(call, incident)
-        draft = call.draft(one, "task.added", data={"task": one.next_task, "owner": owner}, body=text)
+        number = known.data["task"] if known and known.kind == "task.added" and known.data else one.next_task
+        data = {"task": number, "owner": owner}
+        draft = call.draft(one, "task.added", data=data, body=text, key=key, **params.happened(at))
         try:
             (event,) = timeline.record(call.store, draft)
         except IllegalTransition:
@@ -39,12 +46,12 @@ def add(call: Call, text: str, owner: str | None, incident: str | None) -> Reply
                 raise
             continue
         break
-    return cards.recorded(call, event)
+    return cards.recorded(call, event, given=at is not None)
 
 
-@command("task done", "A task is done.", NUMBER, INCIDENT, group="people")
-def done(call: Call, number: int, incident: str | None) -> Reply:
-    return _change(call, "task.done", number, incident)
+@command("task done", "A task is done.", NUMBER, AT, INCIDENT, group="people")
+def done(call: Call, number: int, at: When | None, incident: str | None) -> Reply:
+    return _change(call, "task.done", number, incident, at)
 
 
 @command(
@@ -52,31 +59,45 @@ def done(call: Call, number: int, incident: str | None) -> Reply:
     "Give a task to somebody.",
     NUMBER,
     params.person("person", "Who does it; me is you.", place=True, required=True),
+    AT,
     INCIDENT,
     group="people",
 )
-def assign(call: Call, number: int, person: str, incident: str | None) -> Reply:
-    return _change(call, "task.assigned", number, incident, owner=person)
+def assign(call: Call, number: int, person: str, at: When | None, incident: str | None) -> Reply:
+    return _change(call, "task.assigned", number, incident, at, owner=person)
 
 
 @command(
-    "task drop", "A task need not be done.", NUMBER, params.text("why", "Why."), INCIDENT, group="people"
+    "task drop",
+    "A task need not be done.",
+    NUMBER,
+    params.text("why", "Why."),
+    AT,
+    INCIDENT,
+    group="people",
 )
-def drop(call: Call, number: int, why: str | None, incident: str | None) -> Reply:
-    return _change(call, "task.dropped", number, incident, body=why or "")
+def drop(call: Call, number: int, why: str | None, at: When | None, incident: str | None) -> Reply:
+    return _change(call, "task.dropped", number, incident, at, body=why or "")
 
 
 def _change(
-    call: Call, kind: str, number: int, incident: str | None, *, body: str = "", **data: str
+    call: Call,
+    kind: str,
+    number: int,
+    incident: str | None,
+    at: When | None,
+    *,
+    body: str = "",
+    **data: str,
 ) -> Reply:
     from chatops import cards, which
     from incidents import telling, timeline
 
     one = which.to_write(call, incident)
-    draft = call.draft(one, kind, data={"task": number, **data}, body=body)
+    draft = call.draft(one, kind, data={"task": number, **data}, body=body, **params.happened(at))
     (event,) = timeline.record(call.store, draft)
     texts = {task.number: task.text for task in one.tasks.values()}
-    return cards.recorded(call, event, telling.sentence(event, tasks=texts))
+    return cards.recorded(call, event, telling.sentence(event, tasks=texts), given=at is not None)
 
 
 @command("task list", "The tasks.", INCIDENT, group="people", permission="read", writes=False)

@@ -62,8 +62,7 @@ def _write(
     from incidents import timeline
 
     one = which.to_write(call, incident)
-    if at is not None:
-        fields.update(at=at.at, precision=at.precision)
+    fields.update(params.happened(at))
     (event,) = timeline.record(call.store, call.draft(one, kind, body=text, **fields))
     return cards.recorded(call, event, given=at is not None)
 
@@ -152,12 +151,13 @@ def retract(call: Call, number: int, why: str, incident: str | None) -> Reply:
     "Destroy the content of entries: secrets, personal data. It cannot be undone.",
     params.number("numbers", "The entries' numbers on the timeline.", place=True, required=True, repeat=True),
     params.text("why", "Why; this text stays readable.", required=True),
+    params.flag("yes", "Do not ask at a terminal."),
     INCIDENT,
     group="timeline",
     permission="keep",
     details="That the entries were there, when and by whom, stays. Backups made earlier are listed, not changed.",
 )
-def redact(call: Call, numbers: tuple[int, ...], why: str, incident: str | None) -> Reply:
+def redact(call: Call, numbers: tuple[int, ...], why: str, yes: bool, incident: str | None) -> Reply:
     import dataclasses
 
     from chatops import cards
@@ -166,12 +166,30 @@ def redact(call: Call, numbers: tuple[int, ...], why: str, incident: str | None)
     known = call.store.by_key(call.places.key) if call.places.key else None
     if known is not None and known.kind == "redaction":
         return cards.recorded(call, dataclasses.replace(known, replayed=True))
+    if not yes and call.attended:
+        _ask_before_destroying(call, one.name, numbers)
     draft = call.draft(one, "redaction", data={"targets": sorted(set(numbers))}, body=why)
     event = call.store.redact(draft)
     what = ", ".join(f"#{number}" for number in sorted(set(numbers)))
     old = [backup for backup in call.store.backups() if backup.pos < event.pos]
     more = "".join(f"\nstill in the backup {backup.path}" for backup in old)
     return cards.recorded(call, event, f"redacted {what}: {why}", more=more.lstrip("\n"))
+
+
+def _ask_before_destroying(call: Call, name: str, numbers: tuple[int, ...]) -> None:
+    """Shows what will be gone; raises Refused where the person does not say yes."""
+    from chatops import layout
+    from chatops.views import Choice, Option
+    from incidents import telling
+    from incidents.errors import Refused
+
+    events = {event.seq: event for event in call.store.events(name)}
+    shown = (
+        f"#{number}  {layout.cut(telling.sentence(events[number]), 60)}" for number in sorted(set(numbers))
+    )
+    options = (Option("no", "nothing is changed"), Option("yes", "destroy it; it cannot be undone"))
+    if call.choose(Choice("Destroy the content of\n" + "\n".join(shown), options, "yes")) != "yes":
+        raise Refused("nothing was redacted", hint="--yes does not ask")
 
 
 def _with_entries(call: Call, incident: str | None, numbers: tuple[int, ...]) -> Incident:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents import lifecycle, telling, timeline
-from incidents.clock import Reading, Span, between
+from incidents.clock import MINUTE, Reading, Span, between
 from incidents.events import Event
 from incidents.lifecycle import Incident, Task
 from incidents.postmortem.steps import Run, runs
@@ -43,6 +43,10 @@ class Milestone(NamedTuple):
     reading: Reading
     seq: int
     by_hand: bool
+
+    @property
+    def precision(self) -> str:
+        return _precision(self.reading.at) if self.by_hand else "us"
 
 
 class Interval(NamedTuple):
@@ -77,6 +81,7 @@ class Line(NamedTuple):
     text: str
     words: str
     run: str | None
+    milestone: str | None
     corrected: Change | None
     retracted: Change | None
     redacted: Change | None
@@ -85,13 +90,13 @@ class Line(NamedTuple):
 
 
 class Person(NamedTuple):
-    """`did` counts what they did, in words, most first; `first` and `last` are µs."""
+    """`did` is what they did, in words, most first; `first` and `last` (µs) their first and last word, if any."""
 
     name: str
     roles: tuple[str, ...]
-    did: tuple[tuple[str, int], ...]
-    first: int
-    last: int
+    did: tuple[str, ...]
+    first: int | None
+    last: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +177,11 @@ def document(events: list[Event], head: Head) -> Document:
     )
 
 
+def _precision(at: int) -> str:
+    """How exactly a time was meant that a person gave."""
+    return "s" if at % MINUTE else "min"
+
+
 def _milestones(incident: Incident, events: list[Event]) -> tuple[Milestone, ...]:
     found = []
     for name, reading in incident.milestones.items():
@@ -207,12 +217,13 @@ def _lines(events: list[Event], entries: Iterable[Entry], incident: Incident) ->
             Line(
                 event.seq,
                 entry.at,
-                event.precision,
+                event.precision if entry.at == event.at else _precision(entry.at),
                 telling.who(event),
                 event.kind,
                 telling.sentence(event, body=entry.body, tasks=tasks),
                 entry.body,
                 event.run,
+                event.milestone,
                 _change(changes.corrected.get(event.seq)) if entry.corrected else None,
                 _change(changes.retracted.get(event.seq)),
                 _change(changes.redacted.get(event.seq)),
@@ -227,23 +238,24 @@ def _change(event: Event | None) -> Change | None:
     return None if event is None else Change(event.seq, telling.who(event), event.body)
 
 
-_DEEDS = {
-    "note": "notes",
-    "update": "updates",
-    "incident.declared": "declared it",
-    "incident.severity": "severity changes",
-    "incident.status": "status changes",
-    "incident.mitigated": "mitigated it",
-    "incident.resolved": "resolved it",
-    "incident.reopened": "reopened it",
-    "incident.cancelled": "cancelled it",
-    "task.added": "tasks added",
-    "task.done": "tasks done",
-    "run.started": "runs started",
-    "question.answered": "questions answered",
-    "correction": "corrections",
-    "retraction": "retractions",
-    "redaction": "redactions",
+_DEEDS = {  # kind -> what one is, what several are
+    "note": ("1 note", "{} notes"),
+    "update": ("1 update", "{} updates"),
+    "incident.declared": ("declared it", ""),
+    "incident.severity": ("1 severity change", "{} severity changes"),
+    "incident.status": ("1 status change", "{} status changes"),
+    "incident.mitigated": ("mitigated it", "mitigated it {} times"),
+    "incident.resolved": ("resolved it", "resolved it {} times"),
+    "incident.reopened": ("reopened it", "reopened it {} times"),
+    "incident.cancelled": ("cancelled it", "cancelled it {} times"),
+    "role.assigned": ("1 role given", "{} roles given"),
+    "task.added": ("1 task added", "{} tasks added"),
+    "task.done": ("1 task done", "{} tasks done"),
+    "run.started": ("1 run started", "{} runs started"),
+    "question.answered": ("1 question answered", "{} questions answered"),
+    "correction": ("1 correction", "{} corrections"),
+    "retraction": ("1 retraction", "{} retractions"),
+    "redaction": ("1 redaction", "{} redactions"),
 }
 
 
@@ -263,17 +275,27 @@ def _people(events: list[Event], incident: Incident) -> tuple[Person, ...]:
         name = event.actor.id
         first, last = seen.get(name, (event.at, event.at))
         seen[name] = (min(first, event.at), max(last, event.at))
-        word = _DEEDS.get(event.kind)
-        if word:
+        if event.kind in _DEEDS:
             counts = deeds.setdefault(name, {})
-            counts[word] = counts.get(word, 0) + 1
+            counts[event.kind] = counts.get(event.kind, 0) + 1
     names = [*seen, *(name for name in roles if name not in seen)]
     return tuple(
         Person(
             name,
             tuple(roles.get(name, ())),
-            tuple(sorted(deeds.get(name, {}).items(), key=lambda pair: -pair[1])),
-            *seen.get(name, (0, 0)),
+            tuple(_deed(kind, count) for kind, count in _most_first(deeds.get(name, {}))),
+            *seen.get(name, (None, None)),
         )
         for name in names
     )
+
+
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Most often first; of equals in the order of _DEEDS."""
+    order = list(_DEEDS)
+    return sorted(counts.items(), key=lambda pair: (-pair[1], order.index(pair[0])))
+
+
+def _deed(kind: str, count: int) -> str:
+    one, several = _DEEDS[kind]
+    return one if count == 1 or not several else several.format(count)

@@ -31,18 +31,16 @@ class Markdown(str):
 
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<!\w)_|_(?!\w)|!(?=\[)")
-_START = re.compile(r"(?m)^(\s*)(?:([#+\-=>:])|(\d+)([.)]))")
 
 
 def escape(text: object) -> Markdown:
-    """`text` as Markdown that reads exactly so, on one line: newlines become `<br>`."""
-    lines = (_line(line.strip()) for line in visible(str(text)).strip().split("\n"))
-    return Markdown("<br>".join(lines))
+    """`text` as Markdown that reads exactly so, on one line: newlines become `<br>`.
 
-
-def _line(line: str) -> str:
-    line = _SPECIAL.sub(lambda match: "\\" + match[0], line)
-    return _START.sub(lambda m: m[1] + ("\\" + m[2] if m[2] else f"{m[3]}\\{m[4]}"), line)
+    Only inside of a line: what makes a heading or a list at the start of one is left alone, because a template
+    never begins a line with a value.
+    """
+    lines = visible(str(text)).strip().split("\n")
+    return Markdown("<br>".join(_SPECIAL.sub(lambda match: "\\" + match[0], line.strip()) for line in lines))
 
 
 def code(text: object) -> Markdown:
@@ -71,7 +69,8 @@ def render(document: Document, *, zone: str) -> str:
         local=lambda at, precision="s": Markdown(_time(at, zone, precision)),
         moment=lambda at, precision="s": _moment(at, zone, precision),
         date=lambda at: Markdown(clock.iso(at)[:10]),
-        span=lambda span: Markdown(steps.span_words(span).replace("~", "\\~")),
+        day=lambda at: Markdown(clock.iso(at)[:10] + " " + clock.iso(at)[11:16]),
+        span=lambda span: Markdown(steps.span_words(span)),  # one `~` in a cell strikes nothing out
         words=clock.words,
         last_words=_last_words,
     )
@@ -102,7 +101,7 @@ def _moment(at: int, zone: str, precision: str) -> Markdown:
 
 class _Day(NamedTuple):
     name: str
-    offset: str
+    offset: Markdown
     lines: list[Line]
 
 
@@ -112,9 +111,14 @@ def _days(document: Document, zone: str) -> list[_Day]:
     for line in document.lines:
         date = clock.iso(line.at, precision="seconds")[:10]
         if date not in days:
-            days[date] = _Day(clock.day_name(date), clock.iso(line.at, zone, precision="seconds")[19:], [])
+            days[date] = _Day(
+                clock.day_name(date), Markdown(clock.iso(line.at, zone, precision="seconds")[19:]), []
+            )
         days[date].lines.append(line)
     return list(days.values())
+
+
+_OBVIOUS = ("declared", "mitigated", "resolved")  # the entry's own words say so
 
 
 def _what(line: Line) -> Markdown:
@@ -122,6 +126,8 @@ def _what(line: Line) -> Markdown:
     text = escape(line.text)
     if line.redacted:
         return Markdown(f"_content redacted {_by(line.redacted)}_")
+    if line.milestone and line.milestone not in _OBVIOUS:
+        text = Markdown(f"**{line.milestone}** · {text}")
     parts = [f"~~{text}~~" if line.retracted else text]
     if line.corrected:
         first = [escape(line.first_text)] if line.first_text != line.text else []

@@ -85,7 +85,7 @@ class Run:
 
 def span_words(span: Span) -> str:
     """`7 min 12 s`, `~7 min 12 s` by the wall clock, `unknown`."""
-    return ("" if span.exact or span.micros is None else "~") + clock.words(span.micros)
+    return ("" if span.exact or span.micros is None else "~") + telling.took(span.micros)
 
 
 def runs(events: Iterable[Event]) -> list[Run]:

@@ -6,7 +6,6 @@ with every character that could act on a terminal written as `\\uXXXX`.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -74,6 +73,8 @@ def _colour(lines: Sequence[Line], stream: TextIO) -> None:
 
 def document(value: Mapping[str, Any], stream: TextIO, *, lines: bool = False) -> None:
     """Write one JSON document and a newline; `lines` puts it on one line."""
+    import json
+
     text = json.dumps(value, ensure_ascii=False, indent=None if lines else 2)
     stream.write(UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
     stream.flush()

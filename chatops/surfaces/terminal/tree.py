@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from chatops import dispatch, params, vocabulary
-from chatops.surfaces.terminal import front
+from chatops import dispatch, layout, params, vocabulary
+from chatops.surfaces.terminal import draw, front
 from chatops.vocabulary import Call, Command, Param, Places, Reply
-from incidents import clock
 from incidents.errors import NotFound
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _EVERYWHERE = (
     ("json", True, "Answer with one JSON document."),
@@ -22,7 +23,13 @@ _EVERYWHERE = (
     ("zone", False, "Times in this zone (Europe/Berlin) instead of your own."),
 )
 _KEY = ("key", False, "Idempotency key: the same key again records nothing twice.")
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _settings() -> dict[str, Any]:
+    width = min(draw.width(sys.stdout), layout.WIDEST_HEADING)
+    if not draw.is_terminal(sys.stdout):
+        width = layout.WIDTH
+    return {"help_option_names": ["-h", "--help"], "terminal_width": width}
 
 
 def _everywhere(names: Iterable[tuple[str, bool, str]]) -> list[click.Option]:
@@ -66,7 +73,7 @@ class Words(click.Group):
             return None
         command = below[cmd_name]
         if command is None:
-            return Words(f"{self.word} {cmd_name}".strip(), context_settings=_SETTINGS)
+            return Words(f"{self.word} {cmd_name}".strip(), context_settings=_settings())
         return Leaf(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -125,7 +132,7 @@ class Leaf(click.Command):
             params=[*own, *self.common],
             help=help,
             callback=self._call,
-            context_settings=_SETTINGS,
+            context_settings=_settings(),
         )
         self.command = command
 
@@ -149,10 +156,10 @@ class Leaf(click.Command):
         everywhere: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):
                 (everywhere if param in common or "--help" in param.opts else own).append(record)
         places = [(param.shown, param.help) for param in self.command.params if param.place]
-        for title, records in (("Words", places), ("Options", own), ("Everywhere", everywhere)):
+        for title, records in (("Arguments", places), ("Options", own), ("Everywhere", everywhere)):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
@@ -195,6 +202,10 @@ def _typed(param: Param, value: Any) -> Any:
 
 
 def _complete(command: Command, param: Param, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from incidents import clock
+
     if param.choices:
         return [CompletionItem(word) for word in param.choices if word.startswith(incomplete)]
     if param.type == "path":
@@ -215,7 +226,7 @@ def _complete(command: Command, param: Param, ctx: click.Context, incomplete: st
 def root() -> Words:
     """The whole command line."""
     words = Words(
-        context_settings=_SETTINGS,
+        context_settings=_settings(),
         help="Incidents: one record that writes itself, runbooks that run, people who get to sleep.",
         epilog="howdah COMMAND --help explains one command. Without a store there is nothing to set up.",
     )
