@@ -99,6 +99,8 @@ class Charge:
 
     def _spawn(self, wires: process.Wires) -> int | Unstarted:
         order = self.order
+        if not order.argv or not order.argv[0]:
+            return Unstarted(process.NOT_FOUND, "no program is named")
         if order.secrets:
             from runbooks.quoting import Masker
 

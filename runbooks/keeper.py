@@ -12,6 +12,7 @@ import contextlib
 import gc
 import os
 import select
+import struct
 import sys
 from collections.abc import Sequence
 
@@ -29,7 +30,8 @@ ORPHAN_LOOK = clock.SECOND // 10  # between two looks at an attempt whose keeper
 class Keeper:
     """A connection to one run's keeper. Not for several threads."""
 
-    def __init__(self, run_dir: str, link: _socket.socket, running: Sequence[Started] = ()) -> None:
+    def __init__(self, run_dir: str, link: _socket.socket, pid: int, running: Sequence[Started] = ()) -> None:
+        self.pid = pid
         self._run_dir = run_dir
         self._link: _socket.socket | None = link
         self._running: dict[int, Started | None] = {one.n: one for one in running}
@@ -54,14 +56,15 @@ class Keeper:
 
             keeper_loop.live(run_dir, theirs)
         theirs.close()
-        return cls(run_dir, ours)
+        return cls(run_dir, ours, pid)
 
     @classmethod
     def execute(cls, run_dir: str) -> Keeper:
         """Starts the keeper of a run as a new interpreter, for who has threads or an open store; 30 ms slower."""
         run_dir = os.path.abspath(run_dir)
         attempt.make_folder(run_dir)
-        return cls(run_dir, _execute(run_dir))
+        link, pid = _execute(run_dir)
+        return cls(run_dir, link, pid)
 
     @classmethod
     def adopt(cls, run_dir: str) -> Keeper | None:
@@ -84,7 +87,8 @@ class Keeper:
             link.close()
             return None
         link.settimeout(None)
-        return cls(os.path.abspath(run_dir), link, running)
+        pid, _, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return cls(os.path.abspath(run_dir), link, pid, running)
 
     # -- attempts ------------------------------------------------------------------------------------------
 
@@ -142,18 +146,18 @@ class Keeper:
         heard, self._heard = self._heard, []
         return heard
 
-    def stop(self, n: int, why: str) -> None:
-        """Asks for the stop of an attempt, also of one whose keeper was lost; `wait` tells its end.
+    def stop(self, n: int, why: str, *, grace: int = keeper_wire.GRACE) -> None:
+        """Asks for the stop of an attempt, also of one whose keeper was lost; `wait` or the witness tells its end.
 
-        `why` is 1 to 10 of `a-z-`. Raises ValueError for any other.
+        `why` is 1 to 10 of `a-z-`, else ValueError. The grace is the order's; `grace` (µs) where that was lost too.
         """
         if not attempt.WHY.fullmatch(why):
             raise ValueError(f"{why!r} is no reason to record")
         try:
-            keeper_wire.send_stop(self._alive(), n, why)
+            keeper_wire.send_stop(self._alive(), n, why, grace)
         except (BrokenPipeError, ConnectionResetError):
             self._lose()
-            keeper_wire.send_stop(self._alive(), n, why)
+            keeper_wire.send_stop(self._alive(), n, why, grace)
 
     def descriptors(self) -> set[int]:
         """The descriptors that must stay open across a fork."""
@@ -177,7 +181,7 @@ class Keeper:
 
     def _alive(self) -> _socket.socket:
         if self._link is None:
-            self._link = _execute(self._run_dir)
+            self._link, self.pid = _execute(self._run_dir)
         return self._link
 
     def _lose(self) -> None:
@@ -186,6 +190,8 @@ class Keeper:
             self._link.close()
         self._link = None
         self._orphans |= set(self._running)
+        with contextlib.suppress(ChildProcessError):  # it may be our child or another's
+            os.waitpid(self.pid, os.WNOHANG)
 
     def _hear(self, timeout: int | None, wake: Sequence[int]) -> list[Notice]:
         """Waits once; then everything that is there."""
@@ -248,15 +254,17 @@ def _readable(wake: Sequence[int]) -> bool:
 _PROGRAM = "import sys; sys.path.append(sys.argv.pop()); from runbooks import keeper_loop; keeper_loop.main()"
 
 
-def _execute(run_dir: str) -> _socket.socket:
+def _execute(run_dir: str) -> tuple[_socket.socket, int]:
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     argv = [sys.executable, "-P", "-c", _PROGRAM, run_dir, root]
     source = os.dup(theirs.fileno()) if theirs.fileno() == 3 else theirs.fileno()
     try:
-        os.posix_spawn(sys.executable, argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, source, 3)])
+        pid = os.posix_spawn(
+            sys.executable, argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, source, 3)]
+        )
     except OSError as error:
         raise Failed(f"the keeper could not be started: {error.strerror}") from None
     finally:
         theirs.close()
-    return ours
+    return ours, pid

@@ -194,11 +194,11 @@ class Loop:
             charge = self.charges[order.n] = Charge(self, order, *files)
             charge.launch()
         elif message["do"] == "stop":
-            charge_or_none = self.charges.get(message["n"]) or self._take_over(message["n"])
+            charge_or_none = self.charges.get(message["n"]) or self._take_over(message["n"], message["grace"])
             if charge_or_none is not None:
                 charge_or_none.stop(message["why"])
 
-    def _take_over(self, n: int) -> Charge | None:
+    def _take_over(self, n: int, grace: int) -> Charge | None:
         """Another keeper's attempt that still runs after that keeper's death: we can only stop it."""
         record = attempt.read(self.run_dir, n)
         if record is None or record.state != "running":
@@ -208,7 +208,7 @@ class Loop:
             lock = os.open(attempt.path(self.run_dir, n), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
-        order = Order(n, (), {}, "/", None, 0o022, None, keeper_wire.GRACE)
+        order = Order(n, (), {}, "/", None, 0o022, None, grace)
         charge = self.charges[n] = Charge(self, order, file, lock)
         charge.child, charge.phase = False, "running"
         charge.pid, charge.start, charge.why = record.pid, record.start, record.why

@@ -43,8 +43,8 @@ def send_order(link: _socket.socket, order: Order, file: int, lock: int) -> None
         os.close(memory)
 
 
-def send_stop(link: _socket.socket, n: int, why: str) -> None:
-    _send(link, json.dumps({"do": "stop", "n": n, "why": why}).encode(), [])
+def send_stop(link: _socket.socket, n: int, why: str, grace: int) -> None:
+    _send(link, json.dumps({"do": "stop", "n": n, "why": why, "grace": grace}).encode(), [])
 
 
 def _send(link: _socket.socket, body: bytes, files: list[int]) -> None:
