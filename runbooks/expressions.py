@@ -264,7 +264,7 @@ class _Machine:
         if op == "~":
             return self.joined(values)
         if op == "list":
-            return [to_record(value) for value in values]
+            return values
         if op == "compare":
             return compare(tree.value, values)
         if op == "not":

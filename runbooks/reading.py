@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from incidents.errors import Mistake
+from incidents.errors import Mistake, Mistakes
 from incidents.yamlfile import Node
 from runbooks import expressions, inputs
 from runbooks.expressions import Expr, Place, Template
 from runbooks.grammar import Unreadable
 from runbooks.quoting import Script
 from runbooks.typed import MAX_TEXT
+
+
+MOST_MISTAKES = 500  # of one file; whoever wrote more wrote another format
 
 
 class Use(NamedTuple):
@@ -50,6 +53,9 @@ class Reader:
     def wrong(self, node: Node, message: str, hint: str = "", *, offset: int = 0) -> None:
         line, column = node.place(offset)
         self.mistakes.append(Mistake(self.file, line, column, message, hint))
+        if len(self.mistakes) >= MOST_MISTAKES:
+            cure = "mend these first: the rest of the file was not looked at"
+            raise Mistakes([*self.mistakes, Mistake(self.file, line, column + 1, "there are too many mistakes", cure)])
 
     def text(self, node: Node, name: str) -> str | None:
         """A scalar's text as written."""
