@@ -117,7 +117,7 @@ def find(store: Store, address: str | None, word: str) -> tuple[journal.Run, jou
         names = ", ".join(f"{run.id}/{q.path} ({q.what})" for run, q in found)
         raise BadInput(f"several questions are open: {names}", hint="name one of them")
     if not found:
-        _explain(matching, address)
+        _explain(matching or list(_answered_lately(store, path)), address)
     run, question = found[0]
     if word not in question.options:
         raise Refused(
@@ -138,6 +138,13 @@ def _split(address: str | None) -> tuple[str, str]:
 
 def _means(part: str, path: str) -> bool:
     return not part or path == part or path.endswith("/" + part)
+
+
+def _answered_lately(store: Store, path: str) -> Iterator[tuple[journal.Run, journal.Question]]:
+    """Questions of the last runs, so that who comes too late reads who was first."""
+    for row in sorted(store.runs(), key=lambda row: -row.started_at)[:20]:
+        run = journal.fold(row.run, store.events(row.stream))
+        yield from ((run, q) for q in run.questions.values() if path and _means(path, q.path))
 
 
 def _explain(matching: list[tuple[journal.Run, journal.Question]], address: str | None) -> None:

@@ -332,6 +332,7 @@ class Course:
             self.scribe.store.wait_news(LOOK)
             self.scribe.catch_up()
         self._parked_since = None
+        self.scribe.emit("run.resumed", kinds.RunResumed(os.getpid())._asdict())
         return None
 
     # -- the end ---------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from runbooks.keeper import Keeper
 
 PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
 EXIT_PARKED = 3
+BEGUN = "1.try"  # the first attempt's file is made once the run is in the record
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +191,8 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
             },
         )
     keeper.close()
+    if isinstance(what, Start) and error and not os.path.exists(os.path.join(folder, BEGUN)):
+        shutil.rmtree(folder, ignore_errors=True)  # nothing was recorded: leave nothing behind
     _say(pipe, b"exit %d %s\n" % (code, json.dumps(error).encode()))
     return code
 
