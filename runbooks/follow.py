@@ -264,35 +264,33 @@ def running(run: journal.Run) -> journal.Attempt | None:
 
 
 class Summary(NamedTuple):
-    """How a run stands when a viewer leaves it. `next` are commands that go on from here."""
+    """How a run stands when a viewer leaves it. `doubts` are sentences; `next` are commands that go on from here."""
 
     line: str
     counts: str
     tone: str
     exit: int
     next: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def summary(run: journal.Run, now: clock.Reading, *, howdah: str = "howdah") -> Summary:
     """The last words about a run that has ended, or that nobody drives at the moment."""
+    attach, resume = (f"{howdah} attach {run.id}",), (f"{howdah} resume {run.id}",)
     if run.started is None:
-        return Summary(f"{run.id} has not begun", "", "busy", 130, (f"{howdah} attach {run.id}",))
-    name = run.started.runbook
-    took = _span(run.started_at, run.ended_at or now)
+        return Summary(f"{run.id} has not begun", "", "busy", 130, attach)
+    name, took, done = run.started.runbook, _span(run.started_at, run.ended_at or now), counts(run)
+    doubts = tuple(f"{state.path} is IN DOUBT: {state.why}" for state in run.doubts())
     if run.end is not None:
         status, say = run.end.status, run.end.say
         tone = "good" if status == "ok" else "warn" if status == "undone" else "bad"
         line = f"{name} ended: {status} after {took} ({exit_meaning(run.end.exit)})"
-        return Summary(f"{line}: {say}" if say else line, counts(run), tone, run.end.exit)
+        return Summary(f"{line}: {say}" if say else line, done, tone, run.end.exit, (), doubts)
     if run.status == "paused":
-        return Summary(
-            f"{name} is paused after {took}", counts(run), "warn", 3, (f"{howdah} resume {run.id}",)
-        )
+        return Summary(f"{name} is paused, {took} after its start", done, "warn", 3, resume, doubts)
     if run.status == "parked":
-        return Summary(f"{name} waits for a person, {took} after its start", counts(run), "warn", 3)
-    return Summary(
-        f"{name} goes on, {took} after its start", counts(run), "busy", 130, (f"{howdah} attach {run.id}",)
-    )
+        return Summary(f"{name} waits for a person, {took} after its start", done, "warn", 3, attach, doubts)
+    return Summary(f"{name}, {took} after its start", done, "busy", 130, attach, doubts)
 
 
 def exit_meaning(code: int) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import select
+import shlex
 import termios
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -215,7 +216,10 @@ def needs_twice(card: Card, word: str) -> bool:
 
 def read_line(line: str, card: Card) -> Intent | str:
     """A whole typed line as an answer: `retry`, `retry beside`, `done size=12`, `quit`; else what is wrong with it."""
-    words = line.split()
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return "a quote is not closed"
     known = [answer.word for answer in card.answers]
     if words in (["quit"], ["detach"], ["q"]):
         return Leave()

@@ -6,8 +6,8 @@ ones under them, drawn again and again. Nothing here reads a clock or a terminal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
@@ -28,6 +28,7 @@ STYLES = {
 NARROW = 24  # cells that a text needs beside its name; with fewer it goes under it
 FAILED_LINES = 10  # of the output of a failed step
 LIVE_LINES = 8  # of the running step's output, where there is room
+QUIET = ("pending", "entered")  # statuses of steps that do nothing at the moment
 PENDING_WHEN_ASKED = 3  # steps to come that are shown under an open question
 
 _RULER = Console(width=80, color_system=None, force_terminal=False)  # only measures and breaks lines
@@ -121,10 +122,7 @@ def tail_lines(tail: str, width: int, limit: int, *, indent: int = 6) -> list[Te
         else []
     )
     if len(lines) > limit > 0:
-        more = len(lines) - limit
-        shown.insert(
-            0, Text(" " * indent).append(f"│ … {more} {'line' if more == 1 else 'lines'} before", "dim")
-        )
+        shown.insert(0, Text(" " * indent).append("│ …", "dim"))
     return shown
 
 
@@ -207,8 +205,13 @@ def _paused(event: Event, data: kinds.RunPaused, width: int) -> list[Text]:
     return [Text("  • the run is paused", "yellow")]
 
 
+def _resumed(event: Event, data: kinds.RunResumed, width: int) -> list[Text]:
+    return [Text("  • a driver has taken the run up", "dim")]
+
+
 _TELLERS: dict[str, Any] = {
     "step.ended": _ended, "step.overdue": _overdue, "run.request": _request, "run.paused": _paused,
+    "run.resumed": _resumed,
     "question.answered": _answered, "undo.started": _undo,
 }  # fmt: skip
 
@@ -220,13 +223,13 @@ def card_lines(card: Card, width: int) -> list[Text]:
     title.append("─" * max(2, width - title.cell_len), tone)
     lines = [Text(), cut(title, width)]
     lines += [line for part in card.text.split("\n") for line in hang(Text("  "), part, width)]
-    name_width = min(max(len(fact.name) for fact in card.facts), 15) + 2
+    name_width = min(max(len(fact.name) for fact in card.facts if fact.form != "output"), 15) + 2
     for fact in card.facts:
         head = Text("  ").append(set_cell_size(fact.name, name_width), "dim")
         if fact.form == "exact":
             lines += hang_exact(head, fact.text, width, "bold")
         elif fact.form == "output":
-            lines += [head, *tail_lines(fact.text, width, 40, indent=4)]
+            lines += [Text("  ").append(fact.name, "dim"), *tail_lines(fact.text, width, 40, indent=4)]
         else:
             loud = fact.text.startswith(("NO", "YES"))
             lines += hang(head, fact.text, width, STYLES["bad"] if loud else "")
@@ -236,26 +239,56 @@ def card_lines(card: Card, width: int) -> list[Text]:
 # -- the live part -------------------------------------------------------------------------------------------
 
 
-def live_lines(
-    rows: Sequence[Row], run: journal.Run, keyboard: Keyboard, output: str, now: clock.Reading, width: int, height: int,
-) -> list[Text]:  # fmt: skip
+class Scene(NamedTuple):
+    """What the live part is drawn from. `output` is the end of what the running step printed; `said` are the paths
+    of blocks whose names stand in the lines above."""
+
+    rows: Sequence[Row]
+    run: journal.Run
+    keyboard: Keyboard
+    output: str
+    now: clock.Reading
+    said: Set[str] = frozenset()
+
+
+def live_lines(scene: Scene, width: int, height: int) -> list[Text]:
     """What is on its way, at most `height` lines: the running step with its output, steps to come, keys."""
-    below = [Text(), *answer_lines(keyboard, width)] if keyboard.cards else []
-    below = [foot_line(rows, run, now, width, asked=bool(keyboard.cards)), *below]
+    rows, keyboard = scene.rows, scene.keyboard
+    below = [foot_line(scene, width)]
+    if keyboard.cards:
+        below += [Text(), *answer_lines(keyboard, width)]
     room = height - len(below) - 1
-    busy = [row for row in rows if not row.settled and row.status not in ("pending", "entered")]
-    busy += [row for row in rows if row.status == "pending" and row.word == "asks"]
-    top = [line for row in busy for line in row_lines(row, width)]
-    attempt = follow.running(run)
+    busy = busy_rows(rows)
+    top = busy_lines(rows, width, scene.said)
+    attempt = follow.running(scene.run)
     if attempt is not None:
         top += command_lines(attempt, width)
-    pending = [row for row in rows if row.status == "pending" and row.word != "asks"]
-    wanted = min(len(pending), PENDING_WHEN_ASKED if keyboard.cards else len(pending))
     top = top[: max(1, room)]
     room -= len(top)
-    printed = tail_lines(output, width, max(0, min(LIVE_LINES, room - min(wanted, 3)) - 1))
+    pending = [row for row in rows if row.status == "pending" and row.path not in busy]
+    wanted = min(len(pending), PENDING_WHEN_ASKED if keyboard.cards else len(pending))
+    printed = tail_lines(scene.output, width, max(0, min(LIVE_LINES, room - min(wanted, 3)) - 1))
     room -= len(printed)
-    return [*top, *printed, *_to_come(pending, max(0, min(room, wanted)), width), Text(), *below][-height:]
+    lines = [*top, *printed, *_to_come(pending, max(0, min(room, wanted)), width), Text(), *below]
+    return [cut(line, width) for line in lines[-height:]]
+
+
+def busy_rows(rows: Sequence[Row]) -> dict[str, bool]:
+    """Paths of the steps that are on their way or wait for an answer (True), and of the blocks around them."""
+    now_on = [row for row in rows if not row.settled and (row.status not in QUIET or row.word == "asks")]
+    around = [row for row in rows if any(one.path.startswith(row.path + "/") for one in now_on)]
+    return {**{row.path: False for row in around}, **{row.path: True for row in now_on}}
+
+
+def busy_lines(rows: Sequence[Row], width: int, said: Set[str] = frozenset()) -> list[Text]:
+    lines: list[Text] = []
+    busy = busy_rows(rows)
+    for row in rows:
+        if busy.get(row.path):
+            lines += row_lines(row, width)
+        elif row.path in busy and row.path not in said:
+            lines.append(cut(Text("  " * (row.depth + 1)).append(one_line(row.name), "bold"), width))
+    return lines
 
 
 def command_lines(attempt: journal.Attempt, width: int) -> list[Text]:
@@ -276,12 +309,15 @@ def _to_come(pending: Sequence[Row], limit: int, width: int) -> Iterator[Text]:
         yield Text(f"    … {len(pending) - len(shown)} more to come", "dim")
 
 
-def foot_line(rows: Sequence[Row], run: journal.Run, now: clock.Reading, width: int, *, asked: bool) -> Text:
+def foot_line(scene: Scene, width: int) -> Text:
     """Where the run stands, and the keys that always work."""
+    run, rows, now = scene.run, scene.rows, scene.now
+    if run.started is None:
+        return cut(Text(f"  {run.id} is being started", "dim"), width)
     done = sum(row.settled for row in rows)
     took = clock.words(clock.between(run.started_at, now).micros) if run.started_at is not None else ""
     left = f"{done} of {len(rows)} · {took} · {run.id}"
-    if run.status == "parked" and not asked:
+    if run.status == "parked" and not scene.keyboard.cards:
         left += " · waits for a person"
     right = "Ctrl-C pauses · q leaves" if run.status == "running" else "q leaves: the run waits"
     if len(left) + len(right) + 4 > width:

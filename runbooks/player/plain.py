@@ -97,6 +97,7 @@ class Plain:
         lines = [visible(summary.line)]
         if summary.counts:
             lines.append(summary.counts)
+        lines += map(visible, summary.doubts)
         if problem is not None:
             lines += visible(problem.message).split("\n")
             lines += [visible(problem.hint)] if problem.hint else []
@@ -137,7 +138,7 @@ def event_lines(event: Event) -> Iterator[str]:
     teller = _TELLERS.get(event.kind)
     if teller is not None:
         yield from teller(event, kinds.view(event.kind, event.data))
-    elif event.kind == "run.resumed" or event.kind == "question.void":
+    elif event.kind == "question.void":
         return
     else:
         yield _line(
@@ -172,6 +173,10 @@ def _paused(event: Event, data: kinds.RunPaused) -> Iterator[str]:
 
 def _request(event: Event, data: kinds.RunRequest) -> Iterator[str]:
     yield _line("asks", f"{telling.who(event)}: {data.what}", data.path or "")
+
+
+def _resumed(event: Event, data: kinds.RunResumed) -> Iterator[str]:
+    yield _line("resumed", f"{event.run}: a driver has taken it up")
 
 
 def _undo(event: Event, data: kinds.UndoStarted) -> Iterator[str]:
@@ -220,7 +225,7 @@ def tail_lines(tail: str, limit: int = OUTPUT_LINES) -> Iterator[str]:
     """The last lines of an output, each behind a bar."""
     lines = output_lines(tail)
     if len(lines) > limit:
-        yield f"| … {len(lines) - limit} lines before"
+        yield "| …"
     for line in lines[-limit:]:
         yield f"| {line}"
 
@@ -250,6 +255,7 @@ _TELLERS: dict[str, Any] = {
     "run.ended": _run_ended,
     "run.parked": _parked,
     "run.paused": _paused,
+    "run.resumed": _resumed,
     "run.request": _request,
     "undo.started": _undo,
     "step.started": _step_started,
@@ -267,10 +273,13 @@ def question_lines(card: Card) -> Iterator[str]:
     """All that a person needs to decide, and the commands that answer."""
     for line in visible(card.text).split("\n"):
         yield INDENT + line
-    width = max(len(fact.name) for fact in card.facts)
+    width = max(len(fact.name) for fact in card.facts if fact.form != "output")
     for fact in card.facts:
-        lines = output_lines(fact.text) if fact.form == "output" else visible(fact.text).split("\n")
-        for place, line in enumerate(lines or [""]):
+        if fact.form == "output":
+            yield INDENT + fact.name
+            yield from (f"{INDENT}  {line}" for line in tail_lines(fact.text, 40))
+            continue
+        for place, line in enumerate(visible(fact.text).split("\n")):
             yield f"{INDENT}{fact.name if place == 0 else '':<{width}}  {line}"
     yield f"{INDENT}answer with one of:"
     width = max(len(answer.command) for answer in card.answers)

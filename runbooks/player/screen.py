@@ -25,6 +25,7 @@ from runbooks.question import Card
 if TYPE_CHECKING:
     from runbooks.document import Runbook
 
+SETTLING = ("step.ended", "question.answered")  # kinds after which a step may have come to its end
 BEAT = 250_000  # µs between two pictures of which only the times differ
 REST = 50_000  # µs at least between two pictures
 NARROWEST = 20
@@ -92,6 +93,7 @@ class Screen:
         self._stays: list[Text] = []
         self._told: dict[str, str] = {}  # path -> the settled status that was said
         self._titles: set[str] = set()  # blocks whose name was said
+        self._run: journal.Run | None = None
         self._changed = True
         self._drawn = 0
 
@@ -107,8 +109,10 @@ class Screen:
     # -- what stays ------------------------------------------------------------------------------------------
 
     def tell(self, news: Sequence[Event], run: journal.Run) -> None:
+        self._run = run
         width, _ = self._region.size()
         rows = {row.path: row for row in follow.rows(self._document(), run, clock.read())}
+        last = {event.step: event.seq for event in news if event.kind in SETTLING}
         for event in news:
             if event.kind == "run.started" and not event.redacted:
                 data = kinds.view(event.kind, event.data)
@@ -116,7 +120,7 @@ class Screen:
                 continue
             self._stays += picture.event_lines(event, run, self._zone, width)
             path = event.step or ""
-            if path in rows and event.kind in ("step.ended", "question.answered"):
+            if path in rows and last.get(path) == event.seq:
                 self._settle(rows, path, run, width)
         self._changed = True
 
@@ -153,6 +157,9 @@ class Screen:
     def close(self, summary: follow.Summary, problem: HowdahError | None) -> None:
         width, _ = self._region.size()
         reasons = [problem.message] + ([problem.hint] if problem.hint else []) if problem is not None else []
+        if self._run is not None and self._run.end is None:  # what is on its way is said a last time
+            rows = follow.rows(self._document(), self._run, clock.read())
+            self._stays += picture.busy_lines(rows, width, self._titles)
         self._stays += picture.close_lines(summary, reasons, width)
         self._region.paint(self._stays, [])
         self._stays = []
@@ -169,7 +176,8 @@ class Screen:
         width, height = self._region.size()
         rows = follow.rows(self._document(), run, now)
         printed = output().decode("utf-8", "replace")
-        live = picture.live_lines(rows, run, self._keyboard, printed, now, width, height)
+        scene = picture.Scene(rows, run, self._keyboard, printed, now, self._titles)
+        live = picture.live_lines(scene, width, height)
         self._region.paint(self._stays, live)
         self._stays, self._changed, self._drawn = [], False, clock.monotonic()
 

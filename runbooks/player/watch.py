@@ -145,16 +145,18 @@ class Viewer:
             verdict = self._verdict(view)
             if verdict is not None:
                 code, problem = verdict
-                view.close(self._summary(code), problem)
+                view.close(self._summary(code, problem), problem)
                 return code
             if not self._stopped:
                 view.draw(self.run, self._cards, self._output)
             self._wait(view)
 
-    def _summary(self, code: int) -> follow.Summary:
+    def _summary(self, code: int, problem: HowdahError | None) -> follow.Summary:
         summary = follow.summary(self.run, clock.read(), howdah=self._howdah)
         if code == LEFT and self.run.status in ("running", "starting"):
             summary = summary._replace(line=f"this viewer has left and the run goes on: {summary.line}")
+        if problem is not None:
+            summary = summary._replace(tone="bad", next=())  # the problem says what to do
         return summary._replace(exit=code)
 
     def _look(self, view: View) -> None:

@@ -1,0 +1,101 @@
+"""A question as every surface draws it: what will run, on what, what is lost, whether it can be undone, the risks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbooks import consent, question
+from tests.runbooks.player.logbook import GROW, Logbook, runbook, up_to_the_doubt, up_to_the_question
+
+
+def facts(card: question.Card) -> dict[str, str]:
+    return {fact.name: fact.text for fact in card.facts}
+
+
+def ask(what: str, **shows: Any) -> question.Card:
+    log = Logbook()
+    log.begin()
+    return question.card(log.run, log.ask("room/grow", what, **shows))
+
+
+def test_a_confirmation_shows_script_place_inputs_environment_and_that_it_cannot_be_undone() -> None:
+    log, asked = up_to_the_question()
+    card = question.card(log.run, asked)
+    assert card.title == "Confirm: Grow the volume"
+    assert card.text == "Grow the data volume by 20 GiB? It cannot be shrunk again."
+    told = facts(card)
+    assert told["runs in bash"] == str(GROW["script"]).rstrip("\n")
+    assert told["on"] == "db1, in /root; this run holds disk:/var/lib/pg data"
+    assert told["inputs"] == "mount = /var/lib/pg data\npassword = (secret, from env:PGPASSWORD)"
+    assert told["env"] == "REGION=eu west"
+    assert told["effect"].startswith("unsafe")
+    assert told["can be undone"].startswith("NO")
+
+
+def test_an_argv_is_shown_as_a_shell_would_need_it() -> None:
+    told = facts(ask("confirm", argv=["rm", "-rf", "--", "a b", "$(touch x)"], user="postgres", undo=True))
+    assert told["runs"] == "rm -rf -- 'a b' '$(touch x)'"
+    assert told["on"].startswith("db1 as postgres")
+    assert told["can be undone"] == "yes, by this runbook: howdah abort run-abcdef --undo"
+
+
+def test_a_change_shows_what_is_lost() -> None:
+    told = facts(ask("confirm", argv=["x"], change={"what": "maxmemory", "from_": "1gb", "to": "2gb"}))
+    assert (told["changes"], told["is now"], told["will be"]) == ("maxmemory", "1gb", "2gb")
+
+
+def test_a_doubt_shows_the_command_its_end_its_last_lines_what_runs_and_what_verify_said() -> None:
+    log, asked = up_to_the_doubt(running=("lvextend (pid 4711)",))
+    card = question.card(log.run, asked)
+    told = facts(card)
+    assert told["ran in bash"].startswith("lvextend")
+    assert told["how it ended"] == "killed by signal 9"
+    assert told["still running"] == "YES: lvextend (pid 4711)"
+    assert told["verify says"] == "verify does not know: exit 5"
+    assert told["last output, 12 of 31 lines"].startswith("extent 20 moved\n")
+    assert card.alive
+
+
+def test_a_doubt_without_output_or_verify_says_so() -> None:
+    told = facts(ask("doubt", argv=["x"], tail="", running=[], why="exit 137: signal 9 killed it"))
+    assert told["output"] == "none"
+    assert told["verify says"].startswith("nothing")
+    assert told["still running"].startswith("no")
+
+
+@pytest.mark.parametrize("what", sorted(consent.OPTIONS))
+def test_each_answer_has_its_risk_and_the_command_that_gives_it(what: str) -> None:
+    card = ask(what, argv=["x"])
+    assert [answer.word for answer in card.answers] == list(consent.OPTIONS[what])
+    for answer in card.answers:
+        assert answer.risk == consent.RISKS[what][answer.word]
+        assert answer.command.startswith("howdah ") and "run-abcdef" in answer.command
+
+
+def test_the_first_letters_of_the_answers_tell_them_apart() -> None:
+    """A key is the answer's first letter."""
+    for options in consent.OPTIONS.values():
+        assert len({word[0] for word in options}) == len(options)
+        assert "q" not in {word[0] for word in options}  # it leaves
+
+
+def test_a_retry_beside_a_running_attempt_says_so_in_risk_and_command() -> None:
+    log, asked = up_to_the_doubt(running=("lvextend (pid 4711)",))
+    retry = next(a for a in question.card(log.run, asked).answers if a.word == "retry")
+    assert "BESIDE" in retry.risk
+    assert retry.command == "howdah retry run-abcdef/room/grow --beside"
+
+
+def test_done_names_the_outputs_that_later_steps_may_read() -> None:
+    log, asked = up_to_the_doubt()
+    card = question.card(log.run, asked, runbook(), howdah="howdah --store '/a b'")
+    done = next(a for a in card.answers if a.word == "done")
+    assert done.command == "howdah --store '/a b' done run-abcdef/room/grow -o size=VALUE"
+    assert card.outputs == ("size",)
+
+
+def test_a_manual_step_whose_check_failed_shows_why() -> None:
+    told = facts(ask("manual", text="Restart it by hand", before="exit 1"))
+    assert told["it was not so"] == "exit 1"
