@@ -49,6 +49,10 @@ def run(command: Command, raw: Raw, front: Front, places: Places) -> Reply:
 
 def _carry_out(call: Call, raw: Raw) -> Reply:
     command = call.command
+    if call.places.zone is not None:
+        from incidents import clock
+
+        clock.find_zone(call.places.zone)
     if call.surface not in command.surfaces:
         raise BadInput(f"{command.name} is not for {call.surface}: {command.because}", hint="use a terminal")
     arguments = {param.name: _value(param, raw.get(param.name), call) for param in command.params}
@@ -120,9 +124,8 @@ def _record_configuration(call: Call) -> None:
 
 def failure(error: HowdahError) -> Reply:
     """The answer to an error that was raised on purpose: message, then what to do."""
-    lines = str(error)
-    if isinstance(error, Mistakes):
-        lines = error.message + (f"\n{error.hint}" if error.hint else "")
+    several = "\n" in error.message  # then what to do stands on a line of its own
+    lines = error.message + (f"\n{error.hint}" if error.hint else "") if several else str(error)
     document = {
         "code": error.code,
         "exit": error.exit_code,

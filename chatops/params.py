@@ -6,6 +6,7 @@ typed is ever given to a shell, a template or a query as text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,15 @@ class When(NamedTuple):
     precision: str
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _written_out(match: re.Match[str]) -> str:
+    """A byte that is not UTF-8 (PEP 383) as `\\xNN`, any other lone surrogate as `\\uNNNN`."""
+    number = ord(match[0])
+    return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
+
+
 def happened(when: When | None) -> dict[str, Any]:
     """The fields of a draft that say when; none where nothing was said."""
     return {"at": when.at, "precision": when.precision} if when is not None else {}
@@ -34,7 +44,7 @@ def text(name: str, help: str, **about: Any) -> Param:
     """Words of a person; bytes that are not UTF-8 are written out as `\\xNN`. Empty text is refused."""
 
     def parse(value: str, call: Call) -> str:
-        value = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").strip()
+        value = _SURROGATE.sub(_written_out, value).strip()
         if not value:
             raise BadInput(f"{shown(param)} is empty", hint="write what you want to say")
         if len(value) > LONGEST_TEXT:

@@ -208,9 +208,6 @@ class Call:
         if self._who is None:
             who = self.front.who(self.config)
             if self.places.zone is not None:
-                from incidents import clock
-
-                clock.find_zone(self.places.zone)
                 who = who._replace(zone=self.places.zone)
             self._who = who
         return self._who

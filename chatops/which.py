@@ -89,5 +89,12 @@ def _only(call: Call, rows: list[IncidentRow]) -> str:
     listed = "".join(f"\n  {row.name}  {row.severity} {row.status}  {row.title}" for row in rows[:9])
     more = f"\n  and {len(rows) - 9} more" if len(rows) > 9 else ""
     raise Several(
-        f"{len(rows)} incidents are open:{listed}{more}", hint=f"name one: --incident {rows[0].name}"
+        f"{len(rows)} incidents are open:{listed}{more}", hint=f"name one: {_naming(call, rows[0].name)}"
     )
+
+
+def _naming(call: Call, name: str) -> str:
+    """How this command names an incident."""
+    if any(param.name == "incident" and not param.place for param in call.command.params):
+        return f"--incident {name}"
+    return f"howdah {call.command.name} {name}"

@@ -91,7 +91,7 @@ def resolve(call: Call, text: str | None, at: When | None, incident: str | None)
     from chatops import cards, which
 
     one = which.to_write(call, incident)
-    _nothing_runs(call, one.name)
+    _nothing_runs(call, one.name, "resolved")
     reply = _change(call, one.name, "incident.resolved", at, body=text or "")
     after = which.named(call, one.name)
     head = call.store.head()
@@ -117,19 +117,19 @@ def _with_lines(reply: Reply, lines: list[str], **document: object) -> Reply:
     return Reply(view, {**(reply.document or {}), **document}, public=reply.public)
 
 
-def _nothing_runs(call: Call, name: str) -> None:
+def _nothing_runs(call: Call, name: str, word: str) -> None:
     """Raises Refused, LockHeld: an incident is not over while its runs are not."""
     from incidents.errors import LockHeld, Refused
 
     for row in call.store.runs(stream=name, open_only=True):
         raise Refused(
-            f"{name} cannot be resolved: {row.run} ({row.runbook}) is {row.status}",
+            f"{name} cannot be {word}: {row.run} ({row.runbook}) is {row.status}",
             hint=f"look at it with howdah attach {row.run}, or end it with howdah abort {row.run}",
         )
     for lock in call.store.locks():
         if lock.stream == name:
             raise LockHeld(
-                f"{name} cannot be resolved: {lock.run} still holds the lock {lock.name}",
+                f"{name} cannot be {word}: {lock.run} still holds the lock {lock.name}",
                 hint=f"howdah unlock {lock.name} --why TEXT",
             )
 
@@ -147,7 +147,7 @@ def cancel(call: Call, text: str | None, at: When | None, incident: str | None) 
     from chatops import which
 
     one = which.to_write(call, incident)
-    _nothing_runs(call, one.name)
+    _nothing_runs(call, one.name, "cancelled")
     return _change(call, one.name, "incident.cancelled", at, body=text or "")
 
 

@@ -136,6 +136,13 @@ class Leaf(click.Command):
         )
         self.command = command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:  # click leaves the place out of some of its complaints
+            error.ctx = error.ctx or ctx
+            raise
+
     def _call(self, /, **given: Any) -> Reply:
         root = click.get_current_context().obj or {}
         common = {
