@@ -62,7 +62,7 @@ def drill(
     """Breaks a lab with `fault`, lets `play` cure it, and returns how that looked from outside.
 
     `folder`: where the lab is made ($TMPDIR); `ledgers`: where the janitor keeps its ledgers. `play` gets the lab and
-    calls `lab.seen()` when it sees or declares the trouble. Whatever happens, everything is taken back. Raises Failed
+    calls `lab.seen()` when it sees or declares the trouble, and `lab.plays(run_dir)` before it starts a run. Whatever happens, everything is taken back. Raises Failed
     where the lab cannot be built or would not break, NotFound for an unknown fault.
     """
     module = load(fault)
@@ -76,6 +76,7 @@ def drill(
         watch = _observe(lab, hold)
         culprit = module.inject(lab)
         _write(watch.spec.fault, [culprit.pid, culprit.start])
+        _wait_seen_full(watch)
         say(f"broken: {module.SUMMARY}")
         crash_point("drill-playing")
         exit = play(lab)
@@ -119,6 +120,18 @@ def _observe(lab: Lab, hold: int) -> Watch:
     watch = Watch(spec, process, os.path.join(lab.folder, "observer.out"))
     watch.wait_for(spec.samples, LOOKS_WITHIN)
     return watch
+
+
+def _wait_seen_full(watch: Watch) -> None:
+    """The drill begins when the observer, too, has seen that an ordinary user cannot write."""
+    deadline = clock.monotonic() + LOOKS_WITHIN
+    while clock.monotonic() < deadline:
+        with open(watch.spec.samples, encoding="ascii") as file:
+            lines = [line for line in file if line.endswith("\n")]
+        if score.Sample(*json.loads(lines[-1])).probe:
+            return
+        clock.sleep(POLL)
+    raise Failed("an ordinary user can still write: it did not break")
 
 
 def _score(lab: Lab, watch: Watch) -> Score:

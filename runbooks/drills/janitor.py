@@ -25,8 +25,9 @@ from runbooks.procfs import Process
 
 TOKEN = "HOWDAH_DRILL"  # in the environment of everything that a drill starts, so that it is found without its pid
 PREFIX = "howdah-drill-"  # of the folders that may be removed
-FIRST = ("driver", "keeper", "step")  # whoever could start something new is ended before the rest
+FIRST = ("driver", "keeper", "step")  # of a run: whoever could start something new is ended before the rest
 PATIENCE = 3 * clock.SECOND  # for a killed process to be gone
+EXEC = clock.SECOND  # how long a process just started may be without an environment that can be read
 TOOL_TIMEOUT = 20 * clock.SECOND  # for umount and losetup
 
 
@@ -151,13 +152,16 @@ def _owned(lines: list[dict[str, Any]]) -> bool:
 
 def _end_processes(lines: list[dict[str, Any]], drill: str, swept: Swept) -> None:
     """Kills what the ledger lists and what carries its token, with all descendants, until a look finds none."""
-    listed = [line for line in lines if line["what"] == "process"]
-    listed.sort(key=lambda line: FIRST.index(line["role"]) if line["role"] in FIRST else len(FIRST))
-    roles = {(line["pid"], line["start"]): str(line["role"]) for line in listed}
-    marks = [f"{TOKEN}={drill}"] + [line["text"] for line in lines if line["what"] == "mark"]
-    deadline = clock.monotonic() + PATIENCE
+    roles = {(line["pid"], line["start"]): str(line["role"]) for line in lines if line["what"] == "process"}
+    token = f"{TOKEN}={drill}".encode()
+    runs = [line["folder"] for line in lines if line["what"] == "run"]
+    now = clock.monotonic()
+    deadline = now + PATIENCE
+    unlisted = sum(line["what"] == "starting" for line in lines) > len(roles)
+    look_until = now + EXEC if unlisted else now  # killed between the start of a process and its line
     named: set[tuple[int, int]] = set()
-    while found := list(_to_end(roles, marks)):
+    while clock.monotonic() < deadline:
+        found = list(_to_end(roles, token, runs))
         for process, role in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGKILL)
@@ -165,37 +169,65 @@ def _end_processes(lines: list[dict[str, Any]], drill: str, swept: Swept) -> Non
                 named.add((process.pid, process.start))
                 swept.removed.append(f"process {process.pid} ({role}: {process.name})")
         _reap(found)
-        if clock.monotonic() > deadline:
-            break
+        if not found and (clock.monotonic() >= look_until or len(named) > len(roles)):
+            return
         clock.sleep(10_000)
-    for process, role in _to_end(roles, marks):
+    for process, role in _to_end(roles, token, runs):
         swept.left.append(_resists(process, role))
 
 
-def _to_end(roles: dict[tuple[int, int], str], marks: list[str]) -> Iterator[tuple[Process, str]]:
+def _to_end(
+    roles: dict[tuple[int, int], str], token: bytes, runs: list[str]
+) -> Iterator[tuple[Process, str]]:
     """What must still be ended, those that could start something new first, never this process or its ancestors."""
     table = procfs.table()
     spared = set(_ancestors(os.getpid(), table))
-    children: dict[int, list[Process]] = {}
-    for process in table.values():
-        children.setdefault(process.parent, []).append(process)
     chosen: dict[int, str] = {}
-    for (pid, start), role in roles.items():
-        listed = table.get(pid)
-        if listed is not None and listed.start == start:
-            chosen.setdefault(pid, role)
     for process in table.values():
-        if any(procfs.carries(process, [mark.encode()]) for mark in marks):
-            chosen.setdefault(process.pid, "started by the drill")
+        role = roles.get((process.pid, process.start)) or _role_in_run(process.pid, runs)
+        if role is not None:
+            chosen[process.pid] = role
+        elif procfs.carries(process, [token]):
+            chosen[process.pid] = "started by the drill"
+    _add_descendants(chosen, table)
+    order = {role: place for place, role in enumerate(FIRST)}
+    for pid in sorted(chosen, key=lambda pid: order.get(chosen[pid], len(FIRST))):
+        if pid not in spared and table[pid].runs:
+            yield table[pid], chosen[pid]
+
+
+def _role_in_run(pid: int, runs: list[str]) -> str | None:
+    """What a process is in one of these runs, by what it holds open in the run's folder (design, section 6.1)."""
+    if not runs:
+        return None
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return None
+    found = None
+    for name in names:
+        with contextlib.suppress(OSError):
+            link = os.readlink(f"/proc/{pid}/fd/{name}")
+            for run in runs:
+                if link in (f"{run}/driver.lock", f"{run}/driver.log"):
+                    return "driver"
+                if link == run:
+                    return "keeper"
+                if link.startswith(run + "/") and link.endswith(".try"):
+                    found = "step"
+    return found
+
+
+def _add_descendants(chosen: dict[int, str], table: dict[int, Process]) -> None:
+    children: dict[int, list[int]] = {}
+    for process in table.values():
+        children.setdefault(process.parent, []).append(process.pid)
     queue = list(chosen)
     for pid in queue:
         for child in children.get(pid, ()):
-            if child.pid not in chosen:
-                chosen[child.pid] = f"child of {chosen[pid]}"
-                queue.append(child.pid)
-    for pid, role in chosen.items():
-        if pid not in spared and table[pid].runs:
-            yield table[pid], role
+            if child not in chosen:
+                chosen[child] = f"child of {chosen[pid]}"
+                queue.append(child)
 
 
 def _ancestors(pid: int, table: dict[int, Process]) -> Iterator[int]:

@@ -69,6 +69,10 @@ class Lab:
         if self.seen_at is None:
             self.seen_at = clock.monotonic()
 
+    def plays(self, run_dir: str) -> None:
+        """Notes a run before its driver starts, so that a kill of the drill leaves neither driver nor keeper."""
+        self.ledger.note("run", folder=os.path.realpath(run_dir))
+
     def inputs(self) -> dict[str, str]:
         """The inputs of the runbook `disk-full` for this lab."""
         return {"mount": self.mount, "want": str(self.need), "spill": self.spill, "sample": "1s"}

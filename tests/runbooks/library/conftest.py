@@ -53,19 +53,29 @@ class Player:
 
         Returns how the run ended: ok, failed, or nothing when it stopped before `until`.
         """
-        for step in self.runbook.steps:
-            if step.id == until and until is not None:
-                return ""
+        self.status = ""
+        assert self._list(self.runbook.steps, yes, until) or until, "the runbook has no end"
+        return self.status
+
+    def _list(self, steps: tuple[Step, ...], yes: tuple[str, ...], until: str | None) -> bool:
+        """Plays a list; True when the run ended, or came to `until`."""
+        for step in steps:
+            assert step.id is not None, "every step here can be referred to"
+            if step.id == until:
+                return True
             if not self.wanted(step, yes):
-                self.steps[step.path] = {"status": "skipped", "exit": None, "outputs": {}}
+                self.steps[step.id] = {"status": "skipped", "exit": None, "outputs": {}}
+            elif step.block:
+                if self._list(step.block, yes, until):
+                    return True
             elif step.stop is not None:
                 self.status = step.stop.status
                 self.say = "" if step.stop.say is None else self.text(step.stop.say)
-                return self.status
-            elif self.act(step.path).exit != 0 and not step.continue_on_error:
+                return True
+            elif self.act(step.id).exit != 0 and not step.continue_on_error:
                 self.status = "failed"
-                return self.status
-        raise AssertionError("the runbook has no end")
+                return True
+        return False
 
     def wanted(self, step: Step, yes: tuple[str, ...]) -> bool:
         if step.if_ is not None and not expressions.condition(step.if_, self.names):
@@ -75,27 +85,30 @@ class Player:
         self.asked.append(self.text(step.confirm))
         return step.id in yes
 
+    def step(self, id: str) -> Step:
+        return next(step for step in self.runbook.walk() if step.id == id)
+
     def text(self, template: expressions.Template) -> str:
         return str(expressions.render_text(template, self.names))
 
-    def act(self, path: str) -> Completed:
+    def act(self, id: str) -> Completed:
         """Runs the step's program once and keeps its outputs."""
-        step = self.runbook.step(path)
+        step = self.step(id)
         assert step.run is not None
         done = self.command(step, step.run)
         self.errors = done.errors.decode()
         read = inputs.read_outputs(step.outputs, done.output) if done.exit == 0 else {}
         status = "ok" if done.exit == 0 else "continued" if step.continue_on_error else "failed"
-        self.steps[path] = {"status": status, "exit": done.exit, "outputs": read}
+        self.steps[id] = {"status": status, "exit": done.exit, "outputs": read}
         return done
 
-    def verify(self, path: str) -> Completed:
-        step = self.runbook.step(path)
+    def verify(self, id: str) -> Completed:
+        step = self.step(id)
         assert step.verify is not None
         return self.command(step, step.verify.run)
 
-    def undo(self, path: str) -> Completed:
-        step = self.runbook.step(path)
+    def undo(self, id: str) -> Completed:
+        step = self.step(id)
         assert step.undo is not None
         return self.command(step, step.undo.run)
 

@@ -1,0 +1,49 @@
+"""A place where a lab can be made; where none can, a skip that says why, and in CI a failure."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from runbooks.drills import janitor
+from runbooks.drills.disk_full import lab
+
+
+class Place(NamedTuple):
+    folder: str  # for labs
+    ledgers: str  # for the janitor
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """Folders of their own; afterwards nothing may be left in them, mounted or not."""
+    with tempfile.TemporaryDirectory(prefix="drills-") as folder:
+        made = Place(os.path.realpath(folder), os.path.join(folder, "ledgers"))
+        able, why = lab.can_mount(made.folder, made.ledgers)
+        if not able and os.environ.get("CI") == "true":
+            pytest.fail(f"CI must have a lab: {why}")
+        if not able:
+            pytest.skip(f"no lab can be made here: {why}")
+        yield made
+        assert janitor.cleanup(made.ledgers).left == []
+        assert remains(made) == []
+
+
+def remains(place: Place) -> list[str]:
+    """Mounts, loop devices, folders and ledgers that are still there."""
+    loops = [name for name in os.listdir("/sys/block") if backing(name).startswith(place.folder)]
+    folders = [name for name in os.listdir(place.folder) if name.startswith(janitor.PREFIX)]
+    ledgers = os.listdir(place.ledgers) if os.path.exists(place.ledgers) else []
+    return [m for m in janitor.mounts() if m.startswith(place.folder)] + loops + folders + ledgers
+
+
+def backing(name: str) -> str:
+    try:
+        with open(f"/sys/block/{name}/loop/backing_file", encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""

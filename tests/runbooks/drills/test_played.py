@@ -1,0 +1,103 @@
+"""The whole thing from outside: `howdah drill disk-full` breaks a disk, the runbook cures it, the observer agrees."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from incidents import clock
+from runbooks import procfs
+from runbooks.drills import janitor
+
+from .conftest import Place, remains
+
+HOWDAH = os.path.join(os.path.dirname(sys.executable), "howdah")
+
+
+def surroundings(place: Place) -> dict[str, str]:
+    """Store, ledgers and labs in the test's own folder."""
+    state = os.path.join(place.folder, "state")
+    return {
+        **os.environ, "TMPDIR": place.folder, "XDG_STATE_HOME": state,
+        "HOWDAH_STORE": os.path.join(place.folder, "store", "record.db"),
+    }  # fmt: skip
+
+
+def howdah(place: Place, *words: str, exit: int = 0) -> dict[str, object]:
+    os.makedirs(os.path.join(place.folder, "store"), exist_ok=True)
+    done = subprocess.run(
+        [HOWDAH, *words, "--json"], env=surroundings(place), capture_output=True, text=True, timeout=120, check=False
+    )  # fmt: skip
+    assert done.returncode == exit, done.stdout + done.stderr
+    found = json.loads(("\n" + done.stdout).rpartition("\n{\n")[2].join(("{\n", "")))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("fault", ["deleted-open", "runaway"])
+def test_the_runbook_cures_the_fault_and_loses_nothing(place: Place, fault: str) -> None:
+    result = howdah(place, "drill", "disk-full", "--auto", "--fault", fault)["result"]
+    assert isinstance(result, dict)
+    assert result["cured"] is True and result["reasons"] == []
+    assert result["lost_bytes"] == 0 and result["acknowledged_bytes"] > 0
+    assert result["exit"] == 0 and result["left"] == []
+    assert 0 <= result["detected"] <= result["mitigated"] <= result["recovered"]
+    assert remains(place) == []
+
+
+@pytest.mark.lab
+def test_a_drill_killed_while_its_run_goes_on_leaves_neither_driver_nor_keeper(place: Place) -> None:
+    env = surroundings(place)
+    os.makedirs(os.path.dirname(env["HOWDAH_STORE"]))
+    runs = env["HOWDAH_STORE"] + ".runs"
+    drill = subprocess.Popen(
+        [HOWDAH, "drill", "disk-full", "--auto", "--fault", "runaway"], env=env, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = clock.monotonic() + 60 * clock.SECOND
+        while len(of_run := in_folder(runs)) < 3 and clock.monotonic() < deadline:  # driver, keeper, a step
+            clock.sleep(5_000)
+    finally:
+        drill.kill()
+        drill.wait()
+    assert len(of_run) >= 3
+    swept = howdah(place, "drill", "cleanup")
+    assert swept["left"] == []
+    removed = " ".join(map(str, swept["removed"] if isinstance(swept["removed"], list) else ()))
+    for role in ("driver", "keeper", "writer", "observer", "mount", "folder"):
+        assert role in removed
+    assert in_folder(runs) == []
+    assert remains(place) == []
+
+
+def in_folder(folder: str) -> list[int]:
+    """Who holds something open below the folder, this process aside."""
+    return [
+        process.pid
+        for process in procfs.table().values()
+        if process.pid != os.getpid() and process.runs and any(link.startswith(folder + "/") for link in links(process.pid))
+    ]  # fmt: skip
+
+
+def links(pid: int) -> list[str]:
+    found = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    except OSError:
+        pass
+    return found
+
+
+def test_the_ledgers_have_one_place_for_each_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/some/state")
+    assert janitor.default_folder() == "/some/state/howdah/drills"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert janitor.default_folder() == "/home/somebody/.local/state/howdah/drills"
