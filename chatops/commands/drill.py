@@ -42,7 +42,7 @@ def disk_full(call: Call, fault: str, auto: bool, else_plan: bool, output: str |
         if else_plan:
             return _plan_own_disk(call, book, why)
         raise Failed(f"no lab can be made here: {why}", hint="as root, on a Linux that has loop devices")
-    player = _Player(call, book, auto)
+    player = _Player(call, book, harness.load(fault).ANSWERS if auto else ())
     result = harness.drill(fault, player.play, say=_say(call))
     return _end(call, player, result, output)
 
@@ -61,10 +61,11 @@ def _library(name: str) -> Runbook:
 class _Player:
     """Plays the runbook against a lab, as a person would from a terminal."""
 
-    def __init__(self, call: Call, book: Runbook, auto: bool):
+    def __init__(self, call: Call, book: Runbook, answers: tuple[str, ...]):
         self.call = call
         self.book = book
-        self.auto = auto
+        self.answers = answers
+        self.auto = bool(answers)
         self.run = ""
         self.store = ""
 
@@ -73,13 +74,13 @@ class _Player:
         from runbooks.player import watch
 
         call = self.call
-        allowed = [step.path for step in self.book.walk() if step.confirm is not None] if self.auto else []
         start = starting.prepare(
             self.book, given=lab.inputs(), store=call.places.store, actor=call.actor, zone=call.zone,
-            attended=call.attended and not call.json and not self.auto, allowed=allowed, mode="drill",
+            attended=call.attended and not call.json and not self.auto, allowed=self.answers, mode="drill",
         )  # fmt: skip
         self.run, self.store = start.run, start.store
         lab.seen()
+        lab.plays(driver.run_dir(start.store, start.run))
         return watch.watch(
             start.store, start.run, handle=driver.spawn(start), terminal=call.terminal, json=call.json,
             plain=self.auto, actor=call.actor, answer=not self.auto,
@@ -105,7 +106,9 @@ def _end(call: Call, player: _Player, result: Result, output: str | None) -> Rep
     incident = store.incident(row.stream)
     if incident is not None and incident.open:
         kind = "incident.resolved" if score.cured else "incident.cancelled"
-        timeline.record(store, call.draft(row.stream, kind, data={}, body="the drill has ended", mode="drill"))
+        timeline.record(
+            store, call.draft(row.stream, kind, data={}, body="the drill has ended", mode="drill")
+        )
     path = output or os.path.join(os.path.dirname(store.path), f"postmortem-{row.stream}.md")
     markdown.write(markdown.render(collect.collect(store, row.stream), zone=call.zone), path, force=True)
     cured = score.cured and not result.left
