@@ -1,6 +1,6 @@
 """Events: what one is, its canonical form, its digests and its place in a chain.
 
-**Canonical form**: JSON by RFC 8785 without floats; integers within ±(2^53-1). Text is hashed as its UTF-8.
+**Canonical form**: `incidents.canonical`; text is hashed as its UTF-8.
 **Payload**: an object with those of `actor` {assurance, on_behalf_of}, `body`, `data`, `evidence`, `host`,
 `item`, `precision`, `replaced`, `source`, `zone` that are not empty; its digest is SHA-256(salt ‖ payload).
 **Header**: an object with exactly the members that `header_text` writes, null where absent; the event's hash is
@@ -21,14 +21,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from incidents import clock, ids, kinds
+from incidents.canonical import LARGEST_INTEGER, canonical
+from incidents.canonical import quote as _quote
 from incidents.errors import BadInput
 
 NEW_INCIDENT = "inc-*"  # the stream of a draft whose incident gets its name in the transaction
 FIRST_PREV = "0" * 64
 FIRST_HEAD = bytes(32)
 LARGEST_PAYLOAD = 512 * 1024  # bytes of canonical JSON; what is larger is evidence
-LARGEST_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3: beyond it a JSON number is not exact
-DEEPEST = 64  # levels of lists and objects in a payload
 
 PRECISIONS = ("us", "ms", "s", "min", "h", "day")
 VISIBILITIES = ("responders", "internal", "public")
@@ -131,54 +131,6 @@ class Event:
     replaced: int = 0  # characters that were not text and became U+FFFD
 
 
-# -- canonical form ----------------------------------------------------------------------------------------
-
-_quote = json.encoder.encode_basestring  # escapes exactly what RFC 8785 section 3.2.2.2 escapes
-
-
-def canonical(value: Any) -> str:
-    """The canonical JSON of `value`. Raises BadInput for floats, inexact integers, other types, too deep."""
-    return _write(value, 0)
-
-
-def _write(value: Any, depth: int) -> str:
-    kind = type(value)
-    if kind is str:
-        return _quote(value)
-    if value is None:
-        return "null"
-    if kind is bool:
-        return "true" if value else "false"
-    if kind is int:
-        if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-            return str(value)
-        raise BadInput(f"the number {value} is too large to be exact in JSON", hint="write it as a string")
-    if depth > DEEPEST:
-        raise BadInput(f"data is nested deeper than {DEEPEST} levels")
-    if kind is dict:
-        return _write_object(value, depth)
-    if kind is list:
-        return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
-    raise BadInput(
-        f"the record cannot hold a {kind.__name__}",
-        hint="only text, integers, true, false, null, lists and objects; a ratio is a string, a duration µs",
-    )
-
-
-def _write_object(value: dict[Any, Any], depth: int) -> str:
-    try:
-        ascii_only = "".join(value).isascii()
-    except TypeError:
-        raise BadInput("the keys of an object must be strings") from None
-    # RFC 8785 section 3.2.3 sorts by UTF-16 code units, Python by code points: equal below U+D800
-    names = sorted(value) if ascii_only else sorted(value, key=_utf16)
-    return "{" + ",".join([f"{_quote(name)}:{_write(value[name], depth + 1)}" for name in names]) + "}"
-
-
-def _utf16(text: str) -> bytes:
-    return text.encode("utf-16-be", "surrogatepass")
-
-
 # -- digests -----------------------------------------------------------------------------------------------
 
 
@@ -260,6 +212,7 @@ class Sealed(NamedTuple):
     payload: bytes
     salt: bytes
     digest: bytes
+    host: str
     replaced: int
 
     @property
@@ -278,57 +231,63 @@ def seal(
 ) -> Sealed:
     """Seal `draft`; what is not given is read from the clock, the host and the kernel. Raises BadInput."""
     now = reading or clock.read()
-    text, replaced = _payload_text(draft, host or host_name())
+    host = host or host_name()
+    text, replaced = _payload_text(draft, host)
     payload = text.encode()
     if len(payload) > LARGEST_PAYLOAD:
         raise BadInput(
             f"an event of {len(payload)} bytes is too large", hint="keep what is long as evidence beside it"
         )
-    salt = salt or os.urandom(16)
+    random = os.urandom(26)
+    salt = salt or random[:16]
     digest = payload_digest(salt, payload)
-    name = id or ids.uuid7(now.at)
+    name = id or ids.uuid7(now.at, random[16:])
     header = Header(
-        actor_id=draft.actor.id,
-        actor_type=draft.actor.type,
-        at=now.at if draft.at is None else draft.at,
-        boot=now.boot,
-        cause=draft.cause,
-        id=name,
-        importance=draft.importance,
-        key=name if draft.key is None else draft.key,
-        kind=draft.kind,
-        milestone=draft.milestone,
-        mode=draft.mode,
-        mono=now.mono,
-        payload=digest.hex(),
-        recorded_at=now.at,
-        run=draft.run,
-        step=draft.step,
-        until=draft.until,
-        v=kinds.version(draft.kind),
-        visibility=draft.visibility,
+        draft.actor.id,
+        draft.actor.type,
+        now.at if draft.at is None else draft.at,
+        now.boot,
+        draft.cause,
+        name,
+        draft.importance,
+        name if draft.key is None else draft.key,
+        draft.kind,
+        draft.milestone,
+        draft.mode,
+        now.mono,
+        digest.hex(),
+        now.at,
+        draft.run,
+        draft.step,
+        draft.until,
+        kinds.version(draft.kind),
+        draft.visibility,
     )
     _check_header(draft, header)
-    return Sealed(draft, header, frame(header), payload, salt, digest, replaced)
+    return Sealed(draft, header, frame(header), payload, salt, digest, host, replaced)
 
 
 def _payload_text(draft: Draft, host: str) -> tuple[str, int]:
-    members = {
-        "actor": {
-            "assurance": draft.actor.assurance,
-            **({"on_behalf_of": draft.actor.on_behalf_of} if draft.actor.on_behalf_of else {}),
-        },
-        "body": draft.body,
-        "data": draft.data if type(draft.data) is dict else dict(draft.data),
-        "evidence": [evidence._asdict() for evidence in draft.evidence],
-        "host": host,
-        "item": draft.item,
-        "precision": "" if draft.precision == "us" else draft.precision,
-        "source": draft.source and {k: v for k, v in draft.source._asdict().items() if v is not None},
-        "zone": draft.zone,
-    }
-    members = {name: value for name, value in members.items() if value}
-    text = canonical(members)
+    actor = draft.actor
+    behalf = f',"on_behalf_of":{_quote(actor.on_behalf_of)}' if actor.on_behalf_of else ""
+    members = [f'"actor":{{"assurance":{_quote(actor.assurance)}{behalf}}}']
+    if draft.body:
+        members.append(f'"body":{_quote(draft.body)}')
+    if draft.data:
+        members.append(f'"data":{canonical(draft.data if type(draft.data) is dict else dict(draft.data))}')
+    if draft.evidence:
+        members.append(f'"evidence":{canonical([evidence._asdict() for evidence in draft.evidence])}')
+    members.append(f'"host":{_quote(host)}')
+    if draft.item is not None:
+        members.append(f'"item":{_quote(draft.item)}')
+    if draft.precision != "us":
+        members.append(f'"precision":{_quote(draft.precision)}')
+    if draft.source is not None:
+        source = {name: value for name, value in draft.source._asdict().items() if value is not None}
+        members.append(f'"source":{canonical(source)}')
+    if draft.zone is not None:
+        members.append(f'"zone":{_quote(draft.zone)}')
+    text = "{" + ",".join(members) + "}"
     if text.isascii() or not _LONE.search(text):
         return text, 0
     clean, replaced = _LONE.subn("\ufffd", text)
@@ -337,27 +296,61 @@ def _payload_text(draft: Draft, host: str) -> tuple[str, int]:
 
 _LONE = re.compile("[\ud800-\udfff]")  # what Python makes of bytes that are not UTF-8
 _HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,400}")
+_CHECKED = ("id", "key", "kind", "actor_id", "actor_type", "cause", "run", "step")
+_ALLOWED = {
+    "visibility": frozenset(VISIBILITIES),
+    "importance": frozenset(IMPORTANCES),
+    "mode": frozenset(MODES),
+    "precision": frozenset(PRECISIONS),
+    "milestone": frozenset((None, *MILESTONES)),
+}
 
 
-def _check_header(draft: Draft, header: Header) -> None:
-    for name in ("id", "key", "kind", "actor_id", "actor_type", "cause", "run", "step"):
+def _check_header(draft: Draft, h: Header) -> None:
+    texts = (
+        h.key,
+        h.kind,
+        h.actor_id,
+        h.actor_type,
+        h.cause or "-",
+        h.run or "-",
+        h.step or "-",
+        draft.stream,
+    )
+    together = "".join(texts)
+    if len(together) > 400 or not together.isprintable() or not all(texts):  # else nothing can be wrong
+        _check_texts(draft, h)
+    words = (draft.visibility, draft.importance, draft.mode, draft.precision, draft.milestone)
+    if words != _USUAL:
+        _check_words(draft)
+    if type(h.at) is not int or not -LARGEST_INTEGER <= h.at <= LARGEST_INTEGER or h.until is not None:
+        _check_numbers(h)
+
+
+_USUAL = ("responders", "normal", "real", "us", None)
+
+
+def _check_words(draft: Draft) -> None:
+    for name, allowed in _ALLOWED.items():
+        value = getattr(draft, name)
+        if value not in allowed:
+            listed = ", ".join(sorted(one for one in allowed if one))
+            raise BadInput(f"{name} must be one of {listed}, not {value!r}")
+
+
+def _check_numbers(h: Header) -> None:
+    for name, number in (("at", h.at), ("until", h.until or 0)):
+        if type(number) is not int or not -LARGEST_INTEGER <= number <= LARGEST_INTEGER:
+            raise BadInput(f"{name} must be whole µs since 1970, not {number!r}")
+
+
+def _check_texts(draft: Draft, header: Header) -> None:
+    for name in _CHECKED:
         value = getattr(header, name)
         if value is not None and not _HEADER_TEXT.fullmatch(value):
             raise BadInput(f"{name} must be 1 to 400 printable characters, not {value[:80]!r}")
     if not _HEADER_TEXT.fullmatch(draft.stream):
         raise BadInput(f"{draft.stream[:80]!r} is not the name of a stream")
-    for name, value, allowed in (
-        ("visibility", draft.visibility, VISIBILITIES),
-        ("importance", draft.importance, IMPORTANCES),
-        ("mode", draft.mode, MODES),
-        ("precision", draft.precision, PRECISIONS),
-        ("milestone", draft.milestone or MILESTONES[0], MILESTONES),
-    ):
-        if value not in allowed:
-            raise BadInput(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
-    for name, number in (("at", header.at), ("until", header.until or 0)):
-        if type(number) is not int or not -LARGEST_INTEGER <= number <= LARGEST_INTEGER:
-            raise BadInput(f"{name} must be whole µs since 1970, not {number!r}")
 
 
 @functools.cache
@@ -365,7 +358,20 @@ def host_name() -> str:
     return os.uname().nodename
 
 
-# -- from what the store holds to an event -----------------------------------------------------------------
+# -- an event in its place ---------------------------------------------------------------------------------
+
+
+def placed(sealed: Sealed, *, stream: str, seq: int, pos: int, prev: str, hash: str) -> Event:
+    """The event that was just stored: what `opened` would read back."""
+    if sealed.replaced:
+        return opened(sealed.header, sealed.payload, stream=stream, seq=seq, pos=pos, prev=prev, hash=hash)
+    d, h = sealed.draft, sealed.header
+    return _event(
+        *(h.id, stream, seq, pos, h.kind, h.v, h.at, h.until, h.recorded_at, h.boot, h.mono, sealed.host),
+        *(d.zone, d.precision, d.actor, d.source, h.key, h.cause, h.run, h.step, d.item),
+        *(h.visibility, h.importance, h.milestone, h.mode, d.body, d.data, d.evidence, prev, hash),
+        *(False, False, 0),
+    )
 
 
 def opened(
@@ -383,40 +389,24 @@ def opened(
     members: dict[str, Any] = json.loads(payload) if payload is not None else {}
     by = members.get("actor", {})
     source = members.get("source")
-    return Event(
-        id=header.id,
-        stream=stream,
-        seq=seq,
-        pos=pos,
-        kind=header.kind,
-        v=header.v,
-        at=header.at,
-        until=header.until,
-        recorded_at=header.recorded_at,
-        boot=header.boot,
-        mono=header.mono,
-        host=members.get("host", ""),
-        zone=members.get("zone"),
-        precision=members.get("precision", "us"),
-        actor=Actor(
-            header.actor_type, header.actor_id, by.get("on_behalf_of"), by.get("assurance", "claimed")
-        ),
-        source=source and Source(**source),
-        key=header.key,
-        cause=header.cause,
-        run=header.run,
-        step=header.step,
-        item=members.get("item"),
-        visibility=header.visibility,
-        importance=header.importance,
-        milestone=header.milestone,
-        mode=header.mode,
-        body=members.get("body", ""),
-        data=members.get("data", {}),
-        evidence=tuple(Evidence(**one) for one in members.get("evidence", ())),
-        prev=prev,
-        hash=hash,
-        redacted=payload is None,
-        replayed=replayed,
-        replaced=members.get("replaced", 0),
+    actor = Actor(header.actor_type, header.actor_id, by.get("on_behalf_of"), by.get("assurance", "claimed"))
+    evidence = tuple([Evidence(**one) for one in members.get("evidence", ())])
+    h, get = header, members.get
+    return _event(
+        *(h.id, stream, seq, pos, h.kind, h.v, h.at, h.until, h.recorded_at, h.boot, h.mono, get("host", "")),
+        *(get("zone"), get("precision", "us"), actor, source and Source(**source)),
+        *(h.key, h.cause, h.run, h.step, get("item"), h.visibility, h.importance, h.milestone, h.mode),
+        *(get("body", ""), get("data", {}), evidence, prev, hash),
+        *(payload is None, replayed, get("replaced", 0)),
     )
+
+
+_SETTERS = [getattr(Event, field.name).__set__ for field in dataclasses.fields(Event)]
+
+
+def _event(*values: Any) -> Event:
+    """An Event of its fields in order; half the time of its own constructor, for which frozen fields are dear."""
+    event = Event.__new__(Event)
+    for setter, value in zip(_SETTERS, values, strict=True):
+        setter(event, value)
+    return event

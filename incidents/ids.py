@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import uuid
 
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # no 0 o 1 i l u: read aloud at 3 a.m.
 
 
-def uuid7(at: int) -> str:
-    """A UUIDv7 whose 48-bit timestamp is `at` (µs since the epoch), the rest random."""
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (at // 1000 & 0xFFFF_FFFF_FFFF) << 80 | random
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+def uuid7(at: int, random: bytes | None = None) -> str:
+    """A UUIDv7 whose 48-bit timestamp is `at` (µs since the epoch), the rest `random` (10 bytes)."""
+    time = f"{at // 1000 & 0xFFFF_FFFF_FFFF:012x}"
+    rest = (random or os.urandom(10)).hex()
+    variant = "89ab"[int(rest[3], 16) & 3]
+    return f"{time[:8]}-{time[8:]}-7{rest[:3]}-{variant}{rest[4:7]}-{rest[7:19]}"
 
 
 def short(length: int) -> str:

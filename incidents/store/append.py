@@ -23,6 +23,7 @@ GROUP_BYTES = 1024 * 1024  # the largest group, and about the largest commit
 _CHUNKS = (64, 16, 4, 1)  # event rows per statement
 _INSERTS = {count: rows.insert(count) for count in _CHUNKS}
 _TAILS_KEPT = 4096
+RECENT = 100_000  # a commit whose outcome is unknown is looked for among so many last events
 
 
 class Group:
@@ -34,17 +35,19 @@ class Group:
         self.sealed = [events.seal(draft) for draft in drafts]
         self.expect = expect
         self.size = sum(one.size for one in self.sealed)
-        self.placed: list[tuple[Any, ...] | Event] = []  # rows, and events that were stored before
+        self.placed: list[tuple[Any, ...] | Event] = []  # new rows, and events that were stored before
         self.repeated = False
         if self.size > GROUP_BYTES:
             raise BadInput(f"{len(drafts)} events of {self.size} bytes are too many for one commit")
-        keys = [draft.key for draft in drafts if draft.key is not None]
-        if len(set(keys)) < len(keys):
+        if len(drafts) > 1 and _same_key_twice(drafts):
             raise BadInput("two events of one group have the same key")
 
     def result(self) -> list[Event]:
         """The events, in the order of the drafts; called by the thread that wanted them."""
-        return [one if isinstance(one, Event) else rows.event(one) for one in self.placed]
+        return [
+            one if isinstance(one, Event) else rows.placed(sealed, one)
+            for sealed, one in zip(self.sealed, self.placed, strict=True)
+        ]
 
     def again(self) -> None:
         """Nobody knows whether an earlier commit of this group took place: look for its events by their ids."""
@@ -52,6 +55,11 @@ class Group:
 
     def apply(self, transaction: Transaction) -> None:
         transaction.add(self)
+
+
+def _same_key_twice(drafts: Sequence[Draft]) -> bool:
+    keys = [draft.key for draft in drafts if draft.key is not None]
+    return len(set(keys)) < len(keys)
 
 
 class Appender:
@@ -201,7 +209,10 @@ class Transaction:
             return None
         row = self._keys.get(key)
         if row is None:
-            stored = self.db.run(f"{rows.SELECT} WHERE key = ?", (key,))
+            if sealed.draft.key is None:
+                stored = self.db.run(f"{rows.SELECT} WHERE id = ? AND pos > ?", (key, self._start - RECENT))
+            else:
+                stored = self.db.run(f"{rows.SELECT} WHERE key = ?", (key,))
             if not stored:
                 return None
             row = stored[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -15,7 +14,6 @@ from incidents.events import Evidence
 from incidents.store import place
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Blobs:
@@ -81,7 +79,7 @@ def _durably(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in place.NO_ROOM:
             raise
         raise NotDurable(
             f"the disk of {folder} is full: the evidence was not kept", hint="free space there, then repeat"

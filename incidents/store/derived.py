@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from incidents import clock, events, lifecycle
+from incidents import clock, lifecycle
+from incidents.canonical import canonical
 from incidents.errors import IllegalTransition
 from incidents.events import Event
 from incidents.store import rows
@@ -112,7 +113,7 @@ def _started(event: Event) -> Iterator[Change]:
             event.data.get("runbook", ""),
             event.at,
             event.actor.id,
-            events.canonical(names),
+            canonical(names),
         ),
     )
     yield from _lock_rows(event, names)

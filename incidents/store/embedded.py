@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import array
 import contextlib
-import json
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import apsw
@@ -22,18 +21,19 @@ import apsw
 from incidents import clock
 from incidents.errors import NotAStore, StoreBusy, StoreError, StoreReadOnly
 from incidents.events import Draft, Event, Evidence
-from incidents.store import erase, migrate, place, room, rows
+from incidents.store import derived, erase, migrate, place, room
 from incidents.store.append import Cursor, Group
 from incidents.store.blobs import Blobs
 from incidents.store.database import DiskFull, Value
 from incidents.store.flock import Door
-from incidents.store.protocol import BackupRow, Head, IncidentRow, LockRow, RunRow
+from incidents.store.news import News
+from incidents.store.protocol import BackupRow
+from incidents.store.reading import Reading
 from incidents.store.upkeep import Caretaker
 from incidents.store.writer import Writer
 
 BUSY_MS = 5_000  # waits of SQLite itself: another process recovers the log, or a foreign tool has the file
 POLL = clock.SECOND // 10
-PAGE = 1000  # rows of one fetch
 
 T = TypeVar("T")
 
@@ -41,10 +41,9 @@ T = TypeVar("T")
 class Connection:
     """One SQLite connection with our settings; its errors are ours."""
 
-    def __init__(self, path: str, *, create: bool = False):
+    def __init__(self, path: str, *, flags: int = apsw.SQLITE_OPEN_READWRITE):
         self.path = path
         self.wal_pages = 0
-        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         try:
             self._db = apsw.Connection(path, flags=flags, statementcachesize=60)
             self._db.set_busy_timeout(BUSY_MS)
@@ -85,6 +84,16 @@ class Connection:
         [(busy, pages, copied)] = self.run(f"PRAGMA wal_checkpoint({mode})")
         return not busy and pages == copied
 
+    def copy_to(self, path: str) -> None:
+        """Write what is committed at this moment into the new database `path`: one file, without a log."""
+        try:
+            with contextlib.closing(apsw.Connection(path)) as target:
+                with target.backup("main", self._db, "main") as backup:
+                    backup.step(-1)
+                target.execute("PRAGMA journal_mode = DELETE")
+        except apsw.Error as error:
+            raise _translated(error, path) from error
+
     def close(self) -> None:
         self._db.close()
 
@@ -115,7 +124,7 @@ def _translated(error: apsw.Error, path: str) -> Exception:
     return StoreError(f"{path} cannot be used: {error}")
 
 
-class EmbeddedStore:
+class EmbeddedStore(Reading):
     """`incidents.store.protocol.Store` on one file. See there for what each method promises."""
 
     def __init__(self, path: str, modes: place.Modes, reader: Connection, door: Door):
@@ -162,7 +171,6 @@ class EmbeddedStore:
 
     def _submit(self, wish: Group | Cursor) -> None:
         self._writer()[1].submit(wish)
-        self._news.tell()
 
     def _writer(self) -> tuple[Connection, Writer]:
         self._check_usable()
@@ -171,84 +179,22 @@ class EmbeddedStore:
                 if self._writing is None:
                     connection = Connection(self.path)
                     connection.settle()
-                    caretaker = Caretaker(connection, self._room)
+                    caretaker = Caretaker(connection, self._room, self._news.tell)
                     self._writing = connection, Writer(connection, self._door, caretaker)
         return self._writing
 
-    # -- reading
+    # -- news and other readings
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
-        """The rows of one query, of what is committed; no transaction stays open."""
         self._check_usable()
-        with self._read_lock:
-            return self._reader.run(sql, values)
+        try:
+            with self._read_lock:
+                return self._reader.run(sql, values)
+        except DiskFull:
+            raise room.not_durable(self.path) from None
 
-    def read(self, stream: str, *, after: int = 0, limit: int = PAGE) -> list[Event]:
-        sql = f"{rows.SELECT} WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
-        return [rows.event(row) for row in self.rows(sql, (stream, after, min(limit, PAGE)))]
-
-    def events(self, stream: str) -> Iterator[Event]:
-        after = 0
-        while page := self.read(stream, after=after):
-            yield from page
-            after = page[-1].seq
-
-    def tail(self, after_pos: int, *, limit: int = PAGE, stream: str | None = None) -> list[Event]:
-        if stream is None:
-            sql = f"{rows.SELECT} WHERE pos > ? ORDER BY pos LIMIT ?"
-            found = self.rows(sql, (after_pos, min(limit, PAGE)))
-        else:  # the stream's index holds pos too, and grows with it
-            place = "SELECT pos FROM events WHERE stream = ? AND +pos > ? ORDER BY seq LIMIT ?"
-            sql = f"{rows.SELECT} WHERE pos IN ({place}) ORDER BY pos"
-            found = self.rows(sql, (stream, after_pos, min(limit, PAGE)))
-        return [rows.event(row) for row in found]
-
-    def by_key(self, key: str) -> Event | None:
-        found = self.rows(f"{rows.SELECT} WHERE key = ?", (key,))
-        return rows.event(found[0]) if found else None
-
-    def last_seq(self, stream: str) -> int:
-        [(seq,)] = self.rows("SELECT max(seq) FROM events WHERE stream = ?", (stream,))
-        return seq or 0
-
-    def head(self) -> Head:
-        [(pos, digest)] = self.rows("SELECT pos, hash FROM head")
-        return Head(pos, digest.hex())
-
-    def incidents(
-        self, *, status: str | None = None, mode: str | None = None, limit: int = PAGE
-    ) -> list[IncidentRow]:
-        where = {None: "1", "open": _OPEN, "closed": f"NOT ({_OPEN})"}[status]
-        sql = f"{_INCIDENT} WHERE {where} AND (?1 IS NULL OR mode = ?1) ORDER BY opened_at DESC, number DESC LIMIT ?2"
-        return [IncidentRow(*row) for row in self.rows(sql, (mode, limit))]
-
-    def incident(self, name: str) -> IncidentRow | None:
-        found = self.rows(f"{_INCIDENT} WHERE name = ?", (name,))
-        return IncidentRow(*found[0]) if found else None
-
-    def runs(self, *, stream: str | None = None, open_only: bool = False) -> list[RunRow]:
-        where = ["1"]
-        if stream is not None:
-            where.append("stream = ?1")
-        if open_only:
-            where.append("status <> 'ended'")
-        sql = f"{_RUN} WHERE {' AND '.join(where)} ORDER BY started_at, run"
-        return [_run_row(row) for row in self.rows(sql, () if stream is None else (stream,))]
-
-    def run(self, run: str) -> RunRow | None:
-        found = self.rows(f"{_RUN} WHERE run = ?", (run,))
-        return _run_row(found[0]) if found else None
-
-    def locks(self) -> list[LockRow]:
-        found = self.rows("SELECT name, run, stream, since, by FROM locks ORDER BY name")
-        return [LockRow(*row) for row in found]
-
-    def backups(self) -> list[BackupRow]:
-        return [BackupRow(*row) for row in self.rows("SELECT path, at, pos FROM backups ORDER BY at, path")]
-
-    def cursor(self, consumer: str) -> int:
-        found = self.rows("SELECT pos FROM cursors WHERE consumer = ?", (consumer,))
-        return found[0][0] if found else 0
+    def scratch(self) -> Connection:
+        return _scratch()
 
     def changed(self) -> bool:
         [(version,)] = self.rows("PRAGMA data_version")
@@ -271,11 +217,30 @@ class EmbeddedStore:
     def adopt_blob(self, path: str, *, media_type: str, name: str) -> Evidence:
         return self.blobs.adopt(path, media_type=media_type, name=name)
 
-    def get_blob(self, sha256: str) -> bytes:
-        return self.blobs.get(sha256)
+    # -- for verify and backup
 
-    def blob_path(self, sha256: str) -> str:
-        return self.blobs.path(sha256)
+    def copy_to(self, path: str) -> None:
+        """Copy the database, online, into the new file `path`. Raises NotDurable."""
+        self._check_usable()
+        try:
+            with contextlib.closing(Connection(self.path)) as source:
+                source.settle()
+                source.copy_to(path)
+        except DiskFull:
+            raise room.not_durable(path) from None
+
+    def note_backup(self, row: BackupRow) -> None:
+        self.exclusively(lambda db: db.run("INSERT INTO backups VALUES (?, ?, ?)", row))
+
+    def repair(self, destroyed_blobs: Sequence[str]) -> None:
+        def make(db: Connection) -> None:
+            db.run("BEGIN IMMEDIATE")
+            derived.rebuild(db)
+            db.run("COMMIT")
+
+        self.exclusively(make)
+        for digest in destroyed_blobs:
+            self.blobs.destroy(digest)
 
     # -- its life
 
@@ -290,7 +255,7 @@ class EmbeddedStore:
         def make(db: Connection) -> None:
             if not migrate.is_current(db):
                 migrate.migrate(db)
-                Caretaker(db, self._room).prepare()
+                Caretaker(db, self._room, self._news.tell).prepare()
 
         self.exclusively(make)
 
@@ -320,47 +285,28 @@ class EmbeddedStore:
             raise StoreError("this store is closed")
 
 
-_OPEN = "status NOT IN ('resolved', 'cancelled')"
-_INCIDENT = (
-    "SELECT name, title, severity, status, mode, opened_at,"
-    " (SELECT at FROM events WHERE stream = name ORDER BY seq DESC LIMIT 1), by_run FROM incidents"
-)
-_RUN = "SELECT run, stream, runbook, status, started_at, by, locks FROM runs"
+class Backup(Reading):
+    """The database of a backup, only read: nothing is written into it or beside it."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self.blobs = Blobs(path + ".blobs", place.modes(os.path.dirname(path)))
+        self._connection = Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.run(sql, values)
+
+    def scratch(self) -> Connection:
+        return _scratch()
+
+    def close(self) -> None:
+        self._connection.close()
 
 
-def _run_row(row: tuple[Any, ...]) -> RunRow:
-    run, stream, runbook, status, started_at, by, locks = row
-    return RunRow(run, stream, runbook, status, started_at, by, json.loads(locks))
-
-
-class News:
-    """Whether the record has grown since a thread asked last: by this process, or by another one."""
-
-    def __init__(self) -> None:
-        self._told = threading.Condition()
-        self._generation = 0
-        self._version: int | None = None
-        self._seen = threading.local()
-
-    def tell(self) -> None:
-        with self._told:
-            self._generation += 1
-            self._told.notify_all()
-
-    def look(self, version: int) -> bool:
-        """`version` is the reading connection's data_version, which every other connection's commit moves."""
-        with self._told:
-            if version != self._version:
-                self._version = version
-                self._generation += 1
-            seen = getattr(self._seen, "generation", None)
-            self._seen.generation = self._generation
-            return seen != self._generation
-
-    def wait(self, micros: int) -> None:
-        with self._told:
-            if self._generation == self._seen.generation:
-                self._told.wait(micros / clock.SECOND)
+def _scratch() -> Connection:
+    scratch = Connection(":memory:")
+    migrate.migrate(scratch)
+    return scratch
 
 
 _LIVE: weakref.WeakSet[EmbeddedStore] = weakref.WeakSet()

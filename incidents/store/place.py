@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from incidents.errors import BadInput, NotAStore, StoreError, StoreOnNetwork, StoreReadOnly
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # a disk, a quota, a file limit is full
 SYSTEM_FOLDER = "/var/lib/howdah"
 FILE_NAME = "store.db"
 

@@ -11,14 +11,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from incidents.errors import KeyConflict, LockHeld, Refused
-from incidents.events import Draft, Event, Evidence
+from incidents.events import Draft, Event, Evidence, Header
 
 
 class Head(NamedTuple):
-    """The last position and the running hash (hex) over all events."""
+    """The last position and the running hash (hex) over all events; as text `POS:HASH`."""
 
     pos: int
     hash: str
+
+    def __str__(self) -> str:
+        return f"{self.pos}:{self.hash}"
+
+
+class Stored(NamedTuple):
+    """An event as it lies in the database: what verify looks at."""
+
+    pos: int
+    stream: str
+    seq: int
+    prev: bytes
+    hash: bytes
+    header: Header
+    salt: bytes | None
+    payload: bytes | None
+
+
+class Unreadable(NamedTuple):
+    """A row of the database that cannot be read as an event."""
+
+    pos: int
+    why: str
 
 
 class IncidentRow(NamedTuple):
@@ -180,6 +203,34 @@ class Store(Protocol):
 
     def ready_for(self, nbytes: int) -> None:
         """Raises NotDurable while an outcome of `nbytes` might not fit."""
+        ...
+
+    # -- for verify and backup
+
+    def copy_to(self, path: str) -> None:
+        """Copy the database, as it is at one moment, into the new file `path`. Raises NotDurable."""
+        ...
+
+    def note_backup(self, row: BackupRow) -> None: ...
+
+    def stored(self, after_pos: int) -> list[Stored | Unreadable]:
+        """At most 1,000 rows after a position, damaged ones too."""
+        ...
+
+    def own_check(self) -> list[str]:
+        """What the database's own check says is wrong."""
+        ...
+
+    def derived_differences(self) -> list[tuple[str, str]]:
+        """Derived rows that are not what the events make: `TABLE KEY` and what is wrong."""
+        ...
+
+    def blob_names(self) -> list[str]:
+        """The digests that the store has files for."""
+        ...
+
+    def repair(self, destroyed_blobs: Sequence[str]) -> None:
+        """Make the derived rows again, and destroy blobs that a redaction names."""
         ...
 
     def close(self) -> None: ...

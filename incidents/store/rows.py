@@ -28,7 +28,8 @@ COLUMNS = (
 )
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM events"
 _HEADER = slice(COLUMNS.index("actor_id"), COLUMNS.index("visibility") + 1)
-_DIGEST = COLUMNS.index("digest") - _HEADER.start
+_ID, _KEY = Header._fields.index("id"), Header._fields.index("key")
+_DIGEST = Header._fields.index("payload")
 
 
 def insert(count: int) -> str:
@@ -38,14 +39,17 @@ def insert(count: int) -> str:
 
 
 def row(sealed: Sealed, *, pos: int, stream: str, seq: int, prev: bytes, hash: bytes) -> tuple[Value, ...]:
-    header: list[Value] = list(sealed.header)
-    header[_DIGEST] = sealed.digest
-    return (pos, stream, seq, prev, hash, *header, sealed.salt, sealed.payload)
+    values: list[Value] = [pos, stream, seq, prev, hash, *sealed.header, sealed.salt, sealed.payload]
+    values[5 + _DIGEST] = sealed.digest
+    values[5 + _KEY] = sealed.draft.key
+    return tuple(values)
 
 
 def header(row: tuple[Any, ...]) -> Header:
     members = list(row[_HEADER])
     members[_DIGEST] = members[_DIGEST].hex()
+    if members[_KEY] is None:
+        members[_KEY] = members[_ID]
     return Header(*members)
 
 
@@ -61,3 +65,9 @@ def event(row: tuple[Any, ...], *, replayed: bool = False) -> Event:
         hash=hash.hex(),
         replayed=replayed,
     )
+
+
+def placed(sealed: Sealed, row: tuple[Any, ...]) -> Event:
+    """The event of the row that `sealed` became."""
+    pos, stream, seq, prev, hash = row[:5]
+    return events.placed(sealed, stream=stream, seq=seq, pos=pos, prev=prev.hex(), hash=hash.hex())

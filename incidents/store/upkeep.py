@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from incidents.errors import HowdahError
 from incidents.events import Actor, Draft
@@ -14,9 +14,10 @@ _SYSTEM = Actor("system", "howdah")
 
 
 class Caretaker:
-    def __init__(self, db: Database, files: room.Room):
+    def __init__(self, db: Database, files: room.Room, tell: Callable[[], None]):
         self._db = db
         self._room = files
+        self._tell = tell  # that there is news
         self._looked = False
 
     def prepare(self) -> None:
@@ -27,6 +28,7 @@ class Caretaker:
 
     def after_commit(self) -> Sequence[Draft]:
         """Look after the room at this process's first commit and at every checkpoint. Raises DiskFull."""
+        self._tell()
         if self._looked and self._db.wal_pages < room.CHECKPOINT_PAGES:
             return ()
         if self._db.wal_pages >= room.CHECKPOINT_PAGES:

@@ -23,7 +23,7 @@ CREATE TABLE events (
   cause       TEXT,
   id          TEXT NOT NULL,
   importance  TEXT NOT NULL,
-  key         TEXT NOT NULL,
+  key         TEXT,           -- NULL where nobody chose one: then the id is the key
   kind        TEXT NOT NULL,
   milestone   TEXT,
   mode        TEXT NOT NULL,
@@ -39,7 +39,7 @@ CREATE TABLE events (
   payload     BLOB            -- canonical JSON; NULL, like the salt, after a redaction
 ) STRICT;
 CREATE UNIQUE INDEX events_by_stream ON events (stream, seq);
-CREATE UNIQUE INDEX events_by_key ON events (key);
+CREATE UNIQUE INDEX events_by_key ON events (key) WHERE key IS NOT NULL;
 
 -- Always empty: room.py fills and empties it, so that the database owns free pages when the disk is full.
 CREATE TABLE room (
