@@ -233,7 +233,7 @@ def _text(spec: OutputSpec, text: str) -> Value:
     return _convert(spec, text.removesuffix("\n"), 1)
 
 
-_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6})\]|\[\"([^\"\\]+)\"\]")
+_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6})\]|\.?\[\"([^\"\\]+)\"\]")
 
 
 def json_path(path: str) -> list[str | int]:

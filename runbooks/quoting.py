@@ -81,8 +81,8 @@ _SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 def shell_quote(argv: Iterable[str]) -> str:
     """One line of POSIX shell that yields exactly these arguments. Raises BadInput for NUL.
 
-    For display, and for carrying an argv over a link that only takes a line. A first word with `=` is quoted, since
-    it would be an assignment; so is `~`, and everything that is not plainly harmless.
+    For display, and for carrying an argv over a link that only takes a line. A first word with `=` would be an
+    assignment, one with `%` a job, so they are quoted; so is everything else that is not plainly harmless.
     """
     return " ".join(_quote_one(item, first=place == 0) for place, item in enumerate(argv))
 
@@ -90,7 +90,7 @@ def shell_quote(argv: Iterable[str]) -> str:
 def _quote_one(item: str, *, first: bool) -> str:
     if "\0" in item:
         raise BadInput("an argument cannot hold NUL", hint="no program can receive it")
-    if _SAFE.fullmatch(item) and not (first and ("=" in item or item in _RESERVED)):
+    if _SAFE.fullmatch(item) and not (first and ("=" in item or item[0] == "%" or item in _RESERVED)):
         return item
     return "'" + item.replace("'", "'\"'\"'") + "'"
 

@@ -44,7 +44,7 @@ _SHAPES: dict[str, Schema] = {
     "group": {"type": "string", "format": "regex", "pattern": r"\("},
     "json-path": {
         "type": "string",
-        "pattern": r"^(\.|((\.[A-Za-z_][A-Za-z0-9_-]*)|(\[[0-9]+\])|(\[\"[^\"]+\"\]))*)$",
+        "pattern": r"^(\.|((\.[A-Za-z_][A-Za-z0-9_-]*)|(\[[0-9]+\])|(\.?\[\"[^\"]+\"\]))*)$",
     },
     "exits": {"anyOf": [_EXIT, {"type": "array", "items": _EXIT, "minItems": 1}]},
     "id": {"type": "string", "pattern": f"^{keys.ID}$", "not": {"enum": ["rescue", "always"]}},

@@ -65,7 +65,7 @@ def builtins() -> frozenset[str]:
 @given(arguments.filter(lambda word: word and "/" not in word and word not in builtins()))
 def test_bash_takes_a_quoted_first_word_for_the_name_of_a_program(word: str) -> None:
     """Not for an assignment, a keyword or an operator: it is looked up, and nothing of that name is found."""
-    script = 'command_not_found_handle() { printf "%s\\0" "$@"; }; PATH=/nonexistent; eval "$1"'
+    script = 'command_not_found_handle() { printf "%s\\0" "$@"; }; PATH=/nonexistent; eval -- "$1"'
     assert bash(script, shell_quote([word, "a"])) == [word, "a"]
 
 
