@@ -82,7 +82,8 @@ def shell_quote(argv: Iterable[str]) -> str:
     """One line of POSIX shell that yields exactly these arguments. Raises BadInput for NUL.
 
     For display, and for carrying an argv over a link that only takes a line. A first word with `=` would be an
-    assignment, one with `%` a job, so they are quoted; so is everything else that is not plainly harmless.
+    assignment, so it is quoted, and so is everything else that is not plainly harmless. (A program whose name begins
+    with `%` bash takes for a job however it is quoted; it needs its path.)
     """
     return " ".join(_quote_one(item, first=place == 0) for place, item in enumerate(argv))
 
@@ -90,7 +91,7 @@ def shell_quote(argv: Iterable[str]) -> str:
 def _quote_one(item: str, *, first: bool) -> str:
     if "\0" in item:
         raise BadInput("an argument cannot hold NUL", hint="no program can receive it")
-    if _SAFE.fullmatch(item) and not (first and ("=" in item or item[0] == "%" or item in _RESERVED)):
+    if _SAFE.fullmatch(item) and not (first and ("=" in item or item in _RESERVED)):
         return item
     return "'" + item.replace("'", "'\"'\"'") + "'"
 

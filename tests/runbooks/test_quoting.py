@@ -49,7 +49,6 @@ def test_a_script_goes_to_bash_verbatim() -> None:
         (["echo", "$(x)", "`x`", "~", "a*", "!x", "\n"], "echo '$(x)' '`x`' '~' 'a*' '!x' '\n'"),
         (["A=1", "B=2"], "'A=1' B=2"),
         (["if", "if"], "'if' if"),
-        (["%1", "%1"], "'%1' %1"),
     ],
 )
 def test_quoting_leaves_the_harmless_alone(argv: list[str], line: str) -> None:
