@@ -15,7 +15,6 @@ from runbooks.grammar import Unreadable
 from runbooks.quoting import Script
 from runbooks.typed import MAX_TEXT
 
-
 MOST_MISTAKES = 500  # of one file; whoever wrote more wrote another format
 
 
@@ -55,7 +54,9 @@ class Reader:
         self.mistakes.append(Mistake(self.file, line, column, message, hint))
         if len(self.mistakes) >= MOST_MISTAKES:
             cure = "mend these first: the rest of the file was not looked at"
-            raise Mistakes([*self.mistakes, Mistake(self.file, line, column + 1, "there are too many mistakes", cure)])
+            raise Mistakes(
+                [*self.mistakes, Mistake(self.file, line, column + 1, "there are too many mistakes", cure)]
+            )
 
     def text(self, node: Node, name: str) -> str | None:
         """A scalar's text as written."""
