@@ -82,12 +82,16 @@ def incident(
         *(_note(call, name, entry) for name, entry in notes),
     ]
     return Card(
-        f"{one.name}  {one.title}",
+        heading(one),
         tuple(fields),
         state=state(one),
         under=_since(call, one),
         tone=tone(one.status),
     )
+
+
+def heading(one: Incident) -> str:
+    return f"{one.name}  {one.title or '(redacted)'}"
 
 
 def state(one: Incident) -> str:

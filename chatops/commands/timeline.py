@@ -94,7 +94,7 @@ def show(call: Call, incident: str | None, utc: bool, all: bool, last: int | Non
     left_out = len(entries) - last if last is not None and last < len(entries) else 0
     entries = entries[left_out:]
     log = Log(
-        f"{one.name}  {one.title}",
+        cards.heading(one),
         cards.log_entries(entries, one, telling.changes(events)),
         zone="UTC" if utc else call.zone,
         state=cards.state(one),

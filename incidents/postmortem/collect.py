@@ -142,6 +142,14 @@ class Document:
         return any(span.micros is not None and not span.exact for span in spans)
 
     @property
+    def can_be_given(self) -> str:
+        """The first milestone without a time that a note can still give; empty when there is none."""
+        found = self.incident.milestones
+        return next(
+            (name for name in ("started", "detected", "acknowledged", "recovered") if name not in found), ""
+        )
+
+    @property
     def mark(self) -> str:
         """The head in the form that `verify --expect` takes."""
         return f"{self.head.pos}:{self.head.hash}"

@@ -30,7 +30,7 @@ class Markdown(str):
     __slots__ = ()
 
 
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<!\w)_|_(?!\w)|!(?=\[)")
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<![^\W_])_|_(?![^\W_])|!(?=\[)")
 
 
 def escape(text: object) -> Markdown:
@@ -43,9 +43,11 @@ def escape(text: object) -> Markdown:
     return Markdown("<br>".join(_SPECIAL.sub(lambda match: "\\" + match[0], line.strip()) for line in lines))
 
 
-def code(text: object) -> Markdown:
-    """A code span for a table cell: a pipe is escaped, as GitHub's tables need it also inside of code."""
-    shown = " ".join(visible(str(text)).split()).replace("|", "\\|")
+def code(text: object, *, cell: bool = False) -> Markdown:
+    """A code span; in the cell of a table a pipe is escaped, as GitHub's tables need it also inside of code."""
+    shown = " ".join(visible(str(text)).split())
+    if cell:
+        shown = shown.replace("|", "\\|")
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""

@@ -34,6 +34,7 @@ FRONT = {
     "incidents", "incidents.errors", "incidents.visible",
 }  # fmt: skip
 RECORD = {
+    "incidents.canonical",
     "incidents.kinds",
     "incidents.lifecycle",
     "chatops.cards", "chatops.documents", "incidents.clock", "incidents.config", "incidents.events", "incidents.ids",

@@ -1,0 +1,111 @@
+"""The record itself: is it whole, keep a copy, put a copy back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatops import params
+from chatops.views import Card, Field, Text
+from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from incidents.transfer import BackupInfo
+
+TERMINAL = ("terminal", "room")
+BECAUSE = "it works on files of the machine that holds the record"
+
+
+@command(
+    "verify",
+    "Check that the record is whole: chains, digests, evidence, head.",
+    params.text("expect", "A head that was seen earlier, POS:HASH, as resolve and the postmortem print it."),
+    params.flag("repair", "Make derived rows again and finish redactions; damage stays as it is."),
+    group="record",
+    permission="read",
+    writes=False,
+    surfaces=TERMINAL,
+    because=BECAUSE,
+    details="It finds accident and careless editing. Against someone who rewrites the file and its head only a "
+    "head that was kept elsewhere helps: --expect. Exit 1 where something is wrong.",
+)
+def verify(call: Call, expect: str | None, repair: bool) -> Reply:
+    from incidents import verify
+    from incidents.store import default_path
+
+    path = call.places.store or default_path()
+    report = verify.verify(path, repair=repair, expect=expect)
+    head = f"{report.head.pos}:{report.head.hash}"
+    fields = [
+        Field("holds", (f"{_count(report.events, 'event')} in {_count(report.streams, 'stream')}",)),
+        *([Field("redacted", (_count(report.redacted, "event"),))] if report.redacted else []),
+        *([Field("evidence", (_count(report.blobs, "blob"),))] if report.blobs else []),
+        Field("head", (head,)),
+        *([Field("found", tuple(map(str, report.findings)), "bad")] if report.findings else []),
+    ]
+    state = "whole" if not report.findings else "whole again" if report.ok else "DAMAGED"
+    card = Card(path, tuple(fields), state=state, tone="good" if report.ok else "bad")
+    document = {
+        "store": path,
+        "whole": report.ok,
+        "events": report.events,
+        "streams": report.streams,
+        "redacted": report.redacted,
+        "blobs": report.blobs,
+        "head": head,
+        "findings": [finding._asdict() for finding in report.findings],
+        "unnamed_blobs": list(report.unnamed),
+    }
+    return Reply(card, {"verify": document}, exit=0 if report.ok else 1)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+@command(
+    "backup",
+    "Copy the record into a new file, online, and verify the copy.",
+    params.path("file", "The new file; evidence and run output go beside it.", place=True, required=True),
+    group="record",
+    permission="keep",
+    writes=False,
+    surfaces=TERMINAL,
+    because=BECAUSE,
+    details="A copy of the store's file with cp is no backup: what its log holds is missing, or torn. What is "
+    "redacted later stays in a backup; redact lists them.",
+)
+def backup(call: Call, file: str) -> Reply:
+    from incidents import transfer
+    from incidents.store import default_path
+
+    return _copied("backed up into", transfer.backup(call.places.store or default_path(), file), "backup")
+
+
+@command(
+    "restore",
+    "Make a store from a backup; nothing is ever overwritten.",
+    params.path("file", "The backup.", place=True, required=True),
+    group="record",
+    permission="keep",
+    writes=False,
+    surfaces=TERMINAL,
+    because=BECAUSE,
+    details="Into --store, else the usual place. A store that is there already is never touched: move it away first.",
+)
+def restore(call: Call, file: str) -> Reply:
+    from incidents import transfer
+
+    return _copied("restored into", transfer.restore(file, call.places.store), "restore")
+
+
+def _copied(what: str, info: BackupInfo, name: str) -> Reply:
+    head = f"{info.head.pos}:{info.head.hash}"
+    text = f"{what} {info.path}: {_count(info.events, 'event')}, {info.bytes:,} bytes, verified\nhead {head}"
+    document = {
+        "file": info.path,
+        "events": info.events,
+        "blobs": info.blobs,
+        "bytes": info.bytes,
+        "head": head,
+    }
+    return Reply(Text(text), {name: document})
