@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from incidents import yamlfile
 from incidents.errors import BadInput, Mistakes
 from runbooks import expressions, inputs, keys, shell_text, typed
+from runbooks.document import ArgvTemplate
 from runbooks.inputs import InputSpec, OutputSpec
 from runbooks.lint import lint
 from runbooks.load import loads
@@ -178,11 +179,11 @@ def test_an_input_reaches_a_script_and_an_argv_as_it_is_and_nothing_of_it_runs(
     names = {"inputs": given_values}
     env = inputs.environment(BOOK, given_values)
     script, argv = BOOK.steps[0].run, BOOK.steps[1].run
-    assert isinstance(script, Script) and isinstance(argv, tuple)
+    assert isinstance(script, Script) and isinstance(argv, ArgvTemplate)
     env |= {name: str(expressions.render(template, names)) for name, template in BOOK.steps[0].env.items()}
     with tempfile.TemporaryDirectory() as cwd:
         seen = run(tuple(script.argv), env, cwd)
-        rendered = expressions.render_argv(argv, names)  # type: ignore[arg-type]  # an ArgvTemplate, not a Script
+        rendered = expressions.render_argv(argv, names)
         echoed = run(tuple(rendered), env, cwd)
         assert os.listdir(cwd) == []
     lines = "" if any("\n" in word for word in words) else "\n".join(words)

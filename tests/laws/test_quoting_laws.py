@@ -28,7 +28,7 @@ NASTY = (
 MORE = ("\\", "$IFS", "*", "~", "!x", "#", "&", "|", ">x", "é\u2028", "\x1b[31m", "%s", "=", "A=1", "\t ", "")
 arguments = st.one_of(
     st.sampled_from(NASTY + MORE),
-    st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=30),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30),
     st.lists(st.sampled_from(NASTY + MORE), max_size=4).map("".join),
 )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from incidents.errors import BadInput, Mistakes, NotFound
-from runbooks.document import Check, Retry, Runbook, Step, Stop, Template
+from runbooks.document import ArgvTemplate, Check, Retry, Runbook, Step, Stop, Template
 from runbooks.expressions import render
 from runbooks.load import available, find, load, loads
 from runbooks.quoting import Script
@@ -153,7 +153,7 @@ steps:
 
 def test_an_expression_may_hold_a_brace_and_a_quote_in_a_text() -> None:
     step = loads("name: x\nsteps: [{run: [echo, \"${{ '}}' ~ '{{' }} }}\"]}]").steps[0]
-    assert isinstance(step.run, tuple)
+    assert isinstance(step.run, ArgvTemplate)
     assert render(step.run[1], {}) == "}}{{ }}"
 
 
