@@ -65,7 +65,10 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows of texts under named columns; `empty` is said instead when there are none."""
+    """Rows of texts under named columns; `empty` is said instead when there are none.
+
+    On a narrow screen the growing column stands under its row.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -75,31 +78,39 @@ class Table(NamedTuple):
     def lines(self, width: int = layout.WIDTH) -> list[Line]:
         if not self.rows:
             return [(Span(self.empty, "quiet"),)]
-        shown = [tuple(map(layout.one_line, row)) for row in self.rows]
-        widths = [
-            max(layout.cells(column.name), *(layout.cells(row[i]) for row in shown))
-            for i, column in enumerate(self.columns)
+        shown = [
+            tuple(map(layout.one_line, row)) for row in (tuple(c.name for c in self.columns), *self.rows)
         ]
-        for i, column in enumerate(self.columns):
-            if column.grow:
-                others = sum(widths) - widths[i] + 2 * (len(widths) - 1)
-                widths[i] = max(min(widths[i], width - others), layout.cells(column.name), 12)
-        head = [layout.pad(c.name, w, right=c.right) for c, w in zip(self.columns, widths, strict=True)]
-        lines: list[Line] = [(Span("  ".join(head).rstrip(), "quiet"),)]
+        widths = [max(layout.cells(row[i]) for row in shown) for i in range(len(self.columns))]
+        growing = next((i for i, column in enumerate(self.columns) if column.grow), None)
+        under = None  # the column that stands under its row
+        if growing is not None:
+            room = width - sum(widths) + widths[growing] - 2 * (len(widths) - 1)
+            if widths[growing] > room:
+                under = growing if room < _NARROWEST else None
+                widths[growing] = room if under is None else max(width - 2, _NARROWEST)
+        lines: list[Line] = []
         for i, row in enumerate(shown):
-            lines.extend(self._row(row, widths, self.tones[i] if self.tones else ""))
+            tone = "quiet" if i == 0 else self.tones[i - 1] if self.tones else ""
+            lines.extend((Span(line, tone),) for line in self._row(row, widths, under))
         return lines
 
-    def _row(self, row: tuple[str, ...], widths: list[int], tone: str) -> list[Line]:
-        wrapped = [layout.wrap(text, width) for text, width in zip(row, widths, strict=True)]
-        lines: list[Line] = []
-        for depth in range(max(map(len, wrapped))):
+    def _row(self, row: tuple[str, ...], widths: list[int], under: int | None) -> list[str]:
+        cells = [layout.wrap(text, width) for text, width in zip(row, widths, strict=True)]
+        beside = [i for i in range(len(row)) if i != under]
+        lines = []
+        for depth in range(max(len(cells[i]) for i in beside)):
             texts = [
-                layout.pad(parts[depth] if depth < len(parts) else "", width, right=column.right)
-                for parts, width, column in zip(wrapped, widths, self.columns, strict=True)
+                layout.pad(
+                    cells[i][depth] if depth < len(cells[i]) else "", widths[i], right=self.columns[i].right
+                )
+                for i in beside
             ]
-            lines.append((Span("  ".join(texts).rstrip(), tone),))
-        return lines
+            lines.append("  ".join(texts).rstrip())
+        return lines if under is None else [*lines, *(f"  {line}" for line in cells[under])]
+
+
+_NARROWEST = 16  # cells that a growing column needs to be read beside the others
 
 
 class Entry(NamedTuple):

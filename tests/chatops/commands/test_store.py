@@ -33,7 +33,9 @@ def test_a_changed_byte_is_found_and_named(howdah: Howdah) -> None:
     howdah.ok("declare", "x")
     howdah.ok("note", "the truth")
     with sqlite3.connect(howdah.store) as db:
-        db.execute("UPDATE events SET payload = CAST(replace(payload, 'truth', 'trick') AS BLOB) WHERE seq = 2")
+        db.execute(
+            "UPDATE events SET payload = CAST(replace(payload, 'truth', 'trick') AS BLOB) WHERE seq = 2"
+        )
     db.close()
     answer = howdah("verify")
     assert answer.code == 1
