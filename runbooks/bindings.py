@@ -58,16 +58,21 @@ class Bindings:
             )
             return
         self.steps[step.id] = Declared(number, step.id, step.kind, outputs, node.line)
-        for name, spec in outputs.items():
-            kind = spec.type or ("any" if spec.how == "json" else "string")
-            self.reader.types[f"steps.{step.id}.outputs.{name}"] = kind + (
-                "[]" if spec.how == "lines" else ""
-            )
+        self.reader.types.update(output_types(f"steps.{step.id}", outputs))
 
     def check(self, specs: Mapping[str, InputSpec]) -> None:
         """Looks at every expression of the file."""
         for use in self.reader.uses:
             _Check(self, specs, use).whole()
+
+
+def output_types(owner: str, outputs: Mapping[str, OutputSpec]) -> dict[str, str]:
+    """`OWNER.outputs.NAME` -> its declared type, `any` for JSON without one, `int[]` for lines of a type."""
+    types: dict[str, str] = {}
+    for name, spec in outputs.items():
+        kind = spec.type or ("any" if spec.how == "json" else "string")
+        types[f"{owner}.outputs.{name}"] = kind + ("[]" if spec.how == "lines" else "")
+    return types
 
 
 class _Check:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from incidents.errors import BadInput
-from incidents.yamlfile import LARGEST_INT
+from incidents.yamlfile import LARGEST_INT, MAX_DEPTH
 from runbooks import quoting, typed
 from runbooks.quoting import Secret
 from runbooks.typed import Value
@@ -258,7 +258,7 @@ def _json(spec: OutputSpec, text: str) -> Value:
     except json.JSONDecodeError as error:
         raise BadInput(f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}") from None
     except RecursionError:
-        raise BadInput("the JSON is nested too deep") from None
+        raise BadInput(f"the JSON is nested more than {MAX_DEPTH} deep", hint="print less of it") from None
     walked = ""
     for step in json_path(spec.argument):
         held = isinstance(found, dict) if isinstance(step, str) else isinstance(found, list)
@@ -281,8 +281,10 @@ def _no_constant(name: str) -> Any:
     raise BadInput(f"{name} is not JSON")
 
 
-def _check_json(value: Any) -> Value:
-    """The value, if the record can hold it: numbers that are too large and NUL are refused."""
+def _check_json(value: Any, depth: int = 0) -> Value:
+    """The value, if the record can hold it: numbers that are too large, NUL and bottomless nesting are refused."""
+    if depth > MAX_DEPTH:
+        raise BadInput(f"the JSON is nested more than {MAX_DEPTH} deep", hint="take a part of it")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_INT:
         raise BadInput(
             f"the number {value} is too large to be recorded exactly", hint="`type: string` keeps its digits"
@@ -290,7 +292,7 @@ def _check_json(value: Any) -> Value:
     if isinstance(value, str):
         return typed.check_text(value)
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check_json(item)
+        _check_json(item, depth + 1)
     return value  # type: ignore[no-any-return]
 
 

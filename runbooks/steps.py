@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from typing import Any
 
 from incidents.yamlfile import Node
 from runbooks import document, keys, levels
-from runbooks.bindings import Bindings
+from runbooks.bindings import Bindings, output_types
 from runbooks.document import Step
 from runbooks.expressions import Template
 from runbooks.inputs import OutputSpec
@@ -77,6 +78,9 @@ class Shaper:
     def _run(self, step: Step, values: dict[str, Any], node: Node) -> Step:
         reader = self.reader
         effect = values.get("effect", "unsafe")
+        until = values.get("until")
+        if until is not None:  # what the others see as steps.ID, it sees as result
+            until = until._replace(types=ChainMap(output_types("result", step.outputs), until.types))
         retry = self.retry(values.get("retry"), "until" in values)
         if effect == "unsafe":
             for key in ("retry", "until"):
@@ -91,7 +95,7 @@ class Shaper:
             timeout=values.get("timeout", None if effect == "unsafe" else document.DEFAULT_TIMEOUT),
             grace=values.get("grace", document.GRACE),
             retry=retry,
-            until=values.get("until"),
+            until=until,
             verify=self.verify(values.get("verify")),
             undo=self.undo(values.get("undo")),
         )

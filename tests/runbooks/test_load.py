@@ -12,7 +12,7 @@ import pytest
 
 from incidents.errors import BadInput, Mistakes, NotFound
 from runbooks.document import ArgvTemplate, Check, Retry, Runbook, Step, Stop, Template
-from runbooks.expressions import render
+from runbooks.expressions import condition, render
 from runbooks.load import available, find, load, loads
 from runbooks.quoting import Script
 
@@ -123,6 +123,21 @@ def test_until_may_be_bounded_by_a_timeout_alone() -> None:
         "name: x\nsteps: [{run: a, effect: read, timeout: 1m, until: '${{ result.exit == 0 }}', retry: {delay: 3s}}]"
     )
     assert step.steps[0].retry == Retry(None, 3_000_000)
+
+
+def test_until_sees_the_outputs_of_its_own_step_with_their_types() -> None:
+    step = loads("""
+name: x
+steps:
+  - run: uptime
+    effect: read
+    timeout: 1m
+    outputs: {load: {text: true, type: number}}
+    until: ${{ result.exit == 0 and result.outputs.load < 0.75 }}
+""").steps[0]
+    assert step.until is not None
+    assert condition(step.until, {"result": {"exit": 0, "outputs": {"load": "0.5"}}})
+    assert not condition(step.until, {"result": {"exit": 0, "outputs": {"load": "1"}}})
 
 
 def test_the_sample_of_the_language_says_only_that_approve_is_not_yet() -> None:
