@@ -37,15 +37,22 @@ def record(store: Store, *drafts: Draft) -> list[Event]:
 
 
 def redact(store: Store, stream: str, targets: Sequence[int], why: str, actor: Actor) -> Event:
-    """Destroy what these entries (seqs) say: text, data, evidence, output; their headers stay.
+    """Destroy what these entries (seqs) and their corrections say: text, data, evidence, output; not their headers.
 
     Backups made earlier still hold it: `store.backups()`. Raises NotFound, Refused.
     """
     if not targets:
         raise BadInput("nothing to redact was named")
-    mode = store.read(stream, limit=1)[0].mode if store.last_seq(stream) else "real"
-    data = {"targets": sorted(set(targets))}
-    return store.redact(Draft(stream=stream, kind="redaction", actor=actor, body=why, data=data, mode=mode))
+    named, mode = set(targets), "real"
+    for event in store.events(stream):
+        mode = event.mode
+        if event.kind == "correction" and event.data.get("target") in named:
+            named.add(event.seq)  # it says the same thing in other words
+    draft = Draft(
+        stream=stream, kind="redaction", actor=actor, body=why, data={"targets": sorted(named)}, mode=mode
+    )
+    kinds.check(draft.kind, draft.data)
+    return store.redact(draft)
 
 
 def _with_milestone(draft: Draft) -> Draft:

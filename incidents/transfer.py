@@ -43,7 +43,7 @@ def backup(store: Store | str, to: str) -> BackupInfo:
     with _new(to):
         # Evidence before and after the database: no event without its evidence, whatever is redacted meanwhile.
         _copy_folder(store.blobs_dir, to + ".blobs")
-        place.create_file(to, place.modes(os.path.dirname(to)).file)
+        place.create_file(to, place.modes(to))
         store.copy_to(to)
         _copy_folder(store.blobs_dir, to + ".blobs")
         _copy_folder(store.runs_dir, to + ".runs")
@@ -62,7 +62,7 @@ def restore(source: str, to: str | None = None) -> BackupInfo:
         raise NotFound(f"there is no backup {source}")
     target = place.resolve(to)
     with _new(target):
-        place.create_file(target, place.modes(os.path.dirname(target)).file)
+        place.create_file(target, place.modes(target))
         shutil.copyfile(source, target)
         for folder in _FOLDERS:
             _copy_folder(source + folder, target + folder)
@@ -124,7 +124,7 @@ def _copy_folder(source: str, to: str) -> None:
                 continue
             with contextlib.suppress(FileNotFoundError):  # a run's output that became a blob, or was redacted
                 shutil.copyfile(os.path.join(folder, name), copy)
-                os.chmod(copy, place.modes(os.path.dirname(to)).file)
+                os.chmod(copy, place.modes(to).file)
 
 
 def _sync_file(path: str) -> int:

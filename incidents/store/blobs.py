@@ -31,7 +31,7 @@ class Blobs:
     def put(self, data: bytes, *, media_type: str, name: str) -> Evidence:
         """Keep `data`; the file and its name are durable on return. Raises NotDurable."""
         with _durably(self.folder):
-            place.make_folder(self.folder, self._modes.folder)
+            place.make_folder(self.folder, self._modes)
             temporary = os.path.join(self.folder, f".{ids.short(12)}.part")
             try:
                 fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._modes.file)
@@ -47,7 +47,7 @@ class Blobs:
     def adopt(self, path: str, *, media_type: str, name: str) -> Evidence:
         """Keep the file by renaming it. Raises NotDurable, and OSError where it is on another filesystem."""
         with _durably(self.folder):
-            place.make_folder(self.folder, self._modes.folder)
+            place.make_folder(self.folder, self._modes)
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             with os.fdopen(fd, "rb") as f:
                 digest = hashlib.file_digest(f, "sha256").hexdigest()

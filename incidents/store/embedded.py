@@ -64,7 +64,7 @@ class Connection:
         try:
             return self._db.execute(sql, values).fetchall()
         except apsw.Error as error:
-            raise _translated(error, self.path) from error
+            raise _translated(error, self.path, self._db.system_errno) from error
 
     def script(self, sql: str) -> None:
         self.run(sql)
@@ -73,7 +73,7 @@ class Connection:
         try:
             self._control(apsw.SQLITE_FCNTL_SIZE_HINT, "q", size)
         except apsw.Error as error:
-            raise _translated(error, self.path) from error
+            raise _translated(error, self.path, self._db.system_errno) from error
 
     def rollback(self) -> None:
         if self._db.in_transaction:
@@ -106,10 +106,8 @@ class Connection:
         return apsw.SQLITE_OK
 
 
-def _translated(error: apsw.Error, path: str) -> Exception:
-    no_room = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_FSYNC)
-    extended = getattr(error, "extendedresult", 0)
-    if isinstance(error, apsw.FullError) or extended in no_room:
+def _translated(error: apsw.Error, path: str, errno: int = 0) -> Exception:
+    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and errno in place.NO_ROOM):
         return DiskFull(str(error))
     if isinstance(error, apsw.BusyError | apsw.LockedError):
         return StoreBusy(
@@ -290,7 +288,7 @@ class Backup(Reading):
 
     def __init__(self, path: str):
         self.path = path
-        self.blobs = Blobs(path + ".blobs", place.modes(os.path.dirname(path)))
+        self.blobs = Blobs(path + ".blobs", place.modes(path))
         self._connection = Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
@@ -328,10 +326,10 @@ def open_embedded(path: str, *, create: bool, notice: Callable[[str], None]) -> 
     exists = place.check_file(path)
     if not exists and not create:
         raise StoreError(f"there is no store {path}", hint="`howdah declare` makes one, or give --store FILE")
-    modes = place.modes(os.path.dirname(path))
+    modes = place.modes(path)
     try:
         if not exists:
-            place.create_file(path, modes.file)
+            place.create_file(path, modes)
         return _opened(path, modes, notice)
     except DiskFull:
         raise room.not_durable(path) from None
@@ -344,7 +342,7 @@ def _opened(path: str, modes: place.Modes, notice: Callable[[str], None]) -> Emb
     try:
         current = migrate.is_current(reader)  # before anything is written beside a file that is none
         reader.settle()
-        store = EmbeddedStore(path, modes, reader, Door(path + ".lock", modes.file, notice))
+        store = EmbeddedStore(path, modes, reader, Door(path + ".lock", modes, notice))
     except BaseException:
         reader.close()
         raise

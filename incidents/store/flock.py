@@ -8,7 +8,6 @@ for in a helper thread, because a wait in the kernel cannot be given a limit.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
@@ -17,6 +16,7 @@ from collections.abc import Callable
 
 from incidents import clock
 from incidents.errors import StoreBusy
+from incidents.store import place
 
 NAMED_AFTER = 2 * clock.SECOND
 GIVEN_UP_AFTER = 10 * clock.SECOND
@@ -28,12 +28,11 @@ _NO_TURN = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0)
 class Door:
     """One process's end of the queue. `enter` and `leave` are called by one thread at a time."""
 
-    def __init__(self, path: str, mode: int, notice: Callable[[str], None]):
+    def __init__(self, path: str, modes: place.Modes, notice: Callable[[str], None]):
         self._path = path
         self._notice = notice
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
-        with contextlib.suppress(PermissionError):
-            os.fchmod(self._fd, mode)
+        place.create_file(path, modes)
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._me = f"{os.getpid():<10}\n".encode()
         self._helper: _Helper | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -27,10 +28,11 @@ _NETWORK_FUSE = re.compile(
 
 
 class Modes(NamedTuple):
-    """Permissions of the files and folders of a store."""
+    """Permissions of the files and folders of a store; `owner` (uid, gid) where root writes another's store."""
 
     file: int
     folder: int
+    owner: tuple[int, int] | None = None
 
 
 def default_path() -> str:
@@ -88,13 +90,13 @@ def check_file(path: str) -> bool:
         raise StoreError(f"the store {path} cannot be used: {error.strerror}") from None
     if not stat.S_ISREG(status.st_mode):
         raise NotAStore(f"{path} is not a file", hint="--store names a file, not a folder or a device")
-    if not os.access(path, os.R_OK | os.W_OK):
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
         raise StoreReadOnly(f"the store {path} cannot be written by this account", hint=_cure(path))
     return True
 
 
 def _need_writable(folder: str) -> None:
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         raise StoreReadOnly(f"the store's folder {folder} cannot be written", hint=_cure(folder))
 
 
@@ -112,28 +114,39 @@ def _cure(path: str) -> str:
     return f"{group}use sudo, or give --store FILE"
 
 
-def modes(folder: str) -> Modes:
-    """A setgid folder is a team's: its group may read and write. Else the owner alone."""
-    shared = os.stat(folder).st_mode & stat.S_ISGID
-    return Modes(0o660, 0o2770) if shared else Modes(0o600, 0o700)
+def modes(path: str) -> Modes:
+    """Those of the store in the file `path`: in a setgid folder its group's, else the owner's alone."""
+    shared = os.stat(os.path.dirname(path)).st_mode & stat.S_ISGID
+    owner = None
+    if os.geteuid() == 0:
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(path)
+            owner = (status.st_uid, status.st_gid)
+    return Modes(0o660, 0o2770, owner) if shared else Modes(0o600, 0o700, owner)
 
 
-def create_file(path: str, mode: int) -> None:
-    """Create the empty file with exactly this mode; one that is there already is left alone."""
+def create_file(path: str, modes: Modes) -> None:
+    """Create the empty file with exactly these permissions; one that is there already is left alone."""
     try:
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, modes.file)
     except FileExistsError:
         return
-    os.fchmod(fd, mode)  # what umask took away
-    os.close(fd)
-
-
-def make_folder(path: str, mode: int) -> None:
     try:
-        os.mkdir(path, mode)
+        os.fchmod(fd, modes.file)  # what umask took away
+        if modes.owner is not None:
+            os.fchown(fd, *modes.owner)
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: str, modes: Modes) -> None:
+    try:
+        os.mkdir(path, modes.folder)
     except FileExistsError:
         return
-    os.chmod(path, mode)
+    if modes.owner is not None:
+        os.chown(path, *modes.owner)
+    os.chmod(path, modes.folder)
 
 
 def sync_folder(path: str) -> None:
@@ -154,6 +167,11 @@ def refuse_network(path: str) -> None:
             "and it would stall with the servers that the record is about",
             hint="give --store FILE on a disk of this machine",
         )
+
+
+def copies_on_write(path: str) -> bool:
+    """Whether the filesystem writes changed blocks elsewhere, so that blocks owned beforehand do not help."""
+    return filesystem(path, _mounts())[0] in ("btrfs", "zfs", "bcachefs", "nilfs2", "f2fs")
 
 
 def filesystem(path: str, mountinfo: str) -> tuple[str, str]:

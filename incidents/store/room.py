@@ -12,8 +12,8 @@ import contextlib
 import os
 
 from incidents.errors import NotDurable
+from incidents.store import place
 from incidents.store.database import Database, DiskFull
-from incidents.store.place import Modes
 
 PAGE = 4096
 FRAME = PAGE + 24  # bytes of one page in the write-ahead log
@@ -32,7 +32,7 @@ SPARE_BYTES = 4 * BALLAST_BYTES  # free disk that must remain after the ballast 
 class Room:
     """The preallocated files of one store. Its methods are called by whoever holds the store's lock."""
 
-    def __init__(self, path: str, modes: Modes):
+    def __init__(self, path: str, modes: place.Modes):
         self._wal = path + "-wal"
         self._ballast = path + ".ballast"
         self._folder = os.path.dirname(path)
@@ -54,7 +54,8 @@ class Room:
 
         Real zeros, not fallocate: an unwritten extent would need blocks for the extent tree later.
         """
-        fd = os.open(self._wal, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._modes.file)
+        place.create_file(self._wal, self._modes)
+        fd = os.open(self._wal, os.O_RDWR | os.O_CLOEXEC)
         try:
             size = os.fstat(fd).st_size
             if size < WAL_BYTES:
@@ -71,7 +72,8 @@ class Room:
         """Write the ballast when it is missing and there is room to spare; whether it was written."""
         if self.has_ballast() or self.free_bytes() < BALLAST_BYTES + SPARE_BYTES:
             return False
-        fd = os.open(self._ballast, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, self._modes.file)
+        place.create_file(self._ballast, self._modes)
+        fd = os.open(self._ballast, os.O_RDWR | os.O_TRUNC | os.O_CLOEXEC)
         try:
             _write_all(fd, os.urandom(BALLAST_BYTES // 8) * 8, 0)  # a filesystem that packs zeros keeps these
         except DiskFull:
@@ -137,7 +139,9 @@ def _write_all(fd: int, data: bytes, at: int) -> None:
             done = os.pwrite(fd, view, at)
             view, at = view[done:], at + done
     except OSError as error:
-        raise DiskFull(str(error)) from None
+        if error.errno in place.NO_ROOM:
+            raise DiskFull(str(error)) from None
+        raise
 
 
 def not_durable(path: str) -> NotDurable:
