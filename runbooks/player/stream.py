@@ -14,6 +14,9 @@ from runbooks.player.keys import Intent
 from runbooks.question import Card
 
 
+LAST = ("run.ended", "run.parked")
+
+
 class Stream:
     """Writes events to `out`; why it ended otherwise to `err`, as every command writes its errors."""
 
@@ -23,6 +26,8 @@ class Stream:
     def __init__(self, out: TextIO, err: TextIO):
         self._out = out
         self._err = err
+        self._lines: list[dict[str, Any]] = []
+        self._held: dict[str, Any] | None = None  # perhaps the last line
 
     def __enter__(self) -> Stream:
         return self
@@ -31,19 +36,31 @@ class Stream:
         pass
 
     def tell(self, news: Sequence[Event], run: journal.Run) -> None:
-        lines = []
         for event in news:
             whole = as_json(event)
-            if event.kind == "run.ended" and not event.redacted:
-                whole["exit"] = event.data["exit"]
-            elif event.kind == "run.parked":
-                whole["exit"] = Parked.exit_code
-            lines.append(
-                json.dumps(whole, separators=(",", ":"))
-            )  # ASCII: nothing in it can act on a terminal
-        if lines:
-            self._out.write("\n".join(lines) + "\n")
+            if event.kind in LAST:
+                self._release()
+                whole["exit"] = Parked.exit_code if event.kind == "run.parked" else event.data.get("exit")
+                self._held = whole
+                continue
+            if not event.kind.startswith(
+                "incident."
+            ):  # the incident that closes with its run is said before it
+                self._release()
+            self._lines.append(whole)
+        self._write()
+
+    def _release(self) -> None:
+        """What was held back was not the end."""
+        if self._held is not None:
+            self._lines.append(self._held)
+            self._held = None
+
+    def _write(self) -> None:
+        if self._lines:  # in ASCII: nothing in it can act on a terminal
+            self._out.write("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in self._lines))
             self._out.flush()
+            self._lines.clear()
 
     def ask(self, card: Card) -> None:
         """The event `question.asked` holds it all."""
@@ -67,7 +84,9 @@ class Stream:
         """No width."""
 
     def close(self, summary: follow.Summary, problem: HowdahError | None) -> None:
-        """Nothing where the last event says it; else one document, as every command writes its errors."""
+        """The last line; where no event says why it ends, one document, as every command writes its errors."""
+        self._release()
+        self._write()
         if problem is not None:
             said = {
                 "code": problem.code,
