@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 SIZE = 64
-WHY = re.compile(r"[a-z-]{1,10}", re.ASCII)
+WHY = re.compile(r"[a-z][a-z-]{0,9}", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -77,27 +77,37 @@ class Charge:
         """Starts the program, or says why it cannot be."""
         crash_point("keeper-after-order", self.n)
         self.started = clock.monotonic()
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(reader, False)
-        try:
-            got = self._spawn(process.Wires(self.home.null, writer, self.lock))
-        finally:
-            os.close(writer)
+        got = self._spawn()
         if isinstance(got, Unstarted):
-            os.close(reader)
             self.unstarted, self.exit, self.ended = got, got.exit, clock.monotonic()
             return self._finish()
         crash_point("keeper-after-spawn", self.n)
-        self.pid, self.pipe, self.phase = got, reader, "running"
+        self.pid, self.phase = got, "running"
         self.start = procfs.start_time(got) or 0
         self._record("running")
         crash_point("keeper-after-try", self.n)
-        self.home.watch(reader, self.take_in)
+        self.home.watch(self.pipe, self.take_in)
         if self.order.timeout is not None:
             self._wake(self.order.timeout, self.overtime)
         return self.home.say(Started(self.n, self.pid, self.start, self.started))
 
-    def _spawn(self, wires: process.Wires) -> int | Unstarted:
+    def _spawn(self) -> int | Unstarted:
+        got: int | Unstarted
+        try:
+            self.pipe, writer = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self.pipe, False)
+            try:
+                got = self._spawn_with(process.Wires(self.home.null, writer, self.lock))
+            finally:
+                os.close(writer)
+        except OSError as error:
+            got = Unstarted(process.NOT_RUNNABLE, f"no process could be started: {error.strerror}")
+        if isinstance(got, Unstarted) and self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
+        return got
+
+    def _spawn_with(self, wires: process.Wires) -> int | Unstarted:
         order = self.order
         if not order.argv or not order.argv[0]:
             return Unstarted(process.NOT_FOUND, "no program is named")
@@ -105,25 +115,19 @@ class Charge:
             from runbooks.quoting import Masker
 
             self.masker = Masker(order.secrets)
-        try:
-            if order.user is None and not self.home.far(
-                [order.cwd, *process.programs(order.argv[0], order.env)]
-            ):
-                return process.spawn(order.argv, order.env, cwd=order.cwd, umask=order.umask, wires=wires)
-            pid, self.report = process.fork_spawn(
-                order.argv, order.env, cwd=order.cwd, umask=order.umask, user=order.user, wires=wires
-            )
-        except OSError as error:
-            return Unstarted(process.NOT_RUNNABLE, f"no process could be started: {error.strerror}")
+        paths = [os.path.join(order.cwd, name) for name in process.programs(order.argv[0], order.env)]
+        if order.user is None and not self.home.far([order.cwd, *paths]):
+            return process.spawn(order.argv, order.env, cwd=order.cwd, umask=order.umask, wires=wires)
+        pid, self.report = process.fork_spawn(
+            order.argv, order.env, cwd=order.cwd, umask=order.umask, user=order.user, wires=wires
+        )
         return pid
 
     def _wake(self, after: int, then: Callable[[], None]) -> None:
         self.due, self.on_due = clock.monotonic() + after, then
 
     def _record(self, state: str, value: int = 0) -> None:
-        with contextlib.suppress(
-            OSError
-        ):  # then the process and the lock are the witnesses, and the driver is told
+        with contextlib.suppress(OSError):  # then process and lock are the witnesses, and the driver is told
             attempt.write(self.file, Record(state, self.pid, self.start, value, self.why))
 
     # -- its output ----------------------------------------------------------------------------------------
@@ -148,6 +152,8 @@ class Charge:
         self.pipe = -1
         if self.phase == "draining":
             self._finish()
+        else:
+            self.home.reap()  # most often it has ended too
 
     def _keep(self, data: memoryview) -> None:
         before = self.writer.total
@@ -304,8 +310,9 @@ class Charge:
         self._say_end(())
 
     def _linger(self) -> None:
-        left = self.remains()
-        if left or not self._main_has_ended():
+        """Asks for those who were seen; only when they are gone, whether there are others."""
+        seen = any(procfs.alive(pid, start) for pid, start in self._known)
+        if seen or not self._main_has_ended() or self.remains():
             return self._wake(LINGER_LOOK, self._linger)
         self.release()
         if self.child:

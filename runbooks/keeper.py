@@ -15,9 +15,10 @@ import select
 import struct
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from incidents import clock
-from incidents.errors import Failed
+from incidents.errors import Failed, StoreError
 from runbooks import attempt, keeper_wire
 from runbooks.attempt import Ended, Gone, Notice, Order, Output, OutputInfo, Record, Started, Survivor
 
@@ -42,27 +43,21 @@ class Keeper:
     @classmethod
     def start(cls, run_dir: str) -> Keeper:
         """Forks the keeper of a run. Raises Failed where there is no process to be had, StoreError without a folder."""
-        run_dir = os.path.abspath(run_dir)
-        attempt.make_folder(run_dir)
+        run_dir = _folder(run_dir)
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         try:
             pid = os.fork()
         except OSError as error:
             raise Failed(f"the keeper could not be started: {error.strerror}") from None
         if pid == 0:
-            gc.disable()
-            gc.freeze()  # what the parent left is never collected: it would close descriptors that are now ours
-            from runbooks import keeper_loop
-
-            keeper_loop.live(run_dir, theirs)
+            _be_the_keeper(run_dir, theirs)
         theirs.close()
         return cls(run_dir, ours, pid)
 
     @classmethod
     def execute(cls, run_dir: str) -> Keeper:
         """Starts the keeper of a run as a new interpreter, for who has threads or an open store; 30 ms slower."""
-        run_dir = os.path.abspath(run_dir)
-        attempt.make_folder(run_dir)
+        run_dir = _folder(run_dir)
         link, pid = _execute(run_dir)
         return cls(run_dir, link, pid)
 
@@ -138,7 +133,7 @@ class Keeper:
         too: with what it left in its file, else `lost`, and not before nothing is known to run of it any more.
         """
         deadline = None if timeout is None else clock.monotonic() + timeout
-        while not self._heard:
+        while not self._heard and (self._link is not None or self._orphans or wake or timeout is not None):
             left = None if deadline is None else max(0, deadline - clock.monotonic())
             self._heard += self._hear(left, wake)
             if left == 0 or _readable(wake):
@@ -240,6 +235,27 @@ class Keeper:
                 )
             )  # fmt: skip
         return found
+
+
+def _folder(run_dir: str) -> str:
+    run_dir = os.path.abspath(run_dir)
+    try:
+        attempt.make_folder(run_dir)
+    except OSError as error:
+        raise StoreError(f"the folder {run_dir} cannot be made: {error.strerror}") from None
+    return run_dir
+
+
+def _be_the_keeper(run_dir: str, link: _socket.socket) -> NoReturn:
+    """The child of the fork; it must never return into its parent's code."""
+    try:
+        gc.disable()
+        gc.freeze()  # what the parent left is never collected: it would close descriptors that are now ours
+        from runbooks import keeper_loop
+
+        keeper_loop.live(run_dir, link)
+    finally:
+        os._exit(1)
 
 
 def _readable(wake: Sequence[int]) -> bool:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from incidents import clock
-from runbooks import attempt, keeper_wire, procfs
+from runbooks import attempt, keeper_wire, process, procfs
 from runbooks.attempt import Ended, Gone, Notice, Order
 from runbooks.charge import Charge
 
@@ -37,6 +37,7 @@ class Client:
     def __init__(self, link: _socket.socket) -> None:
         self.link = link
         self.waiting: deque[bytes] = deque()
+        self.full = False  # its socket takes no more at the moment
 
 
 class Loop:
@@ -191,6 +192,11 @@ class Loop:
     def _obey(self, message: dict[str, Any], files: list[int]) -> None:
         if message["do"] == "launch":
             order = keeper_wire.unpack_order(message)
+            if len(files) != 2:  # the kernel had no descriptor left for us; it drops what it cannot give
+                for fd in files:
+                    os.close(fd)
+                self.say(Ended(order.n, 126, unstarted="the keeper has no descriptor left"))
+                return
             charge = self.charges[order.n] = Charge(self, order, *files)
             charge.launch()
         elif message["do"] == "stop":
@@ -220,12 +226,16 @@ class Loop:
             while client.waiting:
                 client.link.send(client.waiting[0])
                 client.waiting.popleft()
+            full = False
         except BlockingIOError:
-            self._epoll.modify(client.link.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            full = True
         except OSError:
             self._lose(client)
-        else:
-            self._epoll.modify(client.link.fileno(), select.EPOLLIN)
+            return
+        if full is not client.full:
+            client.full = full
+            wanted = select.EPOLLIN | select.EPOLLOUT if full else select.EPOLLIN
+            self._epoll.modify(client.link.fileno(), wanted)
 
     def _lose(self, client: Client) -> None:
         fd = client.link.fileno()
@@ -255,7 +265,10 @@ def live(run_dir: str, link: _socket.socket) -> NoReturn:
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _leave_everything(link.fileno())
+        null = os.open(os.devnull, os.O_RDWR)
+        for target in (0, 1, 2):
+            os.dup2(null, target)
+        process.close_all_but({0, 1, 2, link.fileno()})
         os.chdir("/")
         os.umask(0)
         _adopt_orphans()
@@ -283,17 +296,6 @@ def _above_2(link: _socket.socket) -> _socket.socket:
         return _socket.socket(fileno=fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
     os.set_inheritable(fd, False)
     return link
-
-
-def _leave_everything(keep: int) -> None:
-    """Closes all descriptors but one; 0, 1 and 2 become /dev/null."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for target in (0, 1, 2):
-        os.dup2(null, target)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != keep:
-            with contextlib.suppress(OSError):  # the listing's own descriptor
-                os.close(int(name))
 
 
 def _adopt_orphans() -> None:

@@ -88,10 +88,17 @@ def unpack_hello(raw: bytes) -> list[Started] | None:
 
 def unpack_notice(raw: bytes) -> Notice:
     name, *fields = json.loads(raw)
-    if name != "Ended":
-        return {"Started": Started, "Output": Output, "Gone": Gone}[name](*fields)
-    *plain, survivors, services, (total, dropped, segments) = fields
-    return Ended(
-        *plain, tuple(Survivor(*one) for one in survivors), tuple(Survivor(*one) for one in services),
-        OutputInfo(total, dropped, tuple(segments)),
-    )  # fmt: skip
+    match name:
+        case "Started":
+            return Started(*fields)
+        case "Output":
+            return Output(*fields)
+        case "Gone":
+            return Gone(*fields)
+    ended = Ended(*fields)
+    total, dropped, segments = ended.output
+    return ended._replace(
+        survivors=tuple(Survivor(*one) for one in ended.survivors),
+        services=tuple(Survivor(*one) for one in ended.services),
+        output=OutputInfo(total, dropped, tuple(segments)),
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import pwd
 import signal
@@ -20,11 +19,14 @@ from incidents.errors import BadInput
 from runbooks.procfs import Process, alive, command, start_time, state
 
 __all__ = [
-    "Completed", "Process", "Unstarted", "Wires", "alive", "become", "command", "crash_point", "fork_spawn",
+    "Completed", "Process", "Unstarted", "Wires", "alive", "become", "close_all_but", "command", "crash_point", "fork_spawn",
     "leave_reader", "run_bounded", "send", "spawn", "start_time", "state",
 ]  # fmt: skip
 
-LOCK_FD = 214  # where a step finds its attempt's lock: above what scripts choose (3-9, 200) and bash uses (10+, 255)
+_DESCRIPTORS = os.sysconf("SC_OPEN_MAX")
+LOCK_FD = (
+    214 if not 0 < _DESCRIPTORS <= 215 else _DESCRIPTORS - 2
+)  # where a step finds its attempt's lock: above what scripts choose (3-9, 200) and bash uses (10+, 255)
 NOT_FOUND, NOT_RUNNABLE = 127, 126  # what a shell reports for a program that it could not start
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -69,13 +71,18 @@ def spawn(
 
     For a single-threaded caller that lives in `/` with umask 0: both are set for the child and set back.
     """
+    lock = wires.lock
     old = os.umask(umask)
     try:
+        if lock == LOCK_FD:  # dup2 onto itself would leave it close-on-exec
+            wires = wires._replace(lock=os.dup(lock))
         os.chdir(cwd)
-        return _spawn(argv, env, _clear(wires))
+        return _spawn(argv, env, wires)
     except (OSError, ValueError) as error:
         return Unstarted(NOT_RUNNABLE, f"working folder {cwd!r}: {_words(error)}")
     finally:
+        if wires.lock != lock:
+            os.close(wires.lock)
         os.umask(old)
         os.chdir("/")
 
@@ -137,13 +144,6 @@ def why_unstarted(name: str, env: Mapping[str, str], error: OSError | None) -> U
     return Unstarted(NOT_RUNNABLE, f"{name}: {_words(error)}")
 
 
-def _clear(wires: Wires) -> Wires:
-    """A duplicate where the lock already has the number LOCK_FD: dup2 onto itself would leave it close-on-exec."""
-    if wires.lock != LOCK_FD:
-        return wires
-    return wires._replace(lock=fcntl.fcntl(wires.lock, fcntl.F_DUPFD_CLOEXEC, LOCK_FD + 1))
-
-
 def _words(error: BaseException) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
@@ -163,7 +163,7 @@ def fork_spawn(
         os.close(writer)
         raise
     if pid == 0:
-        _child(argv, env, cwd, umask, user, _clear(wires), writer)
+        _child(argv, env, cwd, umask, user, wires, writer)
     os.close(writer)
     with contextlib.suppress(PermissionError, ProcessLookupError):
         os.setpgid(pid, pid)  # the child does it too: whoever is first, no signal to the group is lost
@@ -182,6 +182,8 @@ def _child(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for source, target in ((wires.null, 0), (wires.out, 1), (wires.out, 2), (wires.lock, LOCK_FD)):
             os.dup2(source, target)
+        os.set_inheritable(LOCK_FD, True)  # also where it had this number already
+        close_all_but({0, 1, 2, LOCK_FD, report})  # who hangs below must hold no pipe and no lock of others
         os.umask(umask)
         why = _become_and_run(argv, env, cwd, user)
     except BaseException as error:  # noqa: BLE001 - the child of a fork must never return into its parent's code
@@ -191,6 +193,14 @@ def _child(
             os.write(report, f"{why.exit} {why.reason}".encode("utf-8", "replace")[:4000])
         finally:
             os._exit(why.exit)
+
+
+def close_all_but(keep: set[int]) -> None:
+    """Closes every other descriptor of this process."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            with contextlib.suppress(OSError):  # the listing's own descriptor
+                os.close(int(name))
 
 
 def _become_and_run(argv: Sequence[str], env: Mapping[str, str], cwd: str, user: str | None) -> Unstarted:

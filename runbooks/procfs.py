@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 COMMAND_LENGTH = 200
+_LINKS = 40  # the kernel's own limit (path_resolution(7))
 
 
 class Process(NamedTuple):
@@ -148,8 +149,29 @@ def _plain(field: str) -> str:
 
 
 def is_far(mounts: Sequence[str], paths: Iterable[str]) -> bool:
-    """Does one of the paths lead through one of the mounts? By name only; a symbolic link is not followed."""
-    return any(path == m or path.startswith(m.rstrip("/") + "/") for path in paths for m in mounts)
+    """Does one of the absolute paths lead through one of the mounts? Follows links, never into a mount."""
+    return any(_leads_into(mounts, path) for path in paths)
+
+
+def _leads_into(mounts: Sequence[str], path: str) -> bool:
+    todo, here, links = path.split("/")[::-1], "/", 0
+    while todo:
+        part = todo.pop()
+        if part in ("", "."):
+            continue
+        here = os.path.dirname(here) if part == ".." else os.path.join(here, part)
+        if here in mounts:
+            return True
+        try:
+            target = os.readlink(here)
+        except OSError:
+            continue  # no link, or nothing there
+        links += 1
+        if links > _LINKS:
+            return False  # the kernel will refuse it at once
+        todo += target.split("/")[::-1]
+        here = "/" if target.startswith("/") else os.path.dirname(here)
+    return False
 
 
 def _read_all(path: str) -> str:
