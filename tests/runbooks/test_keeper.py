@@ -190,6 +190,16 @@ def test_another_user_s_step_that_cannot_start_says_why(bench: Bench) -> None:
     assert bench.witness(1).exit == 127
 
 
+def test_a_hundred_steps_leave_no_descriptor_in_the_keeper(bench: Bench) -> None:
+    bench.run(1, "echo x")
+    before = os.listdir(f"/proc/{bench.keeper.pid}/fd")
+    for n in range(2, 102):
+        bench.run(
+            n, ["true", "echo x", "exit 1"][n % 3], cwd=bench.path("none") if n % 10 == 0 else bench.folder
+        )
+    assert os.listdir(f"/proc/{bench.keeper.pid}/fd") == before
+
+
 # -- output ------------------------------------------------------------------------------------------------
 
 

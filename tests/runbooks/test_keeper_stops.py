@@ -227,6 +227,17 @@ def test_a_service_left_behind_is_named_prints_on_and_lives(bench: Bench, case: 
     assert not is_gone(pid)
 
 
+@pytest.mark.soak
+def test_a_service_prints_for_a_minute_after_everybody_is_gone(bench: Bench) -> None:
+    with open(bench.path("service"), "w") as file:
+        file.write(SERVICE.replace("{1..15}", "{1..600}"))
+    assert bench.run(1, "bash service & until [ -s beat ]; do sleep 0.01; done").exit == 0
+    keeper = bench.keeper.pid
+    bench.keeper.close()
+    os.waitpid(keeper, 0)
+    wait_for(lambda: bench.read("beat") == "done\n", "the service to print on", seconds=120)
+
+
 def test_a_service_that_let_go_of_the_pipe_costs_no_time_and_is_named_by_the_lock(bench: Bench) -> None:
     end = bench.run(1, "sleep 600 >log 2>&1 </dev/null & echo $! >pid")
     assert (end.exit, end.services) == (0, ())
@@ -240,3 +251,41 @@ def test_late_output_of_the_step_itself_is_still_taken_in(bench: Bench) -> None:
     assert isinstance(end, Ended)
     assert (end.exit, end.services) == (0, ())
     assert bench.output(1) == b"late\n"
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("by_link", [False, True])
+def test_a_folder_that_never_answers_holds_up_its_step_and_not_the_keeper(
+    bench: Bench, by_link: bool
+) -> None:
+    with dead_filesystem(bench) as mount:
+        bench.run(1)
+        cwd = os.path.join(mount, "folder")
+        if by_link:
+            os.symlink(cwd, bench.path("link"))
+            cwd = bench.path("link")
+        bench.launch(2, "touch acted", cwd=cwd, grace=100_000)
+        bench.launch(3, "exit 3")
+        assert bench.end(3).exit == 3
+        assert bench.witness(3).services == ()
+        bench.keeper.stop(2, "person")
+        end = bench.end(2)
+        assert (end.exit, end.stopping, end.survivors) == (None, "person", ())
+
+
+@contextlib.contextmanager
+def dead_filesystem(bench: Bench) -> Iterator[str]:
+    """A FUSE mount whose server never answers: every look into it waits."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
+        pytest.skip("needs root and /dev/fuse")
+    mount = bench.path("dead")
+    os.mkdir(mount)
+    server = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={server},rootmode=40000,user_id=0,group_id=0"
+    argv = ["mount", "-i", "-t", "fuse", "-o", options, "dead", mount]
+    subprocess.run(argv, check=True, timeout=30, pass_fds=(server,))
+    try:
+        yield mount
+    finally:
+        os.close(server)
+        wait_for(lambda: subprocess.run(["umount", "-l", mount], timeout=30).returncode == 0, "umount")
