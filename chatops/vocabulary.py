@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
@@ -298,8 +299,22 @@ def _check(defined: Command) -> None:
         raise ValueError(f"{name}: two parameters of one name")
 
 
+ENTRY_POINTS = "howdah.commands"  # where other distributions name a module with commands
+_others_loaded = False
+
+
 def registry() -> dict[str, Command]:
     """All commands by name: every file of `chatops/commands/`, then those of other distributions."""
+    global _others_loaded
+    own()
+    if not _others_loaded:
+        _others_loaded = True
+        _load_others()
+    return _commands
+
+
+def own() -> dict[str, Command]:
+    """The commands known so far: our own, and others once `registry` has loaded them."""
     from chatops import commands
 
     for folder in commands.__path__:
@@ -308,3 +323,30 @@ def registry() -> dict[str, Command]:
             if extension == ".py" and not stem.startswith("_"):
                 importlib.import_module(f"chatops.commands.{stem}")
     return _commands
+
+
+def _load_others() -> None:
+    """Load what the entry points name. importlib.metadata is slow to load, so files are looked at first."""
+    if not any(_mentions(folder) for folder in sys.path):
+        return
+    from importlib import metadata
+
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        entry.load()
+
+
+def _mentions(folder: str) -> bool:
+    """Whether a distribution in this folder of sys.path has an entry point of ours."""
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return False
+    for name in names:
+        if name.endswith((".dist-info", ".egg-info")):
+            try:
+                with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                    if ENTRY_POINTS.encode() in file.read():
+                        return True
+            except OSError:
+                continue
+    return False

@@ -12,9 +12,9 @@ from incidents.events import Actor, Event
 from incidents.store.protocol import Store
 from runbooks import driver, inputs, starting
 from runbooks.document import Runbook
-from runbooks.load import load as _load
-from runbooks.plan import Plan
-from runbooks.plan import plan as _plan
+from runbooks.loader import load as _load
+from runbooks.planner import Plan
+from runbooks.planner import plan as _plan
 
 
 def load(path: str) -> Runbook:

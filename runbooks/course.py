@@ -76,9 +76,8 @@ class Course:
         return None
 
     def _void_questions(self) -> None:
-        for question in self.run.open_questions():
-            if question.what in ("confirm", "manual"):
-                self.scribe.emit("question.void", {"question": question.id}, step=question.path)
+        for question in self._voidable():
+            self.scribe.emit("question.void", {"question": question.id}, step=question.path)
 
     # -- the record ------------------------------------------------------------------------------------------
 
@@ -113,7 +112,7 @@ class Course:
         names = self.names()
         template = step.manual if what == "manual" else step.confirm
         if template is not None:
-            shows["text"] = (render_text(template, names))
+            shows["text"] = render_text(template, names)
         if isinstance(step.run, Script):
             shows["script"] = step.run.text
         elif step.run is not None:
@@ -151,6 +150,13 @@ class Course:
         """Intent, act, outcome of one part of a step: run, check, verify, undo or undo_verify."""
         state = self.run.step(step.path)
         n, number = self.run.last_n + 1, state.count(part) + 1
+        if part in ("run", "undo") and state.last("run", "undo") is not None and not state.beside:
+            rested = self.at_rest(step)
+            if rested is None:
+                return None
+            if not rested:
+                self._beside(step, part, n, number)
+                return None
         command, effect, timeout = outcome.command(step, part)
         try:
             act = self.around.act(step, command, self.run, n=n, number=number, timeout=timeout)
@@ -183,6 +189,19 @@ class Course:
         attempt = state.open_attempt()
         assert attempt is not None
         return self.follow(step, attempt)
+
+    def _beside(self, step: Step, part: str, n: int, number: int) -> None:
+        """Something of an earlier attempt still runs after the wait: nothing starts beside it unasked."""
+        problem = BadInput(f"an earlier attempt still runs: {_who(self._last_seen(step))}")
+        if part == "undo":
+            self._cannot(step, part, n, number, problem)
+        else:
+            self.settle(step, "failed", why=problem.message)
+
+    def _last_seen(self, step: Step) -> witnesses.Witness:
+        act = self.run.step(step.path).last("run", "undo")
+        assert act is not None
+        return witnesses.witness(self.runs_dir, act.n)
 
     def _cannot(self, step: Step, part: str, n: int, number: int, problem: BadInput) -> None:
         """A check, verify or undo that cannot even be rendered: it answers nothing, and the record says why."""
@@ -240,19 +259,30 @@ class Course:
             )
             self.scribe.flush()
 
-    def at_rest(self, step: Step) -> bool:
-        """Does nothing of the step's last act run any more? Waits at most the step's timeout for it."""
+    def at_rest(self, step: Step) -> bool | None:
+        """Does nothing of the step's last act run any more? Waits at most the step's timeout for it.
+
+        None when a person asked for something else meanwhile.
+        """
         act = self.run.step(step.path).last("run", "undo")
         assert act is not None
         until = clock.monotonic() + (act.command.timeout or REST)
-        while witnesses.witness(self.runs_dir, act.n).state == "running":
+        while self._last_seen(step).state == "running":
             if clock.monotonic() > until:
                 return False
             self.keeper.wait(LOOK)
             self.scribe.catch_up()
-            if self.run.requests:
-                return False
+            if self._interrupted():
+                return None
         return True
+
+    def _interrupted(self) -> bool:
+        """Did a person ask for something that the engine's next turn acts on?"""
+        pausing = any(request.what == "pause" for request, _ in self.run.requests)
+        return pausing or (self.run.aborting and bool(self._voidable()))
+
+    def _voidable(self) -> list[journal.Question]:
+        return [q for q in self.run.open_questions() if q.what in ("confirm", "manual")]
 
     # -- outcomes --------------------------------------------------------------------------------------------
 
@@ -264,7 +294,11 @@ class Course:
         if verdict.status == "again" and self.run.aborting:
             verdict = verdict._replace(status="failed")
         evidence = self._keep(attempt.n) if len(raw) > INLINE else ()
-        took = clock.between(attempt.started, clock.read()).micros if ended is None else ended.ended - ended.started
+        took = (
+            clock.between(attempt.started, clock.read()).micros
+            if ended is None
+            else ended.ended - ended.started
+        )
         written = OutputInfo(len(raw)) if ended is None else ended.output
         data = kinds.StepEnded(
             path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
@@ -292,7 +326,9 @@ class Course:
             with contextlib.suppress(FileExistsError):
                 os.link(path, second)
             name = f"{self.run.id}/{n}.out.{place}"
-            found.append(self.scribe.store.adopt_blob(second, media_type="application/octet-stream", name=name))
+            found.append(
+                self.scribe.store.adopt_blob(second, media_type="application/octet-stream", name=name)
+            )
         return tuple(found)
 
     def _rest_between(self, step: Step, number: int) -> None:
@@ -310,7 +346,7 @@ class Course:
         while (left := until - clock.monotonic()) > 0:
             self.scribe.store.wait_news(min(left, LOOK))
             self.scribe.catch_up()
-            if self.run.requests:
+            if self._interrupted():
                 return False
         return True
 
@@ -326,7 +362,7 @@ class Course:
         self.scribe.flush()
         if self._parked_since is None:
             self._parked_since = clock.monotonic()
-        while self.run.open_questions() and not self.run.requests:
+        while self.run.open_questions() and not self._interrupted():
             if clock.monotonic() - self._parked_since >= self.patience:
                 return Stay.PARKED
             self.scribe.store.wait_news(LOOK)

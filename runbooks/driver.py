@@ -104,10 +104,10 @@ def make_run_dir(store: str, run: str) -> str:
     from incidents.store import place
 
     place.check_file(store)
-    mode = place.modes(os.path.dirname(store)).folder
+    modes = place.modes(os.path.dirname(store))
     folder = run_dir(store, run)
     for path in (os.path.dirname(folder), folder):
-        place.make_folder(path, mode)
+        place.make_folder(path, modes)
     return folder
 
 

@@ -98,8 +98,12 @@ def _checking(course: Course, step: Step) -> Hold | None:
 
 def _in_doubt(course: Course, step: Step) -> Hold | None:
     state = course.run.step(step.path)
-    if step.verify is not None and not state.verified and course.at_rest(step):
-        return course.attempt(step, "verify")
+    if step.verify is not None and not state.verified:
+        rested = course.at_rest(step)
+        if rested is None:
+            return None
+        if rested:
+            return course.attempt(step, "verify")
     return course.ask(step, "doubt")
 
 

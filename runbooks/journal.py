@@ -108,6 +108,7 @@ class StepState:
     tail: str = ""
     by: events.Actor | None = None  # the person whose answer decided last
     overdue: int | None = None  # the n of the attempt that was reported overdue
+    beside: bool = False  # a person said that it may start beside what still runs of an earlier attempt
 
     def last(self, *parts: str) -> Attempt | None:
         return next((a for a in reversed(self.attempts) if a.part in (parts or ("run",))), None)
@@ -242,6 +243,8 @@ def _run_ended(run: Run, data: kinds.RunEnded, event: Any, when: clock.Reading) 
 
 
 def _run_request(run: Run, data: kinds.RunRequest, event: Any, when: clock.Reading) -> None:
+    if data.what == "stop" and not run.open_attempts():
+        return  # nothing runs that could be stopped; the next attempt was not meant
     run.requests.append((data, event.actor))
     run.aborting = run.aborting or data.what in ("abort", "abort-undo")
 
@@ -257,6 +260,7 @@ def _step_started(run: Run, data: kinds.StepStarted, event: Any, when: clock.Rea
     step.attempts.append(
         Attempt(data.n, data.path, data.part, data.attempt, data.effect, when, data, event.actor)
     )
+    step.beside = False
     run.last_n = max(run.last_n, data.n)
     if run.status == "parked":
         run.status = "running"
@@ -267,6 +271,7 @@ def _step_ended(run: Run, data: kinds.StepEnded, event: Any, when: clock.Reading
     step.status = next_status(data.path, step.status, f"{data.part}:{data.status}")
     if data.n is not None:
         next(a for a in step.attempts if a.n == data.n).end = data
+    run.requests = [r for r in run.requests if r[0].what != "stop" or r[0].path not in (None, data.path)]
     step.why = data.why
     step.verified = data.part in ("verify", "undo_verify") and step.status in DOUBTS
     if data.part in ("run", "check"):
@@ -297,7 +302,7 @@ def _answered(run: Run, data: kinds.QuestionAnswered, event: Any, when: clock.Re
     question.answered_at = when.at
     step = run.step(data.path)
     step.status = next_status(data.path, step.status, f"answer:{data.answer}")
-    step.by, step.verified = event.actor, False
+    step.by, step.verified, step.beside = event.actor, False, data.answer == "retry-beside"
     if step.status == "ok":
         step.outputs = {**(step.outputs or {}), **data.outputs}
         step.why = "a person says that it happened"

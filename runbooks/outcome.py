@@ -23,7 +23,9 @@ class Verdict(NamedTuple):
     outputs: dict[str, Value] = {}  # noqa: RUF012 - never mutated
 
 
-def judge(step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names) -> Verdict:
+def judge(
+    step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names
+) -> Verdict:
     match attempt.part:
         case "run":
             return _run(step, state, attempt, finish, raw, names)

@@ -15,7 +15,7 @@ from runbooks.course import Course
 from runbooks.document import Runbook
 from runbooks.expressions import render_text
 from runbooks.keeper import Keeper
-from runbooks.load import loads
+from runbooks.loader import loads
 from runbooks.process import crash_point
 from runbooks.scribe import Scribe
 from runbooks.surroundings import Surroundings

@@ -80,7 +80,9 @@ class Surroundings:
         told = None if script is not None else list(shown[0])
         return Act(order, {"argv": told, "script": script, "env": shown[1], "user": user})
 
-    def _command(self, step: Step, command: Command, names: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+    def _command(
+        self, step: Step, command: Command, names: dict[str, Any]
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
         argv = command.argv if isinstance(command, Script) else render_argv(command, names)
         return tuple(argv), {name: render_text(template, names) for name, template in step.env.items()}
 

@@ -30,14 +30,12 @@ def advance(course: Course, step: Step) -> Hold | None:
     state = course.run.step(step.path)
     if (attempt := state.open_attempt()) is not None:
         return course.follow(step, attempt)
-    if (
-        state.status == "undo_doubt"
-        and not state.verified
-        and step.undo
-        and step.undo.verify
-        and course.at_rest(step)
-    ):
-        return course.attempt(step, "undo_verify")
+    if state.status == "undo_doubt" and not state.verified and step.undo is not None and step.undo.verify:
+        rested = course.at_rest(step)
+        if rested is None:
+            return None
+        if rested:
+            return course.attempt(step, "undo_verify")
     if state.status in ("undo_failed", "undo_doubt"):
         return course.ask(step, "undo")
     return course.attempt(step, "undo")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from incidents import clock, kinds
 from incidents.errors import BadInput
 from runbooks.document import Step, Wait
-from runbooks.expressions import condition, render
+from runbooks.expressions import condition, render_text
 
 if TYPE_CHECKING:
     from runbooks.course import Course, Hold
@@ -42,10 +42,9 @@ def wait(course: Course, step: Step) -> Hold | None:
 def _bound(course: Course, wait: Wait) -> int | None:
     if wait.for_ is None or isinstance(wait.for_, int):
         return wait.for_
-    value = render(wait.for_, course.names())
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value * clock.SECOND  # in an expression a duration counts as seconds
-    return clock.parse_duration(str(value))
+    value = render_text(wait.for_, course.names())
+    plain = value.replace(".", "", 1).isdecimal()  # in an expression a duration counts as seconds
+    return clock.parse_duration(value + "s" if plain else value)
 
 
 def _begin(course: Course, step: Step, bound: int | None) -> None:

@@ -52,10 +52,10 @@ def _say(call: Call) -> Any:
 
 
 def _library(name: str) -> Runbook:
-    from runbooks import load
+    from runbooks import loader
 
-    path, _ = load.find(name, beside=None)
-    return load.load(path)
+    path, _ = loader.find(name, beside=None)
+    return loader.load(path)
 
 
 class _Player:
@@ -159,11 +159,11 @@ def _sentence(result: Result) -> str:
 
 def _plan_own_disk(call: Call, book: Runbook, why: str) -> Reply:
     """No lab here: what the runbook would do on the machine's own disk, read-only."""
-    from runbooks import inputs, plan
+    from runbooks import inputs, planner
 
     call.say(f"No lab can be made here ({why}), so this only plans: nothing is executed.")
-    planned = plan.plan(book, inputs.normalise(book, {"mount": "/"}))
-    return Reply(plan.text(planned), {"plan": plan.document(planned), "why": why})
+    planned = planner.plan(book, inputs.normalise(book, {"mount": "/"}))
+    return Reply(planner.text(planned), {"plan": planner.document(planned), "why": why})
 
 
 @command(

@@ -53,13 +53,13 @@ def _watch(call: Call, store: str, run_id: str, handle: Any) -> Reply:
 
 
 def _load(call: Call, name: str) -> Runbook:
-    from runbooks import load
+    from runbooks import loader
 
     beside = call.config.path or None
-    path, shadowed = load.find(name, beside=beside)
+    path, shadowed = loader.find(name, beside=beside)
     if shadowed:
         call.warn(f"{path} shadows {', '.join(shadowed)}")
-    return load.load(path)
+    return loader.load(path)
 
 
 def _choose_incident(call: Call, drill: bool) -> str | None:
@@ -91,12 +91,12 @@ def _prompt(call: Call) -> Any:
     writes=False,
 )
 def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
-    from runbooks import inputs, plan
+    from runbooks import inputs, planner
 
     document = _load(call, runbook)
     values = inputs.normalise(document, dict(input))
-    planned = plan.plan(document, values)
-    return Reply(plan.text(planned), plan.document(planned))
+    planned = planner.plan(document, values)
+    return Reply(planner.text(planned), planner.document(planned))
 
 
 @command(
@@ -180,9 +180,9 @@ def steps(call: Call, run: str | None) -> Reply:
 
 @command("runbook list", "The runbooks that there are.", group="run", permission="read", writes=False)
 def runbook_list(call: Call) -> Reply:
-    from runbooks import load
+    from runbooks import loader
 
-    found = load.available(beside=call.config.path or None)
+    found = loader.available(beside=call.config.path or None)
     rows = tuple((one.name, one.description.strip().partition("\n")[0], one.path) for one in found)
     table = Table((Column("name"), Column("what", grow=True), Column("file")), rows, empty="no runbooks")
     return Reply(table, {"runbooks": [{"name": n, "description": d, "file": f} for n, d, f in rows]})

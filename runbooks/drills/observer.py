@@ -93,7 +93,10 @@ def _state(pid: int, start: int) -> str:
 
 def _probe(folder: str) -> int:
     """A durable write as an ordinary user: 0, or the errno. What it wrote is gone afterwards."""
-    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:  # somebody took the folder, or the mount, away: nobody can write there
+        return error.errno or -1
     try:
         with ordinary.acting():
             return _write(at)

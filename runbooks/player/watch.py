@@ -203,7 +203,7 @@ class Viewer:
         """The runbook that the run is pinned to, read when something first needs it."""
         start = self.run.start
         if self._runbook is None and start is not None and start.evidence and self.run.started is not None:
-            from runbooks.load import loads
+            from runbooks.loader import loads
 
             with contextlib.suppress(HowdahError):  # redacted, or another howdah's: shown as the log tells it
                 text = self.store.get_blob(start.evidence[0].sha256).decode()

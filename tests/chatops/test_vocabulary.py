@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import chatops.commands
 from chatops import dispatch, params, vocabulary
 from chatops.vocabulary import SURFACES, Command, Param, Reply
 from incidents import lifecycle
+from tests.chatops.conftest import Howdah
 
 COMMANDS = list(vocabulary.registry().values())
 FILES = sorted(Path(folder) / name for folder in chatops.commands.__path__ for name in [
@@ -106,3 +108,25 @@ def test_usage_shows_what_must_be_given_and_what_may() -> None:
 def test_the_flag_of_a_parameter_is_its_name_with_dashes() -> None:
     param = Param("else_plan", "flag", "X.", lambda value, call: value)
     assert (param.flagname, param.shown) == ("--else-plan", "ELSE-PLAN")
+
+
+PLUGIN = """
+from chatops import Call, Reply, command
+
+@command("deploy", "Note a deployment.", group="timeline")
+def deploy(call: Call) -> Reply:
+    return Reply("deployed", {"deployed": True})
+"""
+
+
+def test_another_distribution_adds_a_word_by_entry_point(howdah: Howdah) -> None:
+    site = howdah.folder / "site"
+    info = site / "ours-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[howdah.commands]\ndeploy = our_words\n")
+    (site / "our_words.py").write_text(PLUGIN)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ["PYTHONPATH"]])}
+    assert howdah.process("deploy", env=env).stdout == b"deployed\n"
+    assert b"\n  deploy " in howdah.process("--help", env=env).stdout
+    assert b"there is no command 'deploy'" in howdah.process("deploy").stderr

@@ -15,7 +15,7 @@ from incidents.events import Actor
 from incidents.store import open_store
 from runbooks import attempt, consent, driver, journal, procfs, starting
 from runbooks.keeper import Keeper
-from runbooks.load import loads
+from runbooks.loader import loads
 
 PERSON = Actor("human", "nova")
 

@@ -18,8 +18,8 @@ from runbooks import expressions, inputs, keys, shell_text, typed
 from runbooks.document import ArgvTemplate
 from runbooks.inputs import InputSpec, OutputSpec
 from runbooks.lint import lint
-from runbooks.load import loads
-from runbooks.plan import plan
+from runbooks.loader import loads
+from runbooks.planner import plan
 from runbooks.quoting import Script
 
 GOOD = Path(__file__).parents[1] / "cases" / "runbooks" / "good"

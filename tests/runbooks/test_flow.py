@@ -9,7 +9,7 @@ from incidents import clock
 from incidents.events import Actor, Draft
 from runbooks import flow, journal
 from runbooks.document import Runbook
-from runbooks.load import loads
+from runbooks.loader import loads
 
 NOVA = Actor("human", "nova")
 TICK = itertools.count(1)

@@ -9,7 +9,7 @@ import pytest
 from incidents.errors import BadInput
 from runbooks import inputs
 from runbooks.inputs import InputSpec, OutputSpec
-from runbooks.load import loads
+from runbooks.loader import loads
 from runbooks.quoting import Secret
 from runbooks.typed import parse_typed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runbooks.lint import lint
-from runbooks.load import available, load, loads
+from runbooks.loader import available, load, loads
 from runbooks.shell_text import commands
 
 CASES = Path(__file__).parents[1] / "cases" / "runbooks" / "lint"

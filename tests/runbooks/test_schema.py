@@ -11,7 +11,7 @@ import pytest
 
 from incidents import yamlfile
 from runbooks import keys
-from runbooks.load import available
+from runbooks.loader import available
 from runbooks.schema import schema
 
 CASES = Path(__file__).parents[1] / "cases" / "runbooks"

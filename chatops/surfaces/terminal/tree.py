@@ -51,11 +51,11 @@ class Words(click.Group):
         self.invoke_without_command = True
         self.callback = lambda **given: self._bare(click.get_current_context(), given)
 
-    def _below(self) -> dict[str, Command | None]:
-        """The next word -> its command, or None where more words follow."""
+    def _below(self, known: dict[str, Command] | None = None) -> dict[str, Command | None]:
+        """The next word -> its command, or None where more words follow; `known` are all commands."""
         found: dict[str, Command | None] = {}
         start = f"{self.word} " if self.word else ""
-        for name, command in vocabulary.registry().items():
+        for name, command in (vocabulary.registry() if known is None else known).items():
             if "terminal" in command.surfaces and name.startswith(start):
                 word, _, more = name[len(start) :].partition(" ")
                 if more:
@@ -68,7 +68,9 @@ class Words(click.Group):
         return list(self._below())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        below = self._below()
+        below = self._below(vocabulary.own())
+        if cmd_name not in below:
+            below = self._below()  # a word of another distribution, or none
         if cmd_name not in below:
             return None
         command = below[cmd_name]

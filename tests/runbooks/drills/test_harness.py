@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -103,6 +104,11 @@ def delete_the_neighbour(lab: Lab) -> None:
     os.unlink(os.path.join(lab.data, oldest))
 
 
+def take_the_mount_away(lab: Lab) -> None:
+    """What is under the mount has room."""
+    subprocess.run(["umount", "--lazy", lab.mount], check=True, timeout=20)
+
+
 def stop_and_clear(lab: Lab) -> None:
     pid, folder = runaway(lab)
     os.kill(pid, signal.SIGSTOP)
@@ -120,6 +126,7 @@ def stop_and_clear(lab: Lab) -> None:
         ("deleted-open", kill_the_service, "the service has ended"),
         ("deleted-open", pause_the_service, "the service acknowledges nothing"),
         ("deleted-open", free_a_little, "bytes that are needed stayed free"),
+        ("deleted-open", take_the_mount_away, "an ordinary user cannot write"),
         ("runaway", nothing, "an ordinary user cannot write"),
         ("runaway", delete_without_pausing, "bytes that are needed stayed free"),
         ("runaway", delete_the_neighbour, "are lost"),

@@ -12,6 +12,7 @@ import pytest
 from incidents import clock
 from runbooks import procfs
 from runbooks.drills import janitor
+from runbooks.drills.disk_full.lab import Lab
 
 from .conftest import Place, remains
 
@@ -51,22 +52,49 @@ def test_the_runbook_cures_the_fault_and_loses_nothing(place: Place, fault: str)
 
 
 @pytest.mark.lab
+def test_undo_brings_the_moved_files_back_and_lets_the_paused_process_go_on(place: Place) -> None:
+    ledger = janitor.Ledger(place.ledgers)
+    lab = Lab(place.folder, ledger, size=16 << 20)
+    try:
+        lab.mount_up()
+        folder = lab.make_folder()
+        process = lab.start("runaway", "runbooks.drills.disk_full.runaway", folder)
+        deadline = clock.monotonic() + 60 * clock.SECOND
+        while os.statvfs(lab.mount).f_bavail and clock.monotonic() < deadline:
+            clock.sleep(10_000)
+        given = {"mount": lab.mount, "want": "4MiB", "spill": lab.spill, "sample": "100ms"}
+        inputs = [word for name, value in given.items() for word in ("-i", f"{name}={value}")]
+        howdah(place, "run", "disk-full", *inputs, "--yes", "pause", "--yes", "move_files")
+        moved = len(os.listdir(folder))
+        assert procfs.state(process.pid) == "T"
+        (run,) = os.listdir(surroundings(place)["HOWDAH_STORE"] + ".runs")
+        howdah(place, "undo", run)
+        deadline = clock.monotonic() + 60 * clock.SECOND
+        while procfs.state(process.pid) == "T" and clock.monotonic() < deadline:
+            clock.sleep(10_000)
+        assert procfs.state(process.pid) != "T"
+        assert len(os.listdir(folder)) > moved
+    finally:
+        assert ledger.close().left == []
+
+
+@pytest.mark.lab
 def test_a_drill_killed_while_its_run_goes_on_leaves_neither_driver_nor_keeper(place: Place) -> None:
     env = surroundings(place)
     os.makedirs(os.path.dirname(env["HOWDAH_STORE"]))
     runs = env["HOWDAH_STORE"] + ".runs"
-    drill = subprocess.Popen(
-        [HOWDAH, "drill", "disk-full", "--auto", "--fault", "runaway"], env=env, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        deadline = clock.monotonic() + 60 * clock.SECOND
-        while len(of_run := in_folder(runs)) < 3 and clock.monotonic() < deadline:  # driver, keeper, a step
-            clock.sleep(5_000)
-    finally:
-        drill.kill()
-        drill.wait()
-    assert len(of_run) >= 3
+    with open(os.path.join(place.folder, "said"), "w+", encoding="utf-8") as said:
+        drill = subprocess.Popen(
+            [HOWDAH, "drill", "disk-full", "--auto", "--fault", "runaway"], env=env, stdout=said, stderr=said
+        )
+        try:
+            while len(of_run := in_folder(runs)) < 3 and drill.poll() is None:  # driver, keeper, a step
+                clock.sleep(5_000)
+        finally:
+            drill.kill()
+            drill.wait(60)
+        said.seek(0)
+        assert len(of_run) >= 3, said.read()
     swept = howdah(place, "drill", "cleanup")
     assert swept["left"] == []
     removed = " ".join(map(str, swept["removed"] if isinstance(swept["removed"], list) else ()))

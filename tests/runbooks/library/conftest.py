@@ -18,7 +18,7 @@ from runbooks import expressions, inputs
 from runbooks.document import Command, Step
 from runbooks.drills import janitor
 from runbooks.drills.disk_full.lab import Lab
-from runbooks.load import load
+from runbooks.loader import load
 from runbooks.process import Completed, run_bounded
 from runbooks.quoting import Script
 

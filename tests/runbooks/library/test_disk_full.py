@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -238,6 +239,23 @@ def test_the_written_part_of_a_log_moves_and_no_line_is_lost(player: Make, lab: 
 
 
 @pytest.mark.lab
+def test_one_log_that_grows_among_others_is_a_log_and_no_folder(player: Make, lab: Lab) -> None:
+    code = """
+    files = [open(os.path.join(sys.argv[1], f"{n}.log"), "ab") for n in range(7)]
+    for file in files: file.write(b"short\\n" * 100); file.flush()
+    files[3].write(b"a line that comes again and again\\n" * 240_000)
+    files[3].flush(); print("ready", flush=True); time.sleep(600)"""
+    logs = os.path.join(lab.mount, "log")
+    os.mkdir(logs)
+    with running(textwrap.dedent(code), logs):
+        fill_up(lab.mount)
+        run = player("disk-full", **wants(lab))
+        assert run.play("move_log") == "ok", run.say + run.errors
+        assert run.steps["lately"]["outputs"]["folder"] == ""
+        assert "3.log" in run.steps["lately"]["outputs"]["log_shown"]
+
+
+@pytest.mark.lab
 def test_what_a_reader_of_the_log_has_not_read_yet_stays(player: Make, lab: Lab) -> None:
     path = os.path.join(lab.mount, "app.log")
     with running(APPEND, path, "150000"), open(path, "rb", buffering=0) as reader:
@@ -462,3 +480,16 @@ def test_the_forecast_follows_the_growth(player: Make, tmp_path: Any) -> None:
     assert run.steps["forecast"]["outputs"]["when"] == (
         "it will be full again in about 9 s, at 10240 KiB/s (measured for 0.1 s)"
     )
+
+
+@pytest.mark.lab
+def test_the_probe_can_be_repeated_and_leaves_nothing(player: Make, lab: Lab) -> None:
+    run = player("disk-full", **wants(lab))
+    run.act("look")
+    before = os.listdir(lab.mount)
+    for _ in range(2):
+        assert run.act("prove").exit == 0, run.errors
+    assert os.listdir(lab.mount) == before
+    fill_up(lab.mount)
+    assert run.act("prove").exit != 0, "root could still write here"
+    assert "No space left" in run.errors

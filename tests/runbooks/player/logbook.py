@@ -13,7 +13,7 @@ from incidents import clock
 from incidents.events import Actor, Event
 from runbooks import consent, journal
 from runbooks.document import Runbook
-from runbooks.load import loads
+from runbooks.loader import loads
 
 BEGIN = clock.parse_iso("2022-12-13T18:53:00Z")
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "cases", "player")

@@ -8,7 +8,7 @@ from typing import NamedTuple, TextIO
 
 from incidents.events import Actor
 from runbooks import driver, starting
-from runbooks.load import load
+from runbooks.loader import load
 from runbooks.player.watch import watch
 
 

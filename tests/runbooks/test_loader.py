@@ -13,7 +13,7 @@ import pytest
 from incidents.errors import BadInput, Mistakes, NotFound
 from runbooks.document import ArgvTemplate, Check, Retry, Runbook, Step, Stop, Template
 from runbooks.expressions import condition, render
-from runbooks.load import available, find, load, loads
+from runbooks.loader import available, find, load, loads
 from runbooks.quoting import Script
 
 CASES = Path(__file__).parents[1] / "cases" / "runbooks"
@@ -247,7 +247,7 @@ def test_every_runbook_of_the_library_loads() -> None:
 
 def test_loading_brings_in_neither_jinja_nor_pydantic() -> None:
     code = (
-        "import sys; from runbooks.load import load; load(sys.argv[1]);"
+        "import sys; from runbooks.loader import load; load(sys.argv[1]);"
         "print([m for m in ('jinja2', 'pydantic', 'asyncio', 'subprocess') if m in sys.modules])"
     )
     plain = str(CASES / "good" / "sample.yaml")

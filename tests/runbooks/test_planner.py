@@ -9,8 +9,8 @@ import pytest
 
 from incidents.errors import BadInput
 from runbooks import inputs
-from runbooks.load import load, loads
-from runbooks.plan import Plan, PlannedStep, document, plan, text
+from runbooks.loader import load, loads
+from runbooks.planner import Plan, PlannedStep, document, plan, text
 
 CASES = Path(__file__).parents[1] / "cases" / "runbooks" / "good"
 
