@@ -104,7 +104,7 @@ def make_run_dir(store: str, run: str) -> str:
     from incidents.store import place
 
     place.check_file(store)
-    modes = place.modes(os.path.dirname(store))
+    modes = place.modes(store)
     folder = run_dir(store, run)
     for path in (os.path.dirname(folder), folder):
         place.make_folder(path, modes)
