@@ -24,12 +24,16 @@ class Seen(NamedTuple):
 
 
 def at_terminal(
-    howdah: Howdah, *args: str, types: list[tuple[str, str]] | None = None, columns: int = 80, **environ: str
+    howdah: Howdah,
+    *args: str,
+    types: list[tuple[str, str]] | None = None,
+    columns: int = 80,
+    environ: dict[str, str] | None = None,
 ) -> Seen:
     """Run a command on a terminal of that width; `types` are (wait for this, then type that). Bounded."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {**os.environ, "TERM": "xterm-256color", **environ}
+    env = {**os.environ, "TERM": "xterm-256color", **(environ or {})}
     process = subprocess.Popen(
         howdah.argv(*args), stdin=slave, stdout=slave, stderr=slave, env=env, close_fds=True
     )
@@ -69,7 +73,7 @@ def test_a_terminal_gets_colours_and_a_pipe_gets_none(howdah: Howdah) -> None:
 def test_no_color_and_dumb_terminals_are_respected(howdah: Howdah) -> None:
     howdah.ok("declare", "x")
     for environ in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        seen = at_terminal(howdah, "list", **environ)
+        seen = at_terminal(howdah, "list", environ=environ)
         assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", seen.text), environ
 
 

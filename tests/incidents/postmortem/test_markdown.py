@@ -21,6 +21,7 @@ from incidents.errors import BadInput, Refused
 from incidents.events import Actor, Event
 from incidents.postmortem import collect, markdown
 from incidents.store.protocol import Head
+from incidents.visible import visible
 from tests.making import event
 
 CASES = Path(__file__).parents[2] / "cases" / "postmortem"
@@ -117,7 +118,7 @@ def test_escaped_text_reads_as_it_was_written(text: str) -> None:
         token for token in PARSER.parse("x " + markdown.escape("x" + text + "x")) if token.type == "inline"
     ]
     read = "".join("\n" if child.content == "<br>" else child.content for child in inline.children or ())
-    lines = [line.strip() for line in markdown.visible("x" + text + "x").split("\n")]
+    lines = [line.strip() for line in visible("x" + text + "x").split("\n")]
     assert read == "x " + "\n".join(lines)
 
 

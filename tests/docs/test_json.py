@@ -1,0 +1,128 @@
+"""docs/json.md is true: every word is carried out with `--json`, and its document has the keys that the page names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatops import vocabulary
+from tests.chatops.conftest import Howdah, howdah
+
+__all__ = ["howdah"]
+
+PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+# An incident from beginning to end, in the order in which it is played; each word has the row of its name.
+STORY: list[list[str]] = [
+    ["declare", "Media uploads fail", "--sev", "2"],
+    ["note", "restarted sidekiq"],
+    ["update", "we are on it"],
+    ["role", "commander", "me"],
+    ["role"],
+    ["sev", "1"],
+    ["status", "identified"],
+    ["status"],
+    ["task", "add", "call the provider"],
+    ["task", "assign", "1", "malte"],
+    ["task", "done", "1"],
+    ["task", "add", "another"],
+    ["task", "drop", "2"],
+    ["task", "list"],
+    ["correct", "2", "restarted puma"],
+    ["retract", "2", "--why", "it was not me"],
+    ["redact", "3", "--why", "a name"],
+    ["timeline"],
+    ["timeline", "--all"],
+    ["mitigate"],
+    ["resolve"],
+    ["reopen"],
+    ["cancel"],
+    ["list"],
+    ["show"],
+    ["postmortem"],
+    ["postmortem", "-o", "inc-1.md"],
+    ["verify"],
+    ["backup", "b.db"],
+    ["restore", "b.db", "--store", "other.db"],
+]
+
+# Words about runs and drills; the tests of the engine and of the drills look at their documents.
+RUNS = {
+    "abort", "attach", "confirm", "done", "drill cleanup", "drill disk-full", "pause", "plan", "resume", "retry",
+    "run", "runbook lint", "runbook list", "runbook schema", "runbook show", "skip", "steps", "stop", "undo", "unlock",
+    "wait",
+}  # fmt: skip
+
+
+def rows() -> dict[str, list[set[str]]]:
+    """Command -> the sets of keys that its document may have."""
+    found = {}
+    for name, keys in re.findall(r"^\| `([a-z ]+)` \| (.+) \|$", PAGE, re.MULTILINE):
+        found[name] = [set(re.findall(r"`(\w+)`", form)) for form in keys.split(";")]
+    return found
+
+
+def test_every_command_is_walked_and_has_its_row() -> None:
+    walked = {" ".join(words[:2]) if words[0] == "task" else words[0] for words in STORY}
+    assert walked | RUNS == set(vocabulary.registry())
+    assert set(rows()) - RUNS == walked
+
+
+def instants(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Every value whose key says that it is an instant."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from instants(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from instants(inner, key)
+    elif (key == "at" or key.endswith("_at") or key == "since") and value is not None:
+        yield key, value
+
+
+def test_every_document_has_the_keys_that_the_page_names(howdah: Howdah) -> None:
+    documented = rows()
+    for words in STORY:
+        answer = howdah(*words, "--json")
+        assert (answer.code, answer.err) == (0, ""), (words, answer)
+        name = " ".join(words[:2]) if words[0] == "task" else words[0]
+        assert set(answer.json) in documented[name], words
+        assert all(INSTANT.fullmatch(str(value)) for _, value in instants(answer.json)), words
+
+
+@pytest.mark.parametrize("name", sorted(rows()))
+def test_an_error_of_every_command_is_one_document(howdah: Howdah, name: str) -> None:
+    answer = howdah(*name.split(), "--no-such-option", "--json")
+    assert (answer.code, answer.out) == (2, "")
+    assert set(answer.error) == {"code", "exit", "message", "hint", "where"}
+
+
+def test_the_things_have_exactly_the_keys_that_the_page_names(howdah: Howdah) -> None:
+    def named(thing: str) -> set[str]:
+        (text,) = re.findall(rf"\*\*{thing}\*\*: `([a-z_ ]+)`", PAGE)
+        return set(text.split())
+
+    event = howdah("declare", "x", "--json").json["event"]
+    assert set(event) == named("event") | {"zone", "milestone"}
+    shown = howdah("show", "--json").json["incident"]
+    assert set(shown) == named("incident")
+    howdah.ok("task", "add", "y")
+    howdah.ok("role", "comms", "me")
+    assert set(howdah("task", "--json").json["tasks"][0]) == named("task")
+    assert set(howdah("role", "--json").json["roles"][0]) == named("role")
+    entry = howdah("timeline", "--json").json["entries"][0]
+    assert set(entry) - set(event) == {"corrected", "retracted"}
+    assert set(howdah("verify", "--json").json["verify"]) == named("verify")
+    assert set(howdah("resolve", "--json").json["head"]) == named("head")
+    postmortem = howdah("postmortem", "--json").json["postmortem"]
+    assert set(postmortem) == named("postmortem") | {"markdown"}
+
+
+def test_the_example_of_an_error_is_what_is_printed(howdah: Howdah) -> None:
+    (example,) = re.findall(r'^\{"error".+$', PAGE, re.MULTILINE)
+    assert json.loads(example)["error"] == howdah("note", "x", "--json").error
