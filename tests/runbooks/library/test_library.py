@@ -1,0 +1,30 @@
+"""Every runbook of the library is one that we would accept from anybody."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from runbooks import lint
+from runbooks.loader import load
+
+from .conftest import LIBRARY
+
+
+@pytest.mark.parametrize("name", sorted(os.listdir(LIBRARY)))
+def test_it_loads_and_lint_has_nothing_to_say(name: str) -> None:
+    assert name.endswith(".yaml"), "the file name is the registry"
+    runbook = load(os.path.join(LIBRARY, name))
+    assert runbook.name == name.removesuffix(".yaml")
+    assert list(lint.lint(runbook)) == []
+
+
+@pytest.mark.parametrize("name", sorted(os.listdir(LIBRARY)))
+def test_what_cannot_be_undone_is_asked_first_and_can_be_asked_about_after_a_kill(name: str) -> None:
+    for step in load(os.path.join(LIBRARY, name)).walk():
+        if step.kind == "run" and step.effect == "unsafe":
+            assert step.confirm is not None and step.verify is not None and step.timeout is not None, (
+                step.path
+            )
+            assert step.verify.no, step.path
