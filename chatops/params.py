@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from chatops.views import Option, joined
 from chatops.vocabulary import Call, Param
 from incidents.errors import BadInput
+from incidents.near import near
 
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4", "sev5")
 STATUSES = ("investigating", "identified", "monitoring")
@@ -259,9 +260,7 @@ def shown(param: Param) -> str:
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word, list(choices), n=1)), "")
+    return near(word, choices, cutoff=0.76) or ""
 
 
 def _not_empty(value: str, call: Call) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from incidents.config import Config
     from incidents.events import Actor, Draft, Source
     from incidents.lifecycle import Incident
-    from incidents.store.protocol import Store
+    from incidents.store.protocol import IncidentRow, Store
 
 SURFACES = ("terminal", "room", "discord", "slack")
 GROUPS = {  # in the order of --help
@@ -246,7 +246,7 @@ class Call:
     def choose(self, choice: Choice) -> str | None:
         return None if self.json else self.front.choose(choice)
 
-    def draft(self, incident: Incident | str, kind: str, **fields: Any) -> Draft:
+    def draft(self, incident: Incident | IncidentRow | str, kind: str, **fields: Any) -> Draft:
         """A draft by this call's person, in this incident's stream and mode, with the key of this call.
 
         The first draft of a call has the key that was given with `--key`, the n-th that key and `:n`.

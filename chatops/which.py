@@ -27,15 +27,16 @@ class Several(BadInput):
 
 def named(call: Call, name: str) -> Incident:
     """The incident of that name. Raises NotFound."""
-    if call.store.incident(name) is None:
-        last = [row.name for row in newest(call, 3)]
-        hint = f"there is {', '.join(last)}" if last else "no incident was ever declared here"
-        raise NotFound(f"there is no incident {name} in {call.store.path}", hint=hint)
-    return lifecycle.fold(call.store.events(name))
+    return lifecycle.fold(call.store.events(_row(call, name).name))
 
 
 def to_write(call: Call, name: str | None) -> Incident:
-    """The incident to change. Raises NotFound, Several; that a named one is closed is found by the record.
+    """The incident to change. Raises NotFound, Several; that a named one is closed is found by the record."""
+    return lifecycle.fold(call.store.events(row_to_write(call, name).name))
+
+
+def row_to_write(call: Call, name: str | None) -> IncidentRow:
+    """As `to_write`, without reading the whole incident: for words that any incident allows.
 
     A call with a key that was used before is about the incident of that time.
     """
@@ -44,12 +45,12 @@ def to_write(call: Call, name: str | None) -> Incident:
         if known is not None and call.store.incident(known.stream) is not None:
             name = known.stream
     if name is not None:
-        return named(call, name)
+        return _row(call, name)
     open_ones = [row for row in call.store.incidents(status="open") if row.mode != "drill"]
     if not open_ones:
         last = next((f"; --incident {row.name} names the last" for row in newest(call, 1)), "")
         raise NotFound("no incident is open", hint=f"howdah declare TITLE opens one{last}")
-    return named(call, _only(call, open_ones))
+    return _only(call, open_ones)
 
 
 def to_read(call: Call, name: str | None) -> Incident:
@@ -57,35 +58,43 @@ def to_read(call: Call, name: str | None) -> Incident:
     if name is not None:
         return named(call, name)
     open_ones = [row for row in call.store.incidents(status="open") if row.mode != "drill"]
-    if open_ones:
-        return named(call, _only(call, open_ones))
-    last = next((row for row in call.store.incidents() if row.mode != "drill"), None)
-    if last is None:
-        raise NotFound("no incident was ever declared here", hint="howdah declare TITLE opens one")
-    return named(call, last.name)
+    return lifecycle.fold(call.store.events((_only(call, open_ones) if open_ones else _last(call)).name))
 
 
 def to_reopen(call: Call, name: str | None) -> Incident:
     """The incident to take up again: the named one, else the newest. Raises NotFound."""
-    if name is not None:
-        return named(call, name)
-    last = next((row for row in call.store.incidents() if row.mode != "drill"), None)
-    if last is None:
-        raise NotFound("no incident was ever declared here", hint="howdah declare TITLE opens one")
-    return named(call, last.name)
+    return named(call, name if name is not None else _last(call).name)
+
+
+def _row(call: Call, name: str) -> IncidentRow:
+    row = call.store.incident(name)
+    if row is None:
+        last = [row.name for row in newest(call, 3)]
+        hint = f"there is {', '.join(last)}" if last else "no incident was ever declared here"
+        raise NotFound(f"there is no incident {name} in {call.store.path}", hint=hint)
+    return row
+
+
+def _last(call: Call) -> IncidentRow:
+    """The newest that is no drill. Raises NotFound."""
+    for limit in (20, 1000):  # drills may have been played since
+        for row in newest(call, limit):
+            if row.mode != "drill":
+                return row
+    raise NotFound("no incident was ever declared here", hint="howdah declare TITLE opens one")
 
 
 def newest(call: Call, limit: int) -> list[IncidentRow]:
     return call.store.incidents(limit=limit)
 
 
-def _only(call: Call, rows: list[IncidentRow]) -> str:
+def _only(call: Call, rows: list[IncidentRow]) -> IncidentRow:
     if len(rows) == 1:
-        return rows[0].name
+        return rows[0]
     options = tuple(Option(row.name, f"{row.severity} {row.status}: {row.title}") for row in rows[:9])
     picked = call.choose(Choice("Which incident?", options, "incident"))
     if picked is not None:
-        return picked
+        return _row(call, picked)
     listed = "".join(f"\n  {row.name}  {row.severity} {row.status}  {row.title}" for row in rows[:9])
     more = f"\n  and {len(rows) - 9} more" if len(rows) > 9 else ""
     raise Several(

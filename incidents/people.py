@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from incidents import clock
 from incidents.errors import BadInput, Mistake, NotPermitted
+from incidents.near import near
 
 if TYPE_CHECKING:
     from incidents.yamlfile import Node
@@ -224,8 +225,6 @@ class _Section:
 
 def near_hint(word: str, known: Iterable[str]) -> str:
     """`did you mean X?`, or all that there is."""
-    import difflib
-
     known = list(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+    meant = near(word, known)
+    return f"did you mean {meant}?" if meant else f"there is {', '.join(known)}"

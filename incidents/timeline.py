@@ -18,9 +18,10 @@ _RETRACTABLE = ("note", "update", "correction", "incident.mitigated")
 _NOT_CORRECTABLE = ("correction", "retraction", "redaction")
 
 
-def record(store: Store, *drafts: Draft) -> list[Event]:
+def record(store: Store, *drafts: Draft, expect: Mapping[str, int] | None = None) -> list[Event]:
     """Record all of `drafts`, or none, durably; a draft's milestone is filled in from its kind.
 
+    `expect` maps streams to the last seq that the caller decided on; then StreamMoved tells it to decide again.
     Raises BadInput for a kind or data that does not exist, IncidentClosed, IllegalTransition, NotFound where the
     incident does not allow it, and what `Store.append` raises.
     """
@@ -28,11 +29,12 @@ def record(store: Store, *drafts: Draft) -> list[Event]:
     for draft in drafts:
         kinds.check(draft.kind, draft.data)
     for _ in range(_TRIES):
-        expect = _check(store, drafts)
+        stands_on = _check(store, drafts)
         try:
-            return store.append(drafts, expect=expect)
+            return store.append(drafts, expect={**stands_on, **(expect or {})})
         except StreamMoved:
-            continue
+            if expect:
+                raise
     raise Refused("the incident changed faster than this could be decided", hint="repeat it")
 
 

@@ -6,10 +6,10 @@ that would be looked at: each is a mistake of the file, not a surprise in the mi
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from incidents.near import near
 from incidents.yamlfile import Node
 from runbooks import filters, inference
 from runbooks.document import Step
@@ -232,7 +232,7 @@ def chains(tree: Tree) -> Iterator[tuple[Tree, list[str]]]:
 
 def _near(name: str, known: Iterable[str]) -> str:
     names = list(known)
-    close = difflib.get_close_matches(name, names, 1)
+    close = near(name, names)
     if close:
-        return f"did you mean `{close[0]}`?"
+        return f"did you mean `{close}`?"
     return "there are " + ", ".join(names) if names else "there are none"

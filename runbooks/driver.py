@@ -14,9 +14,7 @@ import dataclasses
 import fcntl
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -123,7 +121,7 @@ def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
             if detach:
                 leave_parent(folder, {writer, *keeper.descriptors()})
             code = serve(what, folder, keeper, writer)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a child must not run on in its parent's code, whatever happens
             traceback.print_exc()
             code = 1
         os._exit(code)
@@ -135,6 +133,8 @@ def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
 
 def spawn(what: Start | Resume) -> Handle:
     """Starts a driver by exec, for callers with threads or an open store. Its process ends by itself."""
+    import subprocess
+
     folder = make_run_dir(what.store, what.run)
     reader, writer = os.pipe2(os.O_CLOEXEC)
     with open(os.path.join(folder, "driver.log"), "ab") as log:
@@ -159,7 +159,7 @@ def leave_parent(folder: str, keep: set[int]) -> None:
     log = os.open(os.path.join(folder, "driver.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for target, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, target)
-    sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     close_others({0, 1, 2, *keep})
     os.chdir("/")
 
@@ -192,6 +192,8 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
         )
     keeper.close()
     if isinstance(what, Start) and error and not os.path.exists(os.path.join(folder, BEGUN)):
+        import shutil
+
         shutil.rmtree(folder, ignore_errors=True)  # nothing was recorded: leave nothing behind
     _say(pipe, b"exit %d %s\n" % (code, json.dumps(error).encode()))
     return code

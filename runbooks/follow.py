@@ -181,7 +181,7 @@ def _row(path: str, depth: int, name: str, status: str, run: journal.Run, now: c
     state = run.steps.get(path) or journal.StepState(path)
     word, tone = STATUSES[status]
     mark = MARKS[tone]
-    detail = _detail(state, status, now)
+    detail = _detail(run, state, status, now)
     if status == "pending" and run.status == "ended":
         word = NOT_REACHED
     elif status == "skipped":
@@ -209,7 +209,7 @@ def elapsed(state: journal.StepState, now: clock.Reading) -> str:
     return ("" if exact else "~") + clock.words(total) if ran else ""
 
 
-def _detail(state: journal.StepState, status: str, now: clock.Reading) -> str:
+def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.Reading) -> str:
     """What else there is to say about a step, in few words."""
     parts = []
     attempt = state.open_attempt()
@@ -227,8 +227,7 @@ def _detail(state: journal.StepState, status: str, now: clock.Reading) -> str:
         parts.append(state.why)
     if state.outputs and status == "ok":
         parts.append(shown_outputs(state.outputs))
-    if state.by is not None and status in ("ok", "skipped", "aborted", "kept", "undone"):
-        parts.append(f"decided by {state.by.on_behalf_of or state.by.id}")
+    parts += _decided(run, state.path, status)
     act = state.last("run", "undo")
     if act is not None and act.end is not None:
         if act.end.recovered:
@@ -238,6 +237,29 @@ def _detail(state: journal.StepState, status: str, now: clock.Reading) -> str:
         if act.end.survivors:
             parts.append("still there after KILL: " + ", ".join(act.end.survivors))
     return "; ".join(parts)
+
+
+#: what a question was about -> the answer -> what it says of the step that came of it
+_DID: dict[str, dict[str, str]] = {
+    "confirm": {"yes": "confirmed by", "skip": "skipped by", "abort": "aborted by"},
+    "manual": {"done": "done by", "skip": "skipped by", "abort": "aborted by"},
+    "doubt": {
+        "retry": "run again at the word of", "retry-beside": "run again at the word of", "done": "vouched for by",
+        "skip": "skipped by", "abort": "aborted by",
+    },
+}  # fmt: skip
+
+
+def _decided(run: journal.Run, path: str, status: str) -> list[str]:
+    """Which person decided how the step stands, where one did."""
+    last = next((q for q in reversed(run.questions.values()) if q.path == path and q.by is not None), None)
+    if last is None or last.by is None or status not in journal.SETTLED:
+        return []
+    undone = status in ("kept", "undone")
+    did = "decided by" if undone else _DID.get(last.what, {}).get(last.answer or "", "")
+    if not did or undone != (last.what == "undo"):
+        return []
+    return [f"{did} {last.by.on_behalf_of or last.by.id}"]
 
 
 LONGEST_VALUE = 60  # characters of an output's value in a list of steps

@@ -3,13 +3,13 @@ is read by rules that name the line where they failed."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from incidents.errors import BadInput
+from incidents.near import near
 from incidents.yamlfile import LARGEST_INT, MAX_DEPTH
 from runbooks import quoting, typed
 from runbooks.quoting import Secret
@@ -72,9 +72,9 @@ def normalise(runbook: HasInputs, given: Mapping[str, Any]) -> dict[str, Value]:
 
 def _unknown(name: str, known: Iterable[str]) -> str:
     names = list(known)
-    close = difflib.get_close_matches(name, names, 1)
+    close = near(name, names)
     if close:
-        cure = f"did you mean `{close[0]}`?"
+        cure = f"did you mean `{close}`?"
     else:
         cure = "it takes " + ", ".join(names) if names else "it takes none"
     return f"the runbook has no input {typed.show(name)}; {cure}"
@@ -98,8 +98,8 @@ def read_value(spec: InputSpec, given: Any) -> Value:
     """`given` (text as a person typed it, or a value of the right type) as the spec's type. Raises BadInput."""
     value = _of_type(spec, given)
     if spec.type == "choice" and value not in spec.options:
-        close = difflib.get_close_matches(str(value), spec.options, 1)
-        hint = (f"did you mean {close[0]}? " if close else "") + "allowed are " + ", ".join(spec.options)
+        close = near(str(value), spec.options)
+        hint = (f"did you mean {close}? " if close else "") + "allowed are " + ", ".join(spec.options)
         raise BadInput(f"{typed.show(str(value))} is not one of its options", hint=hint)
     if spec.pattern is not None:
         for item in value if isinstance(value, list) else [value]:

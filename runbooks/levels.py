@@ -5,13 +5,13 @@ Every mistake is noted, none stops the reading of the rest. What could not be re
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from incidents import clock
 from incidents.errors import BadInput
+from incidents.near import near
 from incidents.yamlfile import Node
 from runbooks import inputs, keys
 from runbooks.document import ArgvTemplate
@@ -59,7 +59,7 @@ def _unknown(reader: Reader, at: Node, name: str, level: str, given: Iterable[st
         return
     others = {word: key for word, key in keys.OTHERS_WORDS.items() if key in table}
     words = others | {key: key for key in table if key not in given}
-    close = next((words[match] for match in difflib.get_close_matches(name, words, 1, 0.7)), None)
+    close = words.get(near(name, words, cutoff=0.7) or "")
     hint = f"did you mean `{close}`?" if close else "known are " + ", ".join(table)
     reader.wrong(at, f"{_this(level)} has no key `{name}`", hint)
 
@@ -169,8 +169,8 @@ def _version(reader: Reader, node: Node, key: Key, name: str) -> int | None:
 
 def _option(reader: Reader, node: Node, key: Key, name: str) -> str | None:
     if node.text not in key.options or node.kind in ("map", "list"):
-        close = difflib.get_close_matches(node.text, key.options, 1) if node.text else []
-        hint = (f"did you mean {close[0]}? " if close else "") + "allowed: " + ", ".join(key.options)
+        close = near(node.text, key.options) if node.text else None
+        hint = (f"did you mean {close}? " if close else "") + "allowed: " + ", ".join(key.options)
         reader.wrong(node, f"`{name}` cannot be {_show(node)}", hint)
         return None
     return node.text

@@ -6,7 +6,6 @@ may look at is decided when the whole file is known (`bindings.py`).
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import re
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from incidents import yamlfile
 from incidents.errors import BadInput, Mistake, Mistakes, NotFound
+from incidents.near import near
 from incidents.yamlfile import Node
 from runbooks import inputs, keys, levels, steps, typed
 from runbooks.document import Runbook
@@ -51,9 +51,9 @@ def find(name: str, *, beside: str | None) -> tuple[str, list[str]]:
     if found:
         return found[0], found[1:]
     known = sorted({entry for folder in folders for entry in names_in(folder)})
-    close = difflib.get_close_matches(name, known, 1)
+    close = near(name, known)
     hint = (
-        f"did you mean {close[0]}?"
+        f"did you mean {close}?"
         if close
         else "`howdah runbook list` shows them; a path needs a slash or .yaml"
     )

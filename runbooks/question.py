@@ -142,8 +142,8 @@ def _where(run: journal.Run, shows: dict[str, Any]) -> str:
 def _change(change: dict[str, Any]) -> Iterator[Fact]:
     if change.get("what"):
         yield Fact("changes", str(change["what"]))
-    if change.get("from_") is not None:
-        yield Fact("is now", str(change["from_"]))
+    if change.get("from") is not None:
+        yield Fact("is now", str(change["from"]))
     if change.get("to") is not None:
         yield Fact("will be", str(change["to"]))
 

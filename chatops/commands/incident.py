@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chatops import params
 from chatops.params import When
 from chatops.views import Column, Stack, Table
 from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from incidents.events import Event
 
 AT = params.time()
 INCIDENT = params.incident()
@@ -90,31 +95,42 @@ def mitigate(call: Call, text: str | None, at: When | None, incident: str | None
 def resolve(call: Call, text: str | None, at: When | None, incident: str | None) -> Reply:
     from chatops import cards, which
 
-    one = which.to_write(call, incident)
-    _nothing_runs(call, one.name, "resolved")
-    reply = _change(call, one.name, "incident.resolved", at, body=text or "")
-    after = which.named(call, one.name)
+    event = _end(call, incident, "incident.resolved", at, text)
+    after = which.named(call, event.stream)
     head = call.store.head()
     mark = f"{head.pos}:{head.hash}"
     lines = []
     if after.closed is not None:
         lines.append(
-            f"{one.name} took {cards.length(after.milestones.get('declared', after.opened), after.closed)}"
+            f"{event.stream} took {cards.length(after.milestones.get('declared', after.opened), after.closed)}"
         )
     left = [task for task in after.tasks.values() if task.status == "open"]
     if left:
         lines.append(f"still open: {len(left)} task{'s' if len(left) > 1 else ''}, kept for the postmortem")
     lines.append(f"head {mark}")
-    lines.append(f"next: howdah postmortem {one.name}")
-    return _with_lines(reply, lines, head={"pos": head.pos, "hash": head.hash, "expect": mark})
+    lines.append(f"next: howdah postmortem {event.stream}")
+    reply = cards.recorded(call, event, given=at is not None, more="\n".join(lines))
+    document = {**(reply.document or {}), "head": {"pos": head.pos, "hash": head.hash, "expect": mark}}
+    return Reply(reply.view, document, public=True)
 
 
-def _with_lines(reply: Reply, lines: list[str], **document: object) -> Reply:
-    from chatops.views import Text
+def _end(call: Call, incident: str | None, kind: str, at: When | None, text: str | None) -> Event:
+    """Record the end. What it stands on (no run is open) holds at that very moment: else it is looked at again."""
+    from chatops import which
+    from incidents import timeline
+    from incidents.errors import Refused
+    from incidents.store.protocol import StreamMoved
 
-    assert isinstance(reply.view, Text)
-    view = Text("\n".join((reply.view.text, *lines)))
-    return Reply(view, {**(reply.document or {}), **document}, public=reply.public)
+    for _ in range(20):
+        one = which.to_write(call, incident)
+        _nothing_runs(call, one.name, kind.partition(".")[2])
+        draft = call.draft(one, kind, body=text or "", key=call.places.key, **params.happened(at))
+        try:
+            (event,) = timeline.record(call.store, draft, expect={one.name: one.last_seq})
+        except StreamMoved:
+            continue
+        return event
+    raise Refused("the incident changes faster than this can be decided", hint="repeat it")
 
 
 def _nothing_runs(call: Call, name: str, word: str) -> None:
@@ -144,11 +160,10 @@ def reopen(call: Call, text: str | None, at: When | None, incident: str | None) 
 
 @command("cancel", "It was no incident.", WHY, AT, INCIDENT, group="incident")
 def cancel(call: Call, text: str | None, at: When | None, incident: str | None) -> Reply:
-    from chatops import which
+    from chatops import cards
 
-    one = which.to_write(call, incident)
-    _nothing_runs(call, one.name, "cancelled")
-    return _change(call, one.name, "incident.cancelled", at, body=text or "")
+    event = _end(call, incident, "incident.cancelled", at, text)
+    return cards.recorded(call, event, given=at is not None)
 
 
 def _change(call: Call, incident: str | None, kind: str, at: When | None, *,

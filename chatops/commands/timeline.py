@@ -61,7 +61,7 @@ def _write(
     from chatops import cards, which
     from incidents import timeline
 
-    one = which.to_write(call, incident)
+    one = which.row_to_write(call, incident)
     fields.update(params.happened(at))
     (event,) = timeline.record(call.store, call.draft(one, kind, body=text, **fields))
     return cards.recorded(call, event, given=at is not None)

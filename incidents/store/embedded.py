@@ -2,8 +2,8 @@
 
 The standard library's may be older than 3.51.3 and then corrupts a file that two connections write in WAL mode
 (sqlite.org, release notes of 3.51.3). One connection writes, under the store's lock; another reads, so that no
-reader sees what is not committed. While this process has the store open nothing but SQLite opens the file or its
--shm: POSIX locks of a process go when any descriptor of the file is closed.
+reader sees what is not committed. While this process has the store open nothing but SQLite opens and closes the file
+or its -shm (`anchor` holds one open): POSIX locks of a process go when any descriptor of the file is closed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import apsw
 from incidents import clock
 from incidents.errors import NotAStore, StoreBusy, StoreError, StoreReadOnly
 from incidents.events import Draft, Event, Evidence
-from incidents.store import derived, erase, migrate, place, room
+from incidents.store import anchor, derived, erase, migrate, place, room
+from incidents.store.anchor import Anchor
 from incidents.store.append import Cursor, Group
 from incidents.store.blobs import Blobs
 from incidents.store.database import DiskFull, Value
@@ -125,7 +126,7 @@ def _translated(error: apsw.Error, path: str, errno: int = 0) -> Exception:
 class EmbeddedStore(Reading):
     """`incidents.store.protocol.Store` on one file. See there for what each method promises."""
 
-    def __init__(self, path: str, modes: place.Modes, reader: Connection, door: Door):
+    def __init__(self, path: str, modes: place.Modes, reader: Connection, held: Anchor | None, door: Door):
         self.path = path
         self.blobs_dir = path + ".blobs"
         self.runs_dir = path + ".runs"
@@ -134,6 +135,7 @@ class EmbeddedStore(Reading):
         self._room = room.Room(path, modes)
         self._door = door
         self._reader = reader
+        self._anchor = held
         self._read_lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._writing: tuple[Connection, Writer] | None = None
@@ -269,6 +271,8 @@ class EmbeddedStore(Reading):
                 self._writing[0].close()
             self._reader.close()
             self._door.close()
+            if self._anchor is not None:
+                self._anchor.let_go()
 
     def __enter__(self) -> EmbeddedStore:
         return self
@@ -338,13 +342,23 @@ def open_embedded(path: str, *, create: bool, notice: Callable[[str], None]) -> 
 
 
 def _opened(path: str, modes: place.Modes, notice: Callable[[str], None]) -> EmbeddedStore:
-    reader = Connection(path)
+    held = anchor.hold(path + "-shm")
+    reader = None
     try:
-        current = migrate.is_current(reader)  # before anything is written beside a file that is none
+        reader = Connection(path)
+        current = migrate.is_current(reader)  # before anything is written beside a file that is no store
+        if held is None:
+            reader.close()
+            place.create_file(path + "-shm", modes)
+            held = anchor.hold(path + "-shm")
+            reader = Connection(path)
         reader.settle()
-        store = EmbeddedStore(path, modes, reader, Door(path + ".lock", modes, notice))
+        store = EmbeddedStore(path, modes, reader, held, Door(path + ".lock", modes, notice))
     except BaseException:
-        reader.close()
+        if reader is not None:
+            reader.close()
+        if held is not None:
+            held.let_go()
         raise
     if not current:
         try:

@@ -21,10 +21,22 @@ _NETWORK = {
     *("lustre", "gfs", "gfs2", "ocfs2", "gpfs", "pvfs2", "orangefs", "beegfs", "glusterfs", "davfs", "panfs"),
     *("vboxsf", "prl_fs", "acfs"),
 }
-_NETWORK_FUSE = re.compile(
-    r"fuse\.(?:sshfs|s3fs|rclone|glusterfs|ceph|ceph-fuse|davfs2?|curlftpfs|smbnetfs|gcsfuse|goofys|mount-s3"
-    r"|blobfuse2?|juicefs|moosefs|mfs|lizardfs|seaweedfs|weed|vmhgfs-fuse|gvfsd-fuse|nfs.*|hdfs.*|afp.*)"
-)
+_NETWORK_FUSE = {
+    *(
+        "sshfs",
+        "s3fs",
+        "rclone",
+        "glusterfs",
+        "ceph",
+        "ceph-fuse",
+        "davfs",
+        "davfs2",
+        "curlftpfs",
+        "smbnetfs",
+    ),
+    *("gcsfuse", "goofys", "mount-s3", "blobfuse", "blobfuse2", "juicefs", "moosefs", "mfs", "lizardfs"),
+    *("seaweedfs", "weed", "vmhgfs-fuse", "gvfsd-fuse"),
+}
 
 
 class Modes(NamedTuple):
@@ -161,7 +173,8 @@ def sync_folder(path: str) -> None:
 def refuse_network(path: str) -> None:
     """Raises StoreOnNetwork where `path` would lie on a filesystem that other machines write."""
     kind, mount = filesystem(path, _mounts())
-    if kind in _NETWORK or _NETWORK_FUSE.fullmatch(kind):
+    through_fuse = kind.removeprefix("fuse.") if kind.startswith("fuse.") else ""
+    if kind in _NETWORK or through_fuse in _NETWORK_FUSE or through_fuse.startswith(("nfs", "hdfs", "afp")):
         raise StoreOnNetwork(
             f"{path} lies on {mount}, a network filesystem ({kind}): its locks do not hold between machines "
             "and it would stall with the servers that the record is about",

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from runbooks.document import Runbook
 
 SETTLING = ("step.ended", "question.answered")  # kinds after which a step may have come to its end
+ANSWERS = (
+    "question.answered",
+    "question.void",
+    "run.request",
+    "run.parked",
+)  # after them going on needs no word
 BEAT = 250_000  # µs between two pictures of which only the times differ
 REST = 50_000  # µs at least between two pictures
 NARROWEST = 20
@@ -93,6 +99,7 @@ class Screen:
         self._stays: list[Text] = []
         self._told: dict[str, str] = {}  # path -> the settled status that was said
         self._titles: set[str] = set()  # blocks whose name was said
+        self._before = ""  # the kind of the run's last event
         self._run: journal.Run | None = None
         self._changed = True
         self._drawn = 0
@@ -118,7 +125,9 @@ class Screen:
                 data = kinds.view(event.kind, event.data)
                 self._stays += picture.start_lines(event, data, self._zone, width)
                 continue
-            self._stays += picture.event_lines(event, run, self._zone, width)
+            if event.kind != "run.resumed" or self._before not in ANSWERS:
+                self._stays += picture.event_lines(event, run, self._zone, width)
+            self._before = event.kind if event.run is not None else self._before
             path = event.step or ""
             if path in rows and last.get(path) == event.seq:
                 self._settle(rows, path, run, width)

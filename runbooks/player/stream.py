@@ -13,7 +13,6 @@ from runbooks import follow, journal
 from runbooks.player.keys import Intent
 from runbooks.question import Card
 
-
 LAST = ("run.ended", "run.parked")
 
 

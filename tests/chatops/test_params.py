@@ -91,7 +91,7 @@ def test_a_time_is_in_the_persons_zone_and_keeps_how_exactly_it_was_given(
 @pytest.mark.parametrize(
     ("param", "typed", "message"),
     [
-        (params.severity(), "sev9", "'sev9' is not a severity; did you mean"),
+        (params.severity(), "sev9", "'sev9' is not a severity; it is one of sev1"),
         (params.severity(), "high", "'high' is not a severity; it is one of sev1, sev2, sev3, sev4 or sev5"),
         (params.choice("word", "W.", params.STATUSES, place=True), "identifed", "did you mean identified?"),
         (params.incident(), "seven", "'seven' is not the name of an incident; write inc-7, or 7"),

@@ -37,7 +37,9 @@ class Bench:
     def run_dir(self) -> str:
         return driver.run_dir(self.store, self.run)
 
-    def start(self, kill: str = "", *, after: float | str | None = None, keeper_too: bool = False) -> int | None:
+    def start(
+        self, kill: str = "", *, after: float | str | None = None, keeper_too: bool = False
+    ) -> int | None:
         """The driver's exit code, None when it was killed: at a named point, or `after` seconds, or `after` this
         step has begun to act."""
         book = loads(self.text, "test.yaml")
@@ -46,7 +48,9 @@ class Bench:
         self.run = what.run
         return self._drive(what, kill, after, keeper_too)
 
-    def resume(self, kill: str = "", *, after: float | str | None = None, keeper_too: bool = False) -> int | None:
+    def resume(
+        self, kill: str = "", *, after: float | str | None = None, keeper_too: bool = False
+    ) -> int | None:
         what = driver.Resume(store=self.store, run=self.run, attended=False)
         return self._drive(what, kill, after, keeper_too)
 
@@ -75,7 +79,8 @@ class Bench:
 
     def _wait_for(self, after: float | str) -> None:
         if isinstance(after, float):
-            return time.sleep(after)
+            time.sleep(after)
+            return
         until = time.monotonic() + 20
         while not self.acts(after) and time.monotonic() < until:
             time.sleep(0.01)
@@ -133,7 +138,7 @@ def _child(what: driver.Start | driver.Resume, kill: str, writer: int) -> None:
         os.write(writer, str(_keeper_pid()).encode())
         os.close(writer)
         code = driver.serve(what, folder, keeper, os.open(os.devnull, os.O_WRONLY))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child must not run on in its parent's code
         traceback.print_exc(file=sys.stderr)
         code = 70
     os._exit(code)

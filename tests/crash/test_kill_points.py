@@ -182,6 +182,9 @@ steps:
 
 @pytest.mark.parametrize("point", ["after-run-started", "before-intent:first", "after-intent:first"])
 def test_a_run_killed_at_its_beginning_can_be_taken_up(folder: str, point: str) -> None:
-    with bench(folder, text("idempotent", "none").replace("effect: read", "effect: read\n    retry: {max: 1, delay: 10ms}")) as run:
+    with bench(
+        folder,
+        text("idempotent", "none").replace("effect: read", "effect: read\n    retry: {max: 1, delay: 10ms}"),
+    ) as run:
         assert run.start(point) is None
         assert run.resume() == 0

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-
 from tests.crash.harness import Bench, bench
 
 POINTS = (
@@ -46,7 +45,9 @@ def write(choose: random.Random) -> tuple[str, dict[str, Kind]]:
     steps, kinds = [], {}
     for number in range(choose.randint(1, 3)):
         name = f"s{number}"
-        kind = Kind(choose.choice(("read", "idempotent", "unsafe", "unsafe")), choose.choice(tuple(BODIES)), "none")
+        kind = Kind(
+            choose.choice(("read", "idempotent", "unsafe", "unsafe")), choose.choice(tuple(BODIES)), "none"
+        )
         if kind.effect == "unsafe":
             kind.verify = choose.choice(tuple(VERIFY))
         kinds[name] = kind
@@ -86,7 +87,7 @@ def play(folder: str, seed: int) -> int:
             run.settle()
             answer(run, choose)
             code = run.resume()
-            assert code in (0, 1, 3), open(run.store + ".log").read()
+            assert code in (0, 1, 3), Path(run.store + ".log").read_text()
         check(run, kinds)
         return len(run.killed)
 

@@ -116,7 +116,39 @@ def test_the_time_of_a_step_is_what_its_programs_ran_not_what_people_took_to_ans
     log.wait(8 * clock.HOUR)
     log.answer(question, "done")
     assert rows(log)["room/grow"].took == "12 s"
-    assert "decided by nova" in rows(log)["room/grow"].detail
+    assert "vouched for by nova" in rows(log)["room/grow"].detail
+
+
+@pytest.mark.parametrize(
+    ("what", "answer", "then", "detail"),
+    [
+        ("confirm", "yes", "ok", "confirmed by nova"),
+        ("confirm", "yes", "failed", "confirmed by nova"),
+        ("confirm", "skip", None, "skipped by nova"),
+        ("manual", "done", "ok", "done by nova"),
+        ("manual", "abort", None, "aborted by nova"),
+    ],
+)
+def test_a_settled_step_names_the_person_who_decided(
+    what: str, answer: str, then: str | None, detail: str
+) -> None:
+    log = Logbook()
+    log.begin()
+    log.answer(log.ask("look", what), answer)
+    if then is not None:
+        log.end("look", None, then, took=None)
+    assert detail in rows(log)["look"].detail
+
+
+def test_who_confirmed_an_act_is_not_said_to_have_undone_it() -> None:
+    log = Logbook()
+    log.begin()
+    log.answer(log.ask("rotate", "confirm"), "yes")
+    log.did("rotate", "Rotate the logs")
+    log.write("undo.started", steps=["rotate"])
+    log.end("rotate", log.start("rotate", "Rotate the logs", part="undo"), "undone", part="undo")
+    assert rows(log)["rotate"].word == "undone"
+    assert "nova" not in rows(log)["rotate"].detail
 
 
 def test_a_running_step_shows_the_time_up_to_now_and_its_attempt() -> None:

@@ -42,7 +42,7 @@ def test_an_argv_is_shown_as_a_shell_would_need_it() -> None:
 
 
 def test_a_change_shows_what_is_lost() -> None:
-    told = facts(ask("confirm", argv=["x"], change={"what": "maxmemory", "from_": "1gb", "to": "2gb"}))
+    told = facts(ask("confirm", argv=["x"], change={"what": "maxmemory", "from": "1gb", "to": "2gb"}))
     assert (told["changes"], told["is now"], told["will be"]) == ("maxmemory", "1gb", "2gb")
 
 

@@ -34,6 +34,9 @@ def sleeper(**env: str) -> Iterator[procfs.Process]:
     try:
         process = procfs.look(child.pid)
         assert process is not None
+        marks = [f"{name}={value}".encode() for name, value in env.items()]
+        while marks and not procfs.carries(process, marks):  # the kernel shows it a moment after exec
+            clock.sleep(1_000)
         yield process
     finally:
         child.kill()

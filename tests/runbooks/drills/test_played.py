@@ -34,7 +34,8 @@ def howdah(place: Place, *words: str, exit: int = 0) -> dict[str, object]:
         [HOWDAH, *words, "--json"], env=surroundings(place), capture_output=True, text=True, timeout=120, check=False
     )  # fmt: skip
     assert done.returncode == exit, done.stdout + done.stderr
-    found = json.loads(("\n" + done.stdout).rpartition("\n{\n")[2].join(("{\n", "")))
+    _, many, document = ("\n" + done.stdout).rpartition("\n{\n")  # what streams has an event a line before it
+    found = json.loads("{" + document) if many else json.loads(done.stdout.splitlines()[-1])
     assert isinstance(found, dict)
     return found
 

@@ -1,0 +1,12 @@
+"""The word that was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def near(word: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The one of `choices` that is most like `word` (1 is equal), None where none comes up to `cutoff`."""
+    import difflib  # only who mistyped pays for it
+
+    return next(iter(difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)), None)
