@@ -252,6 +252,8 @@ def test_secrets_are_masked_however_they_are_cut(bench: Bench) -> None:
     bench.run(1, script, secrets=("hunter2-correct-horse",))
     assert b"hunter2" not in bench.output(1)
     assert bench.output(1).endswith(b"\nok\n")
+    bench.run(2, "printf hunter2-corr", secrets=("hunter2-correct-horse",))
+    assert bench.output(2) == b"hunter2-corr"
 
 
 def test_the_driver_is_told_how_much_there_is(bench: Bench) -> None:

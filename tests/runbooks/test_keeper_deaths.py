@@ -238,6 +238,7 @@ def test_a_keeper_that_dies_at_a_named_point_leaves_what_the_witnesses_say(
     end = bench.run(1, "sleep 0.2; touch acted; exit 5")
     assert (end.exit, end.lost) == (exit, state == "unknown")
     assert (bench.witness(1).state, bench.witness(1).exit) == (state, exit)
+    assert bench.witness(1).launched  # who was ordered may have acted
     assert os.path.exists(bench.path("acted")) is acted
 
 

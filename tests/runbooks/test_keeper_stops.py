@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from incidents import clock
-from runbooks import procfs
-from runbooks.keeper import Ended, Gone
+from runbooks import attempt, procfs
+from runbooks.keeper import Ended, Gone, Started
 from tests.runbooks.keeping import Bench, is_gone, wait_for
 
 FOREVER = "until false; do sleep 0.02; done"
@@ -76,6 +76,19 @@ def test_the_stop_of_what_has_ended_changes_nothing(bench: Bench) -> None:
     bench.keeper.stop(99, "person")
     assert bench.run(2, "exit 0").exit == 0
     assert (bench.witness(1).state, bench.witness(1).stopping) == ("ended", None)
+
+
+def test_who_has_ended_by_himself_is_not_being_stopped(bench: Bench) -> None:
+    started = bench.launch(1, "exec >/dev/null 2>&1; until [ -e go ]; do sleep 0.01; done; exit 4")
+    assert isinstance(started, Started)
+    os.kill(bench.keeper.pid, signal.SIGSTOP)  # so that it hears of the end and of the stop at once
+    with open(bench.path("go"), "w"):
+        pass
+    wait_for(lambda: procfs.state(started.pid) == "Z", "its end")
+    bench.keeper.stop(1, "person")
+    os.kill(bench.keeper.pid, signal.SIGCONT)
+    assert (bench.end(1).exit, bench.end(1).stopping) == (4, None)
+    assert bench.witness(1).state == "ended"
 
 
 def test_a_reason_that_the_file_cannot_hold_is_refused(bench: Bench) -> None:
@@ -259,15 +272,15 @@ def test_a_folder_that_never_answers_holds_up_its_step_and_not_the_keeper(
     bench: Bench, by_link: bool
 ) -> None:
     with dead_filesystem(bench) as mount:
-        bench.run(1)
+        bench.launch(1, "until [ -e go ]; do sleep 0.01; done")
         cwd = os.path.join(mount, "folder")
         if by_link:
             os.symlink(cwd, bench.path("link"))
             cwd = bench.path("link")
         bench.launch(2, "touch acted", cwd=cwd, grace=100_000)
-        bench.launch(3, "exit 3")
-        assert bench.end(3).exit == 3
-        assert bench.witness(3).services == ()
+        assert bench.run(3, "touch go; exit 3").exit == 3
+        assert bench.end(1).exit == 0
+        assert not attempt.is_held(bench.run_dir, 1)
         bench.keeper.stop(2, "person")
         end = bench.end(2)
         assert (end.exit, end.stopping, end.survivors) == (None, "person", ())

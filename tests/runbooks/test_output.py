@@ -171,6 +171,8 @@ def test_a_step_on_a_disk_that_is_full_all_the_time_runs_to_its_own_end(
             assert (end.exit, end.output.total) == (9, 20_000_000)
             assert end.output.dropped > 18_000_000
             assert bench.witness(2).exit == 9
+            assert output.length(bench.run_dir, 2) in (20_000_000, 0)
+            assert (output.length(bench.run_dir, 2) == 0) is (end.output.segments == ())
             assert b"bytes of output were not kept" in bench.output(2) or end.output.segments == ()
             os.unlink(os.path.join(mount, "filler"))
             assert bench.run(3, "echo room again").exit == 0
