@@ -204,7 +204,9 @@ def make_folder(run_dir: str) -> None:
 
 
 def _take(lock: int, n: int) -> None:
-    for _ in range(10):  # a witness that is just looking holds it for microseconds
+    for _ in range(
+        200
+    ):  # a witness that is just looking holds it for microseconds, on a busy machine for longer
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
