@@ -299,9 +299,10 @@ class Summary(NamedTuple):
 def summary(run: journal.Run, now: clock.Reading, *, howdah: str = "howdah") -> Summary:
     """The last words about a run that has ended, or that nobody drives at the moment."""
     attach, resume = (f"{howdah} attach {run.id}",), (f"{howdah} resume {run.id}",)
-    if run.started is None:
+    if run.started is None and run.end is None:
         return Summary(f"{run.id} has not begun", "", "busy", 130, attach)
-    name, took, done = run.started.runbook, _span(run.started_at, run.ended_at or now), counts(run)
+    name = run.started.runbook if run.started is not None else run.id  # its start was redacted
+    took, done = _span(run.started_at, run.ended_at or now), counts(run)
     doubts = tuple(f"{state.path} is IN DOUBT: {state.why}" for state in run.doubts())
     if run.end is not None:
         status, say = run.end.status, run.end.say

@@ -17,12 +17,10 @@ from runbooks import follow, journal
 from runbooks.player.keys import Intent, Leave, read_line
 from runbooks.player.safe import one_line, output_lines, visible
 from runbooks.question import Card
-from runbooks.quoting import shell_quote
 
 WORD = 8  # cells of the second column
 INDENT = " " * 10  # under the word
 OUTPUT_LINES = 20  # of a failed step
-COMMAND = 120  # characters of a command on a step's line
 
 
 class Plain:
@@ -184,12 +182,9 @@ def _undo(event: Event, data: kinds.UndoStarted) -> Iterator[str]:
 
 
 def _step_started(event: Event, data: kinds.StepStarted) -> Iterator[str]:
-    command = shell_quote(data.argv) if data.argv else one_line(data.script or "")
-    if len(command) > COMMAND:
-        command = command[: COMMAND - 1] + "…"
     part = "" if data.part == "run" else f"({data.part})"
     attempt = f"(attempt {data.attempt})" if data.attempt > 1 and data.part in ("run", "undo") else ""
-    yield _line("start", data.path, part, attempt, command)
+    yield _line("start", data.path, part, attempt, data.name)
 
 
 _WORDS = {

@@ -123,6 +123,7 @@ class Viewer:
         self.signals: int | None = None
         self._actor = actor
         self._runbook = runbook
+        self._unreadable = False
         self._folder = driver.run_dir(store.path, run_id)
         self._howdah = _prefix(store.path)
         self._lookout = alone.Lookout(self._folder, self._howdah)
@@ -201,13 +202,13 @@ class Viewer:
 
     def document(self) -> Runbook | None:
         """The runbook that the run is pinned to, read when something first needs it."""
-        start = self.run.start
-        if self._runbook is None and start is not None and start.evidence and self.run.started is not None:
+        start, started = self.run.start, self.run.started
+        if self._runbook is None and not self._unreadable and started is not None and start is not None:
             from runbooks.loader import loads
 
-            with contextlib.suppress(HowdahError):  # redacted, or another howdah's: shown as the log tells it
-                text = self.store.get_blob(start.evidence[0].sha256).decode()
-                self._runbook = loads(text, self.run.started.file)
+            self._unreadable = True  # redacted, or another howdah's: then shown as the log tells it
+            with contextlib.suppress(HowdahError, IndexError):
+                self._runbook = loads(self.store.get_blob(start.evidence[0].sha256).decode(), started.file)
         return self._runbook
 
     def _output(self) -> bytes:

@@ -260,3 +260,10 @@ def test_the_summary_of_a_paused_run_names_its_doubts_and_how_it_goes_on() -> No
 
 def test_a_run_that_has_not_begun_has_a_summary() -> None:
     assert "has not begun" in follow.summary(journal.Run("run-abcdef"), clock.Reading(0, "b", 0)).line
+
+
+def test_the_end_of_a_run_whose_start_was_redacted_can_be_told() -> None:
+    log = Logbook()
+    log.write("run.started", redacted=True)
+    log.write("run.ended", status="failed", exit=1)
+    assert follow.summary(log.run, log.now).line.startswith("run-abcdef ended: failed")
