@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chatops import documents, layout
@@ -52,10 +52,10 @@ def recorded(
     call: Call, event: Event, text: str | None = None, *, given: bool = False, more: str = ""
 ) -> Reply:
     """The answer to a change: the event's number and what it says; `given`: its time was given, so it is echoed."""
-    said = layout.one_line(text if text is not None else telling.sentence(event))
+    said = layout.cut(layout.one_line(text if text is not None else telling.sentence(event)), 200)
     if event.replayed:
         said += "  (recorded before, by this key)"
-    line = f"{event.stream} #{event.seq}  {layout.cut(said, 200)}"
+    line = f"{event.stream} #{event.seq}  {said}"
     if given:
         line += f"\nat {moment(event.at, call.zone, event.precision)}"
     if more:
@@ -70,13 +70,16 @@ def incident(
     runs: Sequence[RunRow] = (),
     locks: Sequence[LockRow] = (),
     notes: Sequence[tuple[str, Entry]] = (),
+    waiting: Mapping[str, str] | None = None,
     everything: bool = False,
 ) -> View:
-    """The state of an incident on half a screen; `notes` are (name, entry) lines; `everything` leaves nothing out."""
+    """The state of an incident on half a screen; `notes` are (name, entry) lines; `waiting` maps a run to
+    the step at which it asks a person; `everything` leaves nothing out.
+    """
     fields = [
-        _roles(one),
+        *_roles(one),
         *_tasks(one, everything),
-        *_runs(runs, everything),
+        *_runs(runs, waiting or {}, everything),
         *_locks(locks, call),
         *(_milestones(one, call) if everything else ()),
         *(_note(call, name, entry) for name, entry in notes),
@@ -178,11 +181,13 @@ def length(start: clock.Reading, end: clock.Reading) -> str:
     return ("" if span.exact or span.micros is None else "~") + clock.words(span.micros)
 
 
-def _roles(one: Incident) -> Field:
-    held = tuple(f"{role}: {', '.join(people)}" for role, people in one.roles.items() if people)
+def _roles(one: Incident) -> list[Field]:
+    held: tuple[str, ...] = tuple(
+        f"{role}: {', '.join(people)}" for role, people in one.roles.items() if people
+    )
     if held:
-        return Field("roles", held)
-    return Field("roles", ("nobody leads: howdah role commander me",), "quiet")
+        return [Field("roles", held)]
+    return [Field("roles", ("nobody leads: howdah role commander me",), "quiet")] if one.open else []
 
 
 def _tasks(one: Incident, everything: bool) -> list[Field]:
@@ -201,11 +206,15 @@ def task_line(task: Task) -> str:
     return f"{box} {task.number}  {layout.one_line(task.text)}{owner}"
 
 
-def _runs(runs: Sequence[RunRow], everything: bool) -> list[Field]:
+def _runs(runs: Sequence[RunRow], waiting: Mapping[str, str], everything: bool) -> list[Field]:
     shown = [row for row in runs if everything or row.status != "ended"]
-    if not shown:
-        return []
-    return [Field("runs", tuple(f"{row.run}  {row.runbook}  {row.status}, by {row.by}" for row in shown))]
+    lines = []
+    for row in shown:
+        text = f"{row.run}  {row.runbook}  {row.status}, by {row.by}"
+        if row.run in waiting:
+            text = f"{row.run}  {row.runbook}  asks at {waiting[row.run]}: howdah attach {row.run}"
+        lines.append(text)
+    return [Field("runs", tuple(lines), "warn" if waiting else "")] if lines else []
 
 
 def _locks(locks: Sequence[LockRow], call: Call) -> list[Field]:

@@ -83,6 +83,23 @@ def hidden(events: Iterable[Event]) -> set[int]:
     return gone - {0}
 
 
+def asking(events: Iterable[Event]) -> dict[str, str]:
+    """Runs that ask a person something -> the step of the oldest open question."""
+    asked: dict[str, tuple[str, str]] = {}  # question -> (run, path)
+    for event in events:
+        question = str(event.data.get("question"))
+        if event.kind == "question.asked" and event.run is not None:
+            asked[question] = (event.run, str(event.data.get("path")))
+        elif event.kind in ("question.answered", "question.void"):
+            asked.pop(question, None)
+        elif event.kind == "run.ended":
+            asked = {name: place for name, place in asked.items() if place[0] != event.run}
+    found: dict[str, str] = {}
+    for run, path in asked.values():
+        found.setdefault(run, path)
+    return found
+
+
 _ALWAYS_HIDDEN = frozenset(
     ("correction", "retraction", "redaction", "run.resumed", "run.parked", "question.void", "system.ballast")
 )

@@ -227,7 +227,7 @@ def show(call: Call, id: str | None) -> Reply:
 
 def _show_incident(call: Call, name: str, *, everything: bool) -> Reply:
     from chatops import cards, documents
-    from incidents import lifecycle, timeline
+    from incidents import lifecycle, telling, timeline
 
     events = list(call.store.events(name))
     one = lifecycle.fold(events)
@@ -236,7 +236,9 @@ def _show_incident(call: Call, name: str, *, everything: bool) -> Reply:
     live = [entry for entry in timeline.view(events) if not entry.redacted and not entry.retracted]
     last = [("last update", entry) for entry in live if entry.event.kind == "update"][-1:]
     last += [("last note", entry) for entry in live if entry.event.kind == "note"][-1:]
-    view = cards.incident(call, one, runs=runs, locks=locks, notes=last, everything=everything)
+    view = cards.incident(
+        call, one, runs=runs, locks=locks, notes=last, waiting=telling.asking(events), everything=everything
+    )
     document = {
         "incident": documents.incident(one),
         "runs": [documents.run(row) for row in runs],

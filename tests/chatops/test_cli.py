@@ -31,7 +31,7 @@ FRONT = {
     "chatops", "chatops.cli", "chatops.commands", "chatops.dispatch", "chatops.layout", "chatops.params",
     "chatops.permissions", "chatops.surfaces", "chatops.surfaces.terminal", "chatops.surfaces.terminal.draw",
     "chatops.surfaces.terminal.front", "chatops.surfaces.terminal.tree", "chatops.views", "chatops.vocabulary",
-    "incidents", "incidents.errors", "incidents.visible",
+    "incidents", "incidents.errors", "incidents.near", "incidents.visible",
 }  # fmt: skip
 RECORD = {
     "incidents.canonical",

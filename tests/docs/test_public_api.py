@@ -22,6 +22,7 @@ EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n```\n(.*?)```)?", re.DOTALL)
     ("package", "names"),
     [
         ("incidents", ["Actor", "Draft", "Event", "Incident", "open_store"]),
+        ("runbooks", ["attach", "load", "plan", "start"]),
         ("chatops", ["Call", "Reply", "command"]),
     ],
 )

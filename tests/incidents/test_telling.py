@@ -96,3 +96,14 @@ def test_the_last_word_about_an_entry_counts_and_a_retracted_correction_does_not
     assert found.corrected == {1: first}
     assert found.retracted == {4: undone}
     assert found.redacted == {1: destroyed, 2: destroyed}
+
+
+def test_the_oldest_open_question_of_each_run_is_known() -> None:
+    def ask(question: str, path: str, run: str = "r") -> Any:
+        return event("question.asked", run=run, data={"question": question, "path": path})
+
+    events = [ask("1", "a"), ask("2", "b"), ask("3", "c"), ask("4", "x", "other"), ask("5", "y", "ended")]
+    events.append(event("question.answered", run="r", data={"question": "1", "path": "a", "answer": "yes"}))
+    events.append(event("question.void", run="other", data={"question": "4"}))
+    events.append(event("run.ended", run="ended", data={"status": "aborted", "exit": 1}))
+    assert telling.asking(events) == {"r": "b"}

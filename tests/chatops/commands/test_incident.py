@@ -217,6 +217,23 @@ def test_an_incident_cannot_end_while_one_of_its_runs_has_not(howdah: Howdah, wo
     howdah.ok(word)
 
 
+def test_status_says_which_run_waits_for_a_person(howdah: Howdah) -> None:
+    howdah.ok("declare", "x")
+    with open_store(str(howdah.store)) as store:
+        question = {"question": "q", "path": "grow", "what": "confirm", "options": ["yes"]}
+        asked = Draft(
+            stream="inc-1",
+            kind="question.asked",
+            actor=Actor("system", "howdah"),
+            data=question,
+            run="run-abc234",
+        )
+        timeline.record(store, _run_started("run-abc234", []), asked)
+    assert howdah.ok("status").endswith(
+        "\nruns   run-abc234  disk-full  asks at grow: howdah attach run-abc234\n"
+    )
+
+
 # -- finding
 
 
