@@ -41,3 +41,7 @@ class Database(Protocol):
     def checkpoint(self, mode: str = "PASSIVE") -> bool:
         """Copy the write-ahead log into the database; whether all of it was copied."""
         ...
+
+    def limit_wal(self, size: int | None) -> None:
+        """Let the write-ahead log shrink to `size` bytes when it starts anew; None: it keeps what it has."""
+        ...

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import apsw
 
 from incidents import clock
-from incidents.errors import NotAStore, StoreBusy, StoreError, StoreReadOnly
+from incidents.errors import HowdahError, NotAStore, StoreBusy, StoreError, StoreReadOnly
 from incidents.events import Draft, Event, Evidence
 from incidents.store import anchor, derived, erase, migrate, place, room
 from incidents.store.anchor import Anchor
@@ -73,8 +73,11 @@ class Connection:
     def allocate(self, size: int) -> None:
         try:
             self._control(apsw.SQLITE_FCNTL_SIZE_HINT, "q", size)
-        except apsw.Error as error:
-            raise _translated(error, self.path, self._db.system_errno) from error
+        except (
+            apsw.FullError,
+            apsw.IOError,
+        ) as error:  # its errno is not kept; a failing disk shows at the next write
+            raise DiskFull(str(error)) from None
 
     def rollback(self) -> None:
         if self._db.in_transaction:
@@ -84,6 +87,9 @@ class Connection:
     def checkpoint(self, mode: str = "PASSIVE") -> bool:
         [(busy, pages, copied)] = self.run(f"PRAGMA wal_checkpoint({mode})")
         return not busy and pages == copied
+
+    def limit_wal(self, size: int | None) -> None:
+        self.run(f"PRAGMA journal_size_limit = {-1 if size is None else size}")
 
     def copy_to(self, path: str) -> None:
         """Write what is committed at this moment into the new database `path`: one file, without a log."""
@@ -96,6 +102,8 @@ class Connection:
             raise _translated(error, path) from error
 
     def close(self) -> None:
+        with contextlib.suppress(DiskFull, HowdahError):
+            self.limit_wal(None)  # with a limit the last one to close would empty the log
         self._db.close()
 
     def _control(self, operation: int, kind: str, value: int) -> None:

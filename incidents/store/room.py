@@ -1,9 +1,9 @@
 """Room to write when the disk is full.
 
 A commit needs blocks in three files, and all of them are owned beforehand: the write-ahead log is 4 MiB from the
-start, its index stays, and the database keeps free pages (grown in steps of 1 MiB while there is room). A writer
-that takes every freed byte can take none of these. `FILE.ballast` (8 MiB) is the second line: freed when the free
-pages run out, its blocks at once taken by growing the database.
+start, its index stays (`anchor`), and the database keeps 3 MiB of free pages (grown in steps of 1 MiB while there
+is room). A writer that takes every freed byte can take none of these. `FILE.ballast` (8 MiB) is the second line:
+when the free pages run out it gives up 1 MiB after the other, and the database at once grows into it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ BALLAST_BYTES = 8 * 1024 * 1024
 CHECKPOINT_PAGES = (
     640  # then a checkpoint: a group of 1 MiB and a growth step still fit in front of WAL_BYTES
 )
-AHEAD_PAGES = CHUNK_BYTES // PAGE
-LOW_PAGES = AHEAD_PAGES * 3 // 4
-LAST_PAGES = 64  # below, the ballast is freed
+STEP_PAGES = CHUNK_BYTES // PAGE  # the database grows by as many
+AHEAD_PAGES = 3 * STEP_PAGES
+LAST_PAGES = STEP_PAGES // 4  # below, the ballast is needed
 SPARE_BYTES = 4 * BALLAST_BYTES  # free disk that must remain after the ballast is taken back
 
 
@@ -39,15 +39,21 @@ class Room:
         self._modes = modes
 
     def free_bytes(self) -> int:
-        """What this account can still write on the store's filesystem."""
+        """What anybody can still write there. Root may have more, but ext4 counts in blocks that it never gives."""
         status = os.statvfs(self._folder)
-        blocks = status.f_bfree if os.geteuid() == 0 else status.f_bavail
-        return blocks * status.f_frsize
+        return status.f_bavail * status.f_frsize
 
     def fits(self, nbytes: int, free: int) -> bool:
-        """Whether an event of `nbytes` fits into `free` pages of the database, or on the disk."""
+        """Whether an event of `nbytes` fits into `free` pages of the database, the ballast, or the disk."""
         pages = 2 * (nbytes // PAGE) + 16  # its own, and those that its indexes may split
-        return free >= pages or self.free_bytes() >= pages * PAGE + 2 * CHUNK_BYTES
+        spare = self.free_bytes() + self.ballast_bytes() - 2 * CHUNK_BYTES
+        return free >= pages or spare >= pages * PAGE
+
+    def wal_bytes(self) -> int:
+        try:
+            return os.stat(self._wal).st_size
+        except FileNotFoundError:
+            return 0
 
     def extend_wal(self) -> None:
         """Let the write-ahead log own WAL_BYTES. Its unused part is zeros, which no reader takes for pages.
@@ -63,14 +69,16 @@ class Room:
         finally:
             os.close(fd)
 
-    def has_ballast(self) -> bool:
+    def ballast_bytes(self) -> int:
+        """The bytes of disk that the ballast owns."""
         with contextlib.suppress(OSError):
-            return os.stat(self._ballast).st_blocks * 512 >= BALLAST_BYTES // 2
-        return False
+            status = os.stat(self._ballast)
+            return min(status.st_size, status.st_blocks * 512)
+        return 0
 
     def take_ballast(self) -> bool:
         """Write the ballast when it is missing and there is room to spare; whether it was written."""
-        if self.has_ballast() or self.free_bytes() < BALLAST_BYTES + SPARE_BYTES:
+        if self.ballast_bytes() >= BALLAST_BYTES or self.free_bytes() < BALLAST_BYTES + SPARE_BYTES:
             return False
         place.create_file(self._ballast, self._modes)
         fd = os.open(self._ballast, os.O_RDWR | os.O_TRUNC | os.O_CLOEXEC)
@@ -83,31 +91,33 @@ class Room:
             os.close(fd)
         return True
 
-    def free_ballast(self) -> bool:
-        """Give the ballast's blocks back; whether there were any."""
-        if not self.has_ballast():
-            return False
-        os.truncate(self._ballast, 0)
-        return True
+    def shrink_ballast(self) -> int:
+        """Give up at most 1 MiB of the ballast's blocks; how many bytes were given up."""
+        size = self.ballast_bytes()
+        if size:
+            os.truncate(self._ballast, max(0, size - CHUNK_BYTES))
+        return min(size, CHUNK_BYTES)
 
     def keep_ahead(self, db: Database) -> bool:
         """Let the database own free pages ahead of need; False when the disk does not allow it."""
-        free = free_pages(db)
-        if free >= LOW_PAGES:
-            return True
         try:
-            self.grow(db, AHEAD_PAGES - free)
+            while free_pages(db) <= AHEAD_PAGES - STEP_PAGES:
+                self.grow(db, STEP_PAGES)
         except DiskFull:
             return False
         return True
 
     def grow(self, db: Database, pages: int) -> None:
-        """Add free pages to the database, on blocks that its file owns first. Raises DiskFull."""
+        """Add free pages to the database, on blocks that its file owns first. Raises DiskFull.
+
+        What is inserted uses up the pages that are free before the file grows; what is deleted again in the same
+        transaction is not written to the log.
+        """
         [(count,)] = db.run("PRAGMA page_count")
         db.allocate((count + pages + 8) * PAGE)
         db.run("BEGIN IMMEDIATE")
         try:
-            db.run("INSERT INTO room VALUES (zeroblob(?))", (pages * (PAGE - 4),))
+            db.run("INSERT INTO room VALUES (zeroblob(?))", ((free_pages(db) + pages) * (PAGE - 4),))
             db.run("DELETE FROM room")
             db.run("COMMIT")
         except BaseException:

@@ -23,7 +23,7 @@ class Caretaker:
     def prepare(self) -> None:
         """Own the room of a new store. Raises DiskFull."""
         self._room.extend_wal()
-        self._room.grow(self._db, room.AHEAD_PAGES)
+        self._room.keep_ahead(self._db)
         self._room.take_ballast()
 
     def after_commit(self) -> Sequence[Draft]:
@@ -33,11 +33,12 @@ class Caretaker:
             return ()
         if self._db.wal_pages >= room.CHECKPOINT_PAGES:
             self._db.checkpoint()
+            self._db.limit_wal(room.WAL_BYTES if self._room.wal_bytes() > 2 * room.WAL_BYTES else None)
         self._looked = True
         self._room.extend_wal()
         if not self._room.keep_ahead(self._db) and room.free_pages(self._db) < room.LAST_PAGES:
             return self._free_ballast()
-        return [_ballast("taken")] if self._room.take_ballast() else ()
+        return [_ballast("taken", room.BALLAST_BYTES)] if self._room.take_ballast() else ()
 
     def make_room(self) -> Sequence[Draft] | None:
         """A transaction did not fit and is rolled back: give up the ballast for it, if there is one."""
@@ -55,21 +56,22 @@ class Caretaker:
         return room.not_durable(self._db.path)
 
     def _free_ballast(self) -> Sequence[Draft]:
-        """Free the ballast and take its blocks at once, before whoever filled the disk does."""
-        if not self._room.free_ballast():
-            return ()
-        with contextlib.suppress(DiskFull):
-            self._room.extend_wal()
-            for _ in range(room.BALLAST_BYTES // room.CHUNK_BYTES - 1):
-                self._room.grow(self._db, room.AHEAD_PAGES)
-        return [_ballast("freed")]
+        """Give up ballast until the database has grown into it, before whoever filled the disk takes it."""
+        freed = 0
+        while piece := self._room.shrink_ballast():
+            freed += piece
+            with contextlib.suppress(DiskFull):
+                self._room.extend_wal()
+                self._room.grow(self._db, room.STEP_PAGES)
+                break
+        return [_ballast("freed", freed)] if freed else ()
 
 
-def _ballast(state: str) -> Draft:
+def _ballast(state: str, size: int) -> Draft:
     return Draft(
         stream="system",
         kind="system.ballast",
         actor=_SYSTEM,
-        data={"state": state, "bytes": room.BALLAST_BYTES},
+        data={"state": state, "bytes": size},
         importance="high" if state == "freed" else "normal",
     )
