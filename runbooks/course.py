@@ -12,12 +12,10 @@ from incidents import clock, kinds
 from incidents.errors import BadInput
 from incidents.events import Evidence
 from runbooks import attempt as witnesses
-from runbooks import consent, flow, journal, outcome
+from runbooks import consent, doubt, flow, journal, outcome, showing
 from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
-from runbooks.expressions import render_argv, render_text
 from runbooks.keeper import Ended, Keeper, OutputInfo
 from runbooks.process import crash_point
-from runbooks.quoting import Script
 from runbooks.scribe import OUTCOME_ROOM, Scribe
 from runbooks.surroundings import Surroundings
 
@@ -53,6 +51,7 @@ class Course:
     patience: int  # µs to stay up for an answer, 0 = leave at once
     _prepared: int = 0
     _launched: set[int] = dataclasses.field(default_factory=set)
+    _stopped: set[int] = dataclasses.field(default_factory=set)
     _parked_since: int | None = None
     _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
 
@@ -92,7 +91,12 @@ class Course:
         """Opens the question, once; a step that `--yes` named is answered in the same commit."""
         if any(q.open and q.path == step.path and q.what == what for q in self.run.questions.values()):
             return Hold()
-        data = consent.asked(self.run, step.path, what, self._shows(step, what))
+        data = consent.asked(
+            self.run,
+            step.path,
+            what,
+            showing.shows(step, what, self.run.step(step.path), self.names(), self.runs_dir),
+        )
         self.scribe.emit("question.asked", data, step=step.path)
         if what == "confirm" and self.allowed & {step.path, step.id}:
             answer = {"question": data["question"], "path": step.path, "answer": "yes"}
@@ -102,47 +106,6 @@ class Course:
             )  # fmt: skip
             return None
         return Hold()
-
-    def _shows(self, step: Step, what: str) -> dict[str, Any]:
-        """Everything a person needs to decide; values are those of this moment."""
-        state = self.run.step(step.path)
-        shows: dict[str, Any] = {"name": step.name, "effect": step.effect, "undo": step.undo is not None}
-        if what in ("doubt", "undo", "overdue"):
-            return shows | self._doubt(state)
-        names = self.names()
-        template = step.manual if what == "manual" else step.confirm
-        if template is not None:
-            shows["text"] = render_text(template, names)
-        if isinstance(step.run, Script):
-            shows["script"] = step.run.text
-        elif step.run is not None:
-            shows["argv"] = list(render_argv(step.run, names))
-        if step.env:
-            shows["env"] = {name: (render_text(item, names)) for name, item in step.env.items()}
-        if step.change is not None:
-            parts = {"what": step.change.what, "from": step.change.from_, "to": step.change.to}
-            shows["change"] = {
-                key: (render_text(part, names)) for key, part in parts.items() if part is not None
-            }
-        if step.block:
-            shows["steps"] = [inner.name for inner in step.block]
-        if what == "manual" and state.why:
-            shows["before"] = state.why
-        return shows
-
-    def _doubt(self, state: journal.StepState) -> dict[str, Any]:
-        act, asked = state.last("run", "undo"), state.last("verify", "undo_verify")
-        shows: dict[str, Any] = {"why": state.why, "tail": ""}
-        if act is not None:
-            shows["argv"], shows["script"] = act.command.argv, act.command.script
-            shows["why"] = act.end.why if act.end is not None else state.why
-            shows["tail"] = act.end.tail if act.end is not None else ""
-            seen = witnesses.witness(self.runs_dir, act.n)
-            shows["running"] = _who(seen)
-            shows["attempt"] = act.number
-        if asked is not None and asked.end is not None and act is not None and asked.n > act.n:
-            shows["verify"] = asked.end.why
-        return shows
 
     # -- attempts ------------------------------------------------------------------------------------------
 
@@ -192,7 +155,7 @@ class Course:
 
     def _beside(self, step: Step, part: str, n: int, number: int) -> None:
         """Something of an earlier attempt still runs after the wait: nothing starts beside it unasked."""
-        problem = BadInput(f"an earlier attempt still runs: {_who(self._last_seen(step))}")
+        problem = BadInput(f"an earlier attempt still runs: {showing.who_runs(self._last_seen(step))}")
         if part == "undo":
             self._cannot(step, part, n, number, problem)
         else:
@@ -225,7 +188,7 @@ class Course:
         crash_point(f"after-outcome:{step.path}")
         return None
 
-    def _await(self, attempt: journal.Attempt) -> tuple[journal.Finish, Ended | None]:
+    def _await(self, attempt: journal.Attempt) -> tuple[doubt.Finish, Ended | None]:
         """How it ended, and what the keeper told of it: None where only the attempt's own file could."""
         while True:
             if (ended := self._ends.pop(attempt.n, None)) is not None:
@@ -233,7 +196,7 @@ class Course:
             if not self.keeper.has(attempt.n):
                 seen = witnesses.witness(self.runs_dir, attempt.n)
                 if seen.state == "ended":
-                    return journal.Finish(exit=seen.exit), None
+                    return doubt.Finish(exit=seen.exit), None
                 if seen.state == "unknown":
                     return _lost(seen), None
             for notice in self.keeper.wait(LOOK):
@@ -248,16 +211,23 @@ class Course:
                 self.run.requests.remove((request, _actor))
                 self.keeper.stop(attempt.n, "person")
         ran = clock.between(attempt.started, clock.read()).micros or 0
-        if (
-            attempt.command.timeout is None
-            and ran > OVERDUE_AFTER
-            and self.run.step(attempt.path).overdue != attempt.n
-        ):
-            overdue = {"path": attempt.path, "n": attempt.n, "ran": ran}
-            self.scribe.emit(
-                "step.overdue", overdue, step=attempt.path, key=f"{self.run.id}:overdue:{attempt.n}"
-            )
-            self.scribe.flush()
+        if attempt.command.timeout is not None or ran < OVERDUE_AFTER:
+            return
+        if self.run.step(attempt.path).overdue != attempt.n:
+            self._report_overdue(attempt, ran)
+        for question in self.run.questions.values():
+            asked_now = question.path == attempt.path and question.asked.at >= attempt.started.at
+            if asked_now and question.answer == "stop" and attempt.n not in self._stopped:
+                self._stopped.add(attempt.n)
+                self.keeper.stop(attempt.n, "person")
+
+    def _report_overdue(self, attempt: journal.Attempt, ran: int) -> None:
+        """An unsafe step without a bound is never killed by the clock; everybody is told, and may say so."""
+        data = {"path": attempt.path, "n": attempt.n, "ran": ran}
+        key = f"{self.run.id}:overdue:{attempt.n}"
+        self.scribe.emit("step.overdue", data, step=attempt.path, key=key)
+        self.ask(flow.find(self.runbook, attempt.path), "overdue")
+        self.scribe.flush()
 
     def at_rest(self, step: Step) -> bool | None:
         """Does nothing of the step's last act run any more? Waits at most the step's timeout for it.
@@ -287,8 +257,11 @@ class Course:
     # -- outcomes --------------------------------------------------------------------------------------------
 
     def _outcome(
-        self, step: Step, attempt: journal.Attempt, finish: journal.Finish, ended: Ended | None
+        self, step: Step, attempt: journal.Attempt, finish: doubt.Finish, ended: Ended | None
     ) -> None:
+        for question in self.run.open_questions():
+            if question.what == "overdue" and question.path == step.path:
+                self.scribe.emit("question.void", {"question": question.id}, step=step.path)
         raw = witnesses.read_output(self.runs_dir, attempt.n)
         verdict = outcome.judge(step, self.run.step(step.path), attempt, finish, raw, self.names)
         if verdict.status == "again" and self.run.aborting:
@@ -388,24 +361,17 @@ class Course:
         return True
 
 
-def _finish(ended: Ended) -> journal.Finish:
-    return journal.Finish(
+def _finish(ended: Ended) -> doubt.Finish:
+    return doubt.Finish(
         exit=ended.exit, signal=ended.signal, stopping=ended.stopping,
         lost="nobody saw its end: the keeper was lost" if ended.lost and ended.stopping is None else None,
         unstarted=ended.unstarted, survivors=tuple(str(s) for s in ended.survivors),
     )  # fmt: skip
 
 
-def _lost(seen: witnesses.Witness) -> journal.Finish:
+def _lost(seen: witnesses.Witness) -> doubt.Finish:
     if seen.stopping is not None or seen.signal is not None:
-        return journal.Finish(exit=seen.exit, signal=seen.signal, stopping=seen.stopping)
+        return doubt.Finish(exit=seen.exit, signal=seen.signal, stopping=seen.stopping)
     if not seen.launched:
-        return journal.Finish(lost="the driver was lost before the keeper began it")
-    return journal.Finish(lost="nobody saw its end: driver and keeper were lost, or the machine was")
-
-
-def _who(seen: witnesses.Witness) -> str:
-    """What is known to run of an attempt, for a person; empty when nothing is."""
-    if seen.state != "running":
-        return ""
-    return f"pid {seen.pid}" if seen.who == "process" else "somebody holds its lock"
+        return doubt.Finish(lost="the driver was lost before the keeper began it")
+    return doubt.Finish(lost="nobody saw its end: driver and keeper were lost, or the machine was")

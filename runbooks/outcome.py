@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from incidents import clock
 from incidents.errors import BadInput
-from runbooks import inputs, journal
+from runbooks import doubt, inputs
 from runbooks.document import Command, Step
+from runbooks.doubt import Finish
 from runbooks.expressions import Value, condition
-from runbooks.journal import Attempt, Finish, StepState
+from runbooks.journal import Attempt, StepState
 
 Names = Callable[[], Mapping[str, Any]]
 
@@ -30,20 +31,20 @@ def judge(
         case "run":
             return _run(step, state, attempt, finish, raw, names)
         case "check":
-            return Verdict(*journal.judge("read", finish))
+            return Verdict(*doubt.judge("read", finish))
         case "verify":
             return _verify(step, state, finish, raw)
         case "undo_verify":
             assert step.undo is not None and step.undo.verify is not None
-            return Verdict(*journal.judge_verify(step.undo.verify.no, finish))
+            return Verdict(*doubt.judge_verify(step.undo.verify.no, finish))
         case _:
-            status, why = journal.judge(attempt.effect, finish)
+            status, why = doubt.judge(attempt.effect, finish)
             return Verdict("undone" if status == "ok" else status, why)
 
 
 def _verify(step: Step, state: StepState, finish: Finish, raw: bytes) -> Verdict:
     assert step.verify is not None
-    status, why = journal.judge_verify(step.verify.no, finish)
+    status, why = doubt.judge_verify(step.verify.no, finish)
     outputs: dict[str, Value] = {}
     if status == "ok" and step.verify.outputs:
         try:
@@ -56,14 +57,14 @@ def _verify(step: Step, state: StepState, finish: Finish, raw: bytes) -> Verdict
 
 
 def _run(step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names) -> Verdict:
-    status, why = journal.judge(step.effect, finish)
+    status, why = doubt.judge(step.effect, finish)
     outputs: dict[str, Value] = {}
     if status == "ok" and step.outputs:
         try:
             outputs = inputs.read_outputs(step.outputs, raw)
         except BadInput as problem:
             status, why = "failed", str(problem)
-    if step.until is not None and journal.own_exit(finish):
+    if step.until is not None and doubt.own_exit(finish):
         status, why = _until(step, finish, outputs, names)
     if status == "failed" and _again(step, state, attempt, finish):
         return Verdict("again", why)

@@ -6,9 +6,12 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from incidents import kinds
 from incidents.events import Draft
 from incidents.store import open_store
+from runbooks import course
 from tests.crash.harness import PERSON, Bench, bench
 
 STOPPABLE = """
@@ -126,3 +129,43 @@ def test_a_failed_undo_stops_and_asks(tmp_path: Path) -> None:
         run.answer("skip")
         assert run.resume() == 0
         assert (tmp_path / "acts").read_text().split() == ["one", "two", "-one"]
+
+
+def test_an_unsafe_step_without_a_bound_is_reported_and_a_person_may_stop_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "OVERDUE_AFTER", 200_000)
+    body = """
+name: overdue
+steps:
+  - {id: act, run: "echo act >> '{acts}'; test $HOWDAH_ATTEMPT = 2 || exec sleep 50"}
+"""
+
+    def stop_when_asked(run: Bench) -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            if run.acts("act") and [q for q in run.journal().open_questions() if q.what == "overdue"]:
+                return run.answer("stop")
+            time.sleep(0.05)
+        raise AssertionError("nobody was asked")
+
+    with bench(str(tmp_path), body) as run:
+        thread = threading.Thread(target=stop_when_asked, args=(run,))
+        thread.start()
+        assert run.start() == 3
+        thread.join()
+        state = run.journal().step("act")
+        assert (state.status, state.why) == ("in_doubt", "stopped: a person stopped it")
+        run.answer("retry")
+        assert run.resume() == 0
+        assert [q.path for q in run.journal().open_questions()] == []
+
+
+def test_a_step_that_ends_by_itself_takes_its_overdue_question_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "OVERDUE_AFTER", 100_000)
+    with bench(str(tmp_path), "name: overdue\nsteps:\n  - {id: act, run: sleep 0.6}\n") as run:
+        assert run.start() == 0
+        [question] = run.journal().questions.values()
+        assert question.what == "overdue" and question.void

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from incidents.errors import IllegalTransition
-from runbooks import journal
-from runbooks.journal import Finish, judge, judge_verify, next_status
+from runbooks import doubt, journal
+from runbooks.doubt import Finish, judge, judge_verify
+from runbooks.journal import next_status
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,12 @@ def test_an_unsafe_attempt_without_an_exit_of_its_own_is_in_doubt(finish: Finish
 
 
 @pytest.mark.parametrize("effect", ["read", "idempotent"])
-@pytest.mark.parametrize("finish", [Finish(signal=9), Finish(exit=137), Finish(lost="x"), Finish(exit=0, stopping="timeout")])
-def test_the_same_end_of_a_repeatable_attempt_is_a_failure_with_its_reason(effect: str, finish: Finish) -> None:
+@pytest.mark.parametrize(
+    "finish", [Finish(signal=9), Finish(exit=137), Finish(lost="x"), Finish(exit=0, stopping="timeout")]
+)
+def test_the_same_end_of_a_repeatable_attempt_is_a_failure_with_its_reason(
+    effect: str, finish: Finish
+) -> None:
     status, why = judge(effect, finish)
     assert status == "failed" and why
 
@@ -46,7 +51,7 @@ def test_verify_answers_only_by_zero_and_by_the_exits_listed_under_no(code: int)
     assert judge_verify(frozenset(), Finish(exit=0))[0] == "ok"
     assert judge_verify(frozenset(), Finish(exit=code))[0] == "in_doubt"
     listed = judge_verify(frozenset({code}), Finish(exit=code))[0]
-    assert listed == ("in_doubt" if code in journal.SIGNAL_EXITS else "no")
+    assert listed == ("in_doubt" if code in doubt.SIGNAL_EXITS else "no")
 
 
 def test_a_stopped_verify_is_no_answer_whatever_it_exits_with() -> None:

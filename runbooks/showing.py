@@ -1,0 +1,63 @@
+"""What a question shows: all that a person needs to decide, in the words and values of the moment it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runbooks import attempt, journal
+from runbooks.document import Step
+from runbooks.expressions import render_argv, render_text
+from runbooks.quoting import Script
+
+
+def shows(
+    step: Step, what: str, state: journal.StepState, names: Mapping[str, Any], run_dir: str
+) -> dict[str, Any]:
+    """The `shows` of a new question. Raises BadInput where the step's own texts do not work out."""
+    found: dict[str, Any] = {"name": step.name, "effect": step.effect, "undo": step.undo is not None}
+    if what in ("doubt", "undo", "overdue"):
+        return found | _act(state, run_dir)
+    template = step.manual if what == "manual" else step.confirm
+    if template is not None:
+        found["text"] = render_text(template, names)
+    if isinstance(step.run, Script):
+        found["script"] = step.run.text
+    elif step.run is not None:
+        found["argv"] = list(render_argv(step.run, names))
+    if step.env:
+        found["env"] = {name: render_text(item, names) for name, item in step.env.items()}
+    if step.change is not None:
+        parts = {"what": step.change.what, "from": step.change.from_, "to": step.change.to}
+        found["change"] = {key: render_text(part, names) for key, part in parts.items() if part is not None}
+    if step.block:
+        found["steps"] = [inner.name for inner in step.block]
+    if what == "manual" and state.why:
+        found["before"] = state.why
+    return found
+
+
+def _act(state: journal.StepState, run_dir: str) -> dict[str, Any]:
+    """The attempt that the question is about, as it was recorded, and what is known of it now."""
+    act, asked = state.last("run", "undo"), state.last("verify", "undo_verify")
+    if act is None:
+        return {"why": state.why, "tail": ""}
+    end = act.end
+    found = {
+        "why": state.why if end is None else end.why,
+        "tail": "" if end is None else end.tail,
+        "argv": act.command.argv,
+        "script": act.command.script,
+        "attempt": act.number,
+        "running": who_runs(attempt.witness(run_dir, act.n)),
+    }
+    if asked is not None and asked.end is not None and asked.n > act.n:
+        found["verify"] = asked.end.why
+    return found
+
+
+def who_runs(seen: attempt.Witness) -> str:
+    """What is known to run of an attempt, for a person; empty when nothing is."""
+    if seen.state != "running":
+        return ""
+    return f"pid {seen.pid}" if seen.who == "process" else "somebody holds its lock"
