@@ -82,7 +82,7 @@ def _verified(path: str) -> BackupInfo:
     for finding in report.findings:
         if finding.where.removeprefix("blob ") not in scan.leftovers:
             raise Damage(f"{path} is damaged: {finding}", hint="`howdah verify` on its source says more")
-    size = _sync_file(path) + sum(_sync_folder(path + folder) for folder in _FOLDERS)
+    size = place.sync_file(path) + sum(_sync_folder(path + folder) for folder in _FOLDERS)
     place.sync_folder(os.path.dirname(path))
     return BackupInfo(path, report.head, report.events, report.blobs, size)
 
@@ -127,18 +127,9 @@ def _copy_folder(source: str, to: str) -> None:
                 os.chmod(copy, place.modes(to).file)
 
 
-def _sync_file(path: str) -> int:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-        return os.fstat(fd).st_size
-    finally:
-        os.close(fd)
-
-
 def _sync_folder(path: str) -> int:
     size = 0
     for folder, _, names in os.walk(path):
-        size += sum(_sync_file(os.path.join(folder, name)) for name in names)
+        size += sum(place.sync_file(os.path.join(folder, name)) for name in names)
         place.sync_folder(folder)
     return size

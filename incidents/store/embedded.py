@@ -1,14 +1,12 @@
-"""The embedded store: one SQLite file, through apsw, which brings its own SQLite.
+"""The embedded store: one SQLite file and what lies beside it.
 
-The standard library's may be older than 3.51.3 and then corrupts a file that two connections write in WAL mode
-(sqlite.org, release notes of 3.51.3). One connection writes, under the store's lock; another reads, so that no
+One connection writes, under the store's lock; another reads, so that no
 reader sees what is not committed. While this process has the store open nothing but SQLite opens and closes the file
 or its -shm (`anchor` holds one open): POSIX locks of a process go when any descriptor of the file is closed.
 """
 
 from __future__ import annotations
 
-import array
 import contextlib
 import os
 import threading
@@ -16,15 +14,14 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import apsw
-
 from incidents import clock
-from incidents.errors import HowdahError, NotAStore, StoreBusy, StoreError, StoreReadOnly
+from incidents.errors import StoreError
 from incidents.events import Draft, Event, Evidence
-from incidents.store import anchor, derived, erase, migrate, place, room
+from incidents.store import anchor, creation, derived, erase, migrate, place, room
 from incidents.store.anchor import Anchor
 from incidents.store.append import Cursor, Group
 from incidents.store.blobs import Blobs
+from incidents.store.connection import READ_ONLY, Connection
 from incidents.store.database import DiskFull, Value
 from incidents.store.flock import Door
 from incidents.store.news import News
@@ -33,102 +30,9 @@ from incidents.store.reading import Reading
 from incidents.store.upkeep import Caretaker
 from incidents.store.writer import Writer
 
-BUSY_MS = 5_000  # waits of SQLite itself: another process recovers the log, or a foreign tool has the file
 POLL = clock.SECOND // 10
 
 T = TypeVar("T")
-
-
-class Connection:
-    """One SQLite connection with our settings; its errors are ours."""
-
-    def __init__(self, path: str, *, flags: int = apsw.SQLITE_OPEN_READWRITE):
-        self.path = path
-        self.wal_pages = 0
-        try:
-            self._db = apsw.Connection(path, flags=flags, statementcachesize=60)
-            self._db.set_busy_timeout(BUSY_MS)
-        except apsw.Error as error:
-            raise _translated(error, path) from error
-
-    def settle(self) -> None:
-        """The settings of every connection; the file is known to be a store."""
-        self._control(apsw.SQLITE_FCNTL_CHUNK_SIZE, "i", room.CHUNK_BYTES)
-        self._control(apsw.SQLITE_FCNTL_PERSIST_WAL, "i", 1)
-        self.script(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-            " PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 0"
-        )
-        self._db.set_wal_hook(self._committed)
-
-    def run(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except apsw.Error as error:
-            raise _translated(error, self.path, self._db.system_errno) from error
-
-    def script(self, sql: str) -> None:
-        self.run(sql)
-
-    def allocate(self, size: int) -> None:
-        try:
-            self._control(apsw.SQLITE_FCNTL_SIZE_HINT, "q", size)
-        except (
-            apsw.FullError,
-            apsw.IOError,
-        ) as error:  # its errno is not kept; a failing disk shows at the next write
-            raise DiskFull(str(error)) from None
-
-    def rollback(self) -> None:
-        if self._db.in_transaction:
-            with contextlib.suppress(apsw.Error):  # a full disk has rolled it back already
-                self._db.execute("ROLLBACK")
-
-    def checkpoint(self, mode: str = "PASSIVE") -> bool:
-        [(busy, pages, copied)] = self.run(f"PRAGMA wal_checkpoint({mode})")
-        return not busy and pages == copied
-
-    def limit_wal(self, size: int | None) -> None:
-        self.run(f"PRAGMA journal_size_limit = {-1 if size is None else size}")
-
-    def copy_to(self, path: str) -> None:
-        """Write what is committed at this moment into the new database `path`: one file, without a log."""
-        try:
-            with contextlib.closing(apsw.Connection(path)) as target:
-                with target.backup("main", self._db, "main") as backup:
-                    backup.step(-1)
-                target.execute("PRAGMA journal_mode = DELETE")
-        except apsw.Error as error:
-            raise _translated(error, path) from error
-
-    def close(self) -> None:
-        with contextlib.suppress(DiskFull, HowdahError):
-            self.limit_wal(None)  # with a limit the last one to close would empty the log
-        self._db.close()
-
-    def _control(self, operation: int, kind: str, value: int) -> None:
-        cell = array.array(kind, [value])
-        self._db.file_control("main", operation, cell.buffer_info()[0])
-
-    def _committed(self, _db: object, _name: str, pages: int) -> int:
-        self.wal_pages = pages
-        return apsw.SQLITE_OK
-
-
-def _translated(error: apsw.Error, path: str, errno: int = 0) -> Exception:
-    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and errno in place.NO_ROOM):
-        return DiskFull(str(error))
-    if isinstance(error, apsw.BusyError | apsw.LockedError):
-        return StoreBusy(
-            f"another program has held {path} for {BUSY_MS // 1000} s", hint="close it, then repeat"
-        )
-    if isinstance(error, apsw.NotADBError):
-        return NotAStore(f"{path} is not a howdah store", hint="give --store FILE with another name")
-    if isinstance(error, apsw.CorruptError):
-        return StoreError(f"{path} is damaged: {error}", hint="`howdah verify` says where; restore a backup")
-    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
-        return StoreReadOnly(f"{path} cannot be opened for writing: {error}")
-    return StoreError(f"{path} cannot be used: {error}")
 
 
 class EmbeddedStore(Reading):
@@ -257,13 +161,12 @@ class EmbeddedStore(Reading):
         if not self._room.fits(nbytes, free):
             raise room.not_durable(self.path)
 
-    def prepare(self) -> None:
-        """Bring a new or older file to the present schema. Called once, before the store is used."""
+    def bring_up_to_date(self) -> None:
+        """Bring an older file to the present schema. Called once, before the store is used."""
 
         def make(db: Connection) -> None:
             if not migrate.is_current(db):
                 migrate.migrate(db)
-                Caretaker(db, self._room, self._news.tell).prepare()
 
         self.exclusively(make)
 
@@ -301,7 +204,7 @@ class Backup(Reading):
     def __init__(self, path: str):
         self.path = path
         self.blobs = Blobs(path + ".blobs", place.modes(path))
-        self._connection = Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+        self._connection = Connection(path, flags=READ_ONLY)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         return self._connection.run(sql, values)
@@ -335,13 +238,13 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def open_embedded(path: str, *, create: bool, notice: Callable[[str], None]) -> EmbeddedStore:
     """The store in the file `path` (real, local). Raises StoreError."""
-    exists = place.check_file(path)
+    exists = place.check_file(path) and os.stat(path).st_size > 0
     if not exists and not create:
         raise StoreError(f"there is no store {path}", hint="`howdah declare` makes one, or give --store FILE")
     modes = place.modes(path)
     try:
         if not exists:
-            place.create_file(path, modes)
+            creation.create(path, modes, notice)
         return _opened(path, modes, notice)
     except DiskFull:
         raise room.not_durable(path) from None
@@ -356,6 +259,7 @@ def _opened(path: str, modes: place.Modes, notice: Callable[[str], None]) -> Emb
         reader = Connection(path)
         current = migrate.is_current(reader)  # before anything is written beside a file that is no store
         if held is None:
+            reader.settle()  # else its end would take the log away
             reader.close()
             place.create_file(path + "-shm", modes)
             held = anchor.hold(path + "-shm")
@@ -370,7 +274,7 @@ def _opened(path: str, modes: place.Modes, notice: Callable[[str], None]) -> Emb
         raise
     if not current:
         try:
-            store.prepare()
+            store.bring_up_to_date()
         except BaseException:
             store.close()
             raise

@@ -161,6 +161,16 @@ def make_folder(path: str, modes: Modes) -> None:
     os.chmod(path, modes.folder)
 
 
+def sync_file(path: str) -> int:
+    """Make a file's contents durable; its size in bytes."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+        return os.fstat(fd).st_size
+    finally:
+        os.close(fd)
+
+
 def sync_folder(path: str) -> None:
     """Make the names in a folder durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -115,15 +115,20 @@ class Room:
         """
         [(count,)] = db.run("PRAGMA page_count")
         db.allocate((count + pages + 8) * PAGE)
-        db.run("BEGIN IMMEDIATE")
-        try:
-            db.run("INSERT INTO room VALUES (zeroblob(?))", ((free_pages(db) + pages) * (PAGE - 4),))
-            db.run("DELETE FROM room")
-            db.run("COMMIT")
-        except BaseException:
-            db.rollback()
-            raise
+        fill(db, pages)
         db.checkpoint()
+
+
+def fill(db: Database, pages: int) -> None:
+    """Add free pages to the database. Raises DiskFull."""
+    db.run("BEGIN IMMEDIATE")
+    try:
+        db.run("INSERT INTO room VALUES (zeroblob(?))", (pages * (PAGE - 4),))
+        db.run("DELETE FROM room")
+        db.run("COMMIT")
+    except BaseException:
+        db.rollback()
+        raise
 
 
 def zero_wal(path: str, pages: int) -> None:

@@ -20,12 +20,6 @@ class Caretaker:
         self._tell = tell  # that there is news
         self._looked = False
 
-    def prepare(self) -> None:
-        """Own the room of a new store. Raises DiskFull."""
-        self._room.extend_wal()
-        self._room.keep_ahead(self._db)
-        self._room.take_ballast()
-
     def after_commit(self) -> Sequence[Draft]:
         """Look after the room at this process's first commit and at every checkpoint. Raises DiskFull."""
         self._tell()
