@@ -14,6 +14,7 @@ from chatops import params, permissions, vocabulary
 from chatops.views import Text
 from chatops.vocabulary import Call, Command, Front, Param, Places, Reply
 from incidents.errors import BadInput, HowdahError, Mistakes, NotFound, NotPermitted
+from incidents.visible import one_line
 
 Raw = Mapping[str, str | Sequence[str] | bool | None]
 
@@ -150,7 +151,7 @@ def unexpected(error: Exception) -> Reply:
         hint = text
     else:
         hint = f"the traceback is in {_keep(text)}; please report it"
-    message = f"howdah has a fault: {type(error).__name__}: {error}"
+    message = one_line(f"howdah has a fault: {type(error).__name__}: {error}")
     document = {"code": "fault", "exit": 1, "message": message, "hint": hint, "where": None}
     return Reply(Text(f"{message}; {hint}", "bad"), {"error": document}, exit=1, error=True)
 

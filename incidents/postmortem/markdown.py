@@ -7,6 +7,7 @@ person has worked on it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -56,6 +57,16 @@ def code(text: object, *, cell: bool = False) -> Markdown:
 
 def render(document: Document, *, zone: str) -> str:
     """The whole file: `zone` is the local time shown beside UTC. The same record gives the same bytes."""
+    text = _template(zone).render(
+        doc=document, zone=zone, local=zone != "UTC", days=_days(document, zone), what=_what
+    )
+    text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text}<!-- howdah postmortem {document.name} sha256:{digest} -->\n"
+
+
+@functools.cache
+def _template(zone: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(os.path.join(os.path.dirname(__file__), "templates")),
         undefined=jinja2.StrictUndefined,
@@ -73,16 +84,9 @@ def render(document: Document, *, zone: str) -> str:
         date=lambda at: Markdown(clock.iso(at)[:10]),
         day=lambda at: Markdown(clock.iso(at)[:10] + " " + clock.iso(at)[11:16]),
         span=lambda span: Markdown(steps.span_words(span)),  # one `~` in a cell strikes nothing out
-        words=clock.words,
         last_words=_last_words,
     )
-    template = environment.get_template("postmortem.md.jinja")
-    text = template.render(
-        doc=document, zone=zone, local=zone != "UTC", days=_days(document, zone), what=_what
-    )
-    text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n\n"
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{text}<!-- howdah postmortem {document.name} sha256:{digest} -->\n"
+    return environment.get_template("postmortem.md.jinja")
 
 
 def _time(at: int, zone: str, precision: str) -> str:

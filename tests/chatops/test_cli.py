@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -213,3 +214,37 @@ def test_the_store_that_cannot_be_used_is_exit_5(howdah: Howdah) -> None:
     (howdah.folder / "work" / "text.db").write_text("this is no store" * 100)
     assert howdah("list", "--store", "text.db").code == 5
     assert howdah("list", "--store", ".").code == 5
+
+
+# -- completion
+
+
+def completed(howdah: Howdah, typed: str) -> list[str]:
+    words = ["howdah", *typed.split(" ")]
+    env = {
+        **os.environ,
+        "_HOWDAH_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    code = "import sys; sys.argv[0] = 'howdah'; from chatops.cli import main; sys.exit(main([]))"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, timeout=60, check=True)
+    return [line.partition(",")[2] for line in done.stdout.decode().splitlines()]
+
+
+def test_words_and_values_are_completed(howdah: Howdah) -> None:
+    (howdah.folder / "work" / "howdah.yaml").write_text("people: {malte: , maria: , nova: }\n")
+    (howdah.folder / "work" / "runbooks").mkdir()
+    (howdah.folder / "work" / "runbooks" / "queue.yaml").write_text("")
+    howdah.ok("declare", "Media uploads fail")
+    assert completed(howdah, "ti") == ["timeline"]
+    assert completed(howdah, "task d") == ["done", "drop"]
+    assert completed(howdah, "sev sev") == ["sev1", "sev2", "sev3", "sev4", "sev5"]
+    assert completed(howdah, "status i") == ["investigating", "identified"]
+    assert completed(howdah, "note --incident ") == ["inc-1"]
+    assert completed(howdah, "role comms ma") == ["malte", "maria"]
+    assert "queue" in completed(howdah, "plan ")
+
+
+def test_the_version_is_that_of_the_distribution(howdah: Howdah) -> None:
+    assert howdah.ok("--version") == f"howdah {metadata.version('howdah')}\n"

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from incidents import people, yamlfile
+from incidents import clock, people, yamlfile
 from incidents.errors import BadInput, NotPermitted
 from incidents.people import People
 
@@ -134,3 +134,25 @@ bert: {discord: 1, slack: s}
         "f:9:17: discord 1 is already anna; one account, one person",
         "f:9:27: slack s is already anna; one account, one person",
     ]
+
+
+@pytest.mark.parametrize(
+    ("tz", "zone"),
+    [
+        ("Asia/Tokyo", "Asia/Tokyo"),
+        (":Asia/Tokyo", "Asia/Tokyo"),
+        (":/usr/share/zoneinfo/Asia/Tokyo", "Asia/Tokyo"),
+        ("Etc/UTC", "UTC"),
+    ],
+)
+def test_the_zone_of_an_account_is_what_tz_names(tz: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", tz)
+    assert people.at_terminal(People(), {"SUDO_USER": "nova"}).zone == zone
+
+
+@pytest.mark.parametrize("tz", ["CET-1CEST", "Mars/Olympus", "", ":/etc/passwd"])
+def test_a_tz_that_names_no_zone_leaves_the_machines(tz: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    machine = clock.local_zone()
+    monkeypatch.setenv("TZ", tz)
+    assert people.at_terminal(People(), {"SUDO_USER": "nova"}).zone == machine
