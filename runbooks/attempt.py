@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import binascii
 import contextlib
-import dataclasses
 import errno
 import fcntl
 import os
@@ -32,8 +31,7 @@ SIZE = 64
 WHY = re.compile(r"[a-z][a-z-]{0,9}", re.ASCII)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What the keeper is to start. Times in µs; `timeout` None is never killed by the clock."""
 
     n: int  # ordinal of the attempt within its run; names the files N.try, N.out.K
@@ -245,8 +243,7 @@ def read(run_dir: str, n: int) -> Record | None:
 # -- the witnesses -----------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(NamedTuple):
     """What is known of an attempt whose end no driver saw (design, section 6, rule 1).
 
     `state` is `ended` (by an exit status of its own, recorded in this boot), `running` (its process, what survived

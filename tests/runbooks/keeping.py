@@ -47,7 +47,7 @@ class Bench:
             n=n, argv=("bash", "-euo", "pipefail", "-c", script), env=env, cwd=self.folder, user=None, umask=0o022,
             timeout=None, grace=200_000,
         )  # fmt: skip
-        return dataclasses.replace(plain, **changes)
+        return plain._replace(**changes)
 
     def launch(self, n: int, script: str = "true", **changes: Any) -> Started | Ended:
         self.keeper.prepare(n)
