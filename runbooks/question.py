@@ -100,6 +100,8 @@ def _facts(run: journal.Run, question: journal.Question, howdah: str) -> Iterato
     if shows.get("before"):
         yield Fact("it was not so", str(shows["before"]))
     yield from _command(shows, "ran" if question.what in ("doubt", "undo", "overdue") else "runs")
+    if shows.get("steps"):
+        yield Fact("runs", "\n".join(f"{number}. {name}" for number, name in enumerate(shows["steps"], 1)))
     yield Fact("on", _where(run, shows))
     if shows.get("script") is not None and run.started is not None:
         given = [f"{name} = {_value(value)}" for name, value in run.started.inputs.items()]
@@ -111,6 +113,8 @@ def _facts(run: journal.Run, question: journal.Question, howdah: str) -> Iterato
     yield from _change(shows.get("change") or {})
     if question.what in ("doubt", "undo"):
         yield from _doubt(shows)
+    elif question.what == "overdue":
+        yield from _still_running(shows)
     if not by_hand and shows.get("effect") in EFFECTS:
         yield Fact("effect", f"{shows['effect']}: {EFFECTS[shows['effect']]}")
     if question.what != "undo" and not (by_hand and not shows.get("undo")):
@@ -152,12 +156,19 @@ def _doubt(shows: dict[str, Any]) -> Iterator[Fact]:
     if shows.get("attempt", 1) > 1:
         yield Fact("attempt", str(shows["attempt"]))
     yield Fact("how it ended", str(shows.get("why") or "unknown"))
-    alive = shows.get("running")
-    if alive:
-        yield Fact("still running", f"YES: {', '.join(map(str, alive))}")
-    elif alive is not None:
-        yield Fact("still running", "no: nothing of it is known to run")
+    yield from _still_running(shows)
     yield Fact("verify says", str(shows.get("verify") or "nothing: this step was not verified"))
+    yield from _output(shows)
+
+
+def _still_running(shows: dict[str, Any]) -> Iterator[Fact]:
+    if shows.get("running"):
+        yield Fact("still running", f"YES: {shows['running']}")
+    elif "running" in shows:
+        yield Fact("still running", "no: nothing of it is known to run")
+
+
+def _output(shows: dict[str, Any]) -> Iterator[Fact]:
     lines = str(shows.get("tail", "")).rstrip("\n").split("\n")
     kept = lines[-OUTPUT_LINES:]
     if any(kept):

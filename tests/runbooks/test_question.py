@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbooks import consent, question
+from runbooks import consent, question, showing
 from tests.runbooks.player.logbook import GROW, Logbook, runbook, up_to_the_doubt, up_to_the_question
 
 
@@ -47,7 +47,7 @@ def test_a_change_shows_what_is_lost() -> None:
 
 
 def test_a_doubt_shows_the_command_its_end_its_last_lines_what_runs_and_what_verify_said() -> None:
-    log, asked = up_to_the_doubt(running=("lvextend (pid 4711)",))
+    log, asked = up_to_the_doubt(running="lvextend (pid 4711)")
     card = question.card(log.run, asked)
     told = facts(card)
     assert told["ran in bash"].startswith("lvextend")
@@ -59,7 +59,7 @@ def test_a_doubt_shows_the_command_its_end_its_last_lines_what_runs_and_what_ver
 
 
 def test_a_doubt_without_output_or_verify_says_so() -> None:
-    told = facts(ask("doubt", argv=["x"], tail="", running=[], why="exit 137: signal 9 killed it"))
+    told = facts(ask("doubt", argv=["x"], tail="", running="", why="exit 137: signal 9 killed it"))
     assert told["output"] == "none"
     assert told["verify says"].startswith("nothing")
     assert told["still running"].startswith("no")
@@ -82,7 +82,7 @@ def test_the_first_letters_of_the_answers_tell_them_apart() -> None:
 
 
 def test_a_retry_beside_a_running_attempt_says_so_in_risk_and_command() -> None:
-    log, asked = up_to_the_doubt(running=("lvextend (pid 4711)",))
+    log, asked = up_to_the_doubt(running="lvextend (pid 4711)")
     retry = next(a for a in question.card(log.run, asked).answers if a.word == "retry")
     assert "BESIDE" in retry.risk
     assert retry.command == "howdah retry run-abcdef/room/grow --beside"
@@ -99,3 +99,41 @@ def test_done_names_the_outputs_that_later_steps_may_read() -> None:
 def test_a_manual_step_whose_check_failed_shows_why() -> None:
     told = facts(ask("manual", text="Restart it by hand", before="exit 1"))
     assert told["it was not so"] == "exit 1"
+
+
+def test_the_confirmation_of_a_block_names_what_is_in_it() -> None:
+    told = facts(ask("confirm", text="Make room?", steps=["Grow the volume", "Grow the filesystem"]))
+    assert told["runs"] == "1. Grow the volume\n2. Grow the filesystem"
+
+
+def test_an_overdue_step_shows_its_command_and_what_stopping_it_means() -> None:
+    card = ask("overdue", argv=["mysqldump", "--all"], running="pid 7", effect="unsafe", tail="")
+    assert facts(card)["ran"] == "mysqldump --all"
+    assert facts(card)["still running"] == "YES: pid 7"
+    assert {answer.word: answer.command for answer in card.answers} == {
+        "wait": "howdah wait run-abcdef/room/grow",
+        "stop": "howdah stop run-abcdef",
+    }
+
+
+def test_what_the_engine_shows_is_what_the_card_reads() -> None:
+    """Each field that a new question shows has a place on the card."""
+    book = runbook()
+    log = Logbook()
+    log.begin()
+    step = book.step("room/grow")
+    shown = showing.shows(step, "confirm", log.run.step(step.path), {"inputs": {}, "steps": {}}, "/nowhere")
+    told = question.card(log.run, log.ask(step.path, "confirm", **shown))
+    assert told.title == "Confirm: Grow the volume" and told.text.startswith("Grow the data volume")
+    assert facts(told)["runs in bash"].startswith("lvextend -L 120G")
+    assert facts(told)["effect"].startswith("unsafe")
+
+
+def test_what_the_engine_shows_of_a_doubt_is_what_the_card_reads() -> None:
+    log, _ = up_to_the_doubt()
+    step = runbook().step("room/grow")
+    shown = showing.shows(step, "doubt", log.run.steps[step.path], {}, "/nowhere")
+    told = facts(question.card(log.run, log.ask(step.path, "doubt", **shown)))
+    assert told["how it ended"] == "killed by signal 9"
+    assert told["still running"].startswith("no")
+    assert told["last output, 12 of 31 lines"].startswith("extent 20 moved")

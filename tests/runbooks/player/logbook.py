@@ -194,7 +194,7 @@ def up_to_the_question() -> tuple[Logbook, journal.Question]:
     return log, question
 
 
-def up_to_the_doubt(*, running: tuple[str, ...] = ()) -> tuple[Logbook, journal.Question]:
+def up_to_the_doubt(*, running: str = "") -> tuple[Logbook, journal.Question]:
     """The volume was being grown when its program was killed; verify could not say whether it happened."""
     log, question = up_to_the_question()
     log.wait(30 * clock.SECOND)
@@ -211,7 +211,7 @@ def up_to_the_doubt(*, running: tuple[str, ...] = ()) -> tuple[Logbook, journal.
         tail=tail,
         took=12 * clock.SECOND,
     )
-    shows = {**GROW, "why": "killed by signal 9", "tail": tail, "running": list(running), "attempt": 1}
+    shows = {**GROW, "why": "killed by signal 9", "tail": tail, "running": running, "attempt": 1}
     shows["verify"] = "verify does not know: exit 5"
     asked = log.ask("room/grow", "doubt", **shows)
     log.park()

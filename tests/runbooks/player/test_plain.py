@@ -35,7 +35,7 @@ def test_each_event_is_one_line_with_its_time_and_a_question_is_told_in_full_wit
 
 
 def test_a_doubt_is_told_in_full_with_its_commands() -> None:
-    log, _ = up_to_the_doubt(running=("lvextend (pid 4711)",))
+    log, _ = up_to_the_doubt(running="lvextend (pid 4711)")
     golden("plain-doubt.txt", told(log))
 
 
@@ -82,7 +82,7 @@ def test_no_control_character_of_an_output_reaches_the_reader() -> None:
         tail=HOSTILE,
         name=HOSTILE,
         script=HOSTILE,
-        running=[HOSTILE],
+        running=HOSTILE,
     )
     out = io.StringIO()
     plain = Plain(out, "UTC")

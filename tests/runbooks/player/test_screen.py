@@ -67,7 +67,7 @@ def test_a_confirmation_shows_what_will_run_on_what_and_whether_it_can_be_undone
 def test_a_doubt_shows_how_it_ended_what_verify_said_and_what_each_answer_risks(
     width: int, height: int
 ) -> None:
-    log, question = up_to_the_doubt(running=("lvextend (pid 4711)",))
+    log, question = up_to_the_doubt(running="lvextend (pid 4711)")
     keyboard = Keyboard()
     asked = card(log.run, question, runbook())
     keyboard.show([asked])
@@ -134,7 +134,7 @@ def test_nothing_that_a_program_or_a_person_wrote_can_act_on_the_terminal() -> N
     log.end("before", n, "failed", why=HOSTILE, tail=HOSTILE, outputs={"a": HOSTILE})
     log.write("note", run=None, body=HOSTILE)
     log.ask("rotate", "confirm", text=HOSTILE, name=HOSTILE, script=HOSTILE, env={"A": HOSTILE}, user=HOSTILE)
-    log.ask("look", "doubt", why=HOSTILE, tail=HOSTILE, verify=HOSTILE, running=[HOSTILE])
+    log.ask("look", "doubt", why=HOSTILE, tail=HOSTILE, verify=HOSTILE, running=HOSTILE)
     log.write("run.ended", status="failed", exit=1, say=HOSTILE)
     keyboard = Keyboard()
     cards = [card(log.run, question) for question in log.run.questions.values()]

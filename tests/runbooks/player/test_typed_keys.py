@@ -20,7 +20,7 @@ def confirm() -> Card:
     return card(log.run, question)
 
 
-def doubt(*, running: tuple[str, ...] = (), outputs: bool = False) -> Card:
+def doubt(*, running: str = "", outputs: bool = False) -> Card:
     log, question = up_to_the_doubt(running=running)
     return card(log.run, question, runbook() if outputs else None)
 
@@ -71,7 +71,7 @@ def test_an_abort_wants_its_key_twice_everywhere() -> None:
 
 
 def test_a_retry_beside_a_running_attempt_is_recorded_as_that() -> None:
-    asked = doubt(running=("x (pid 1)",))
+    asked = doubt(running="x (pid 1)")
     made = board(asked)
     made.press(["r"])
     assert made.press(["r"]) == [Chosen(asked.question, "retry", {}, True)]
@@ -206,7 +206,7 @@ def test_a_line_that_is_no_answer_says_what_is(line: str) -> None:
 
 
 def test_a_line_starts_another_attempt_beside_a_running_one_only_when_it_says_so() -> None:
-    asked = doubt(running=("x (pid 1)",))
+    asked = doubt(running="x (pid 1)")
     assert "retry beside" in str(keys.read_line("retry", asked))
     assert keys.read_line("retry beside", asked) == Chosen(asked.question, "retry", {}, True)
 
