@@ -120,10 +120,11 @@ class Room:
 
 
 def fill(db: Database, pages: int) -> None:
-    """Add free pages to the database. Raises DiskFull."""
+    """Add free pages to the database: what is inserted uses up those that are free before the file grows. Raises
+    DiskFull."""
     db.run("BEGIN IMMEDIATE")
     try:
-        db.run("INSERT INTO room VALUES (zeroblob(?))", (pages * (PAGE - 4),))
+        db.run("INSERT INTO room VALUES (zeroblob(?))", ((free_pages(db) + pages) * (PAGE - 4),))
         db.run("DELETE FROM room")
         db.run("COMMIT")
     except BaseException:
