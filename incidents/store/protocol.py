@@ -108,7 +108,10 @@ class LockTaken(LockHeld):
 
     def __init__(self, message: str, lock: LockRow):
         self.lock = lock
-        super().__init__(message, hint=f"wait for {lock.run}, or end it, or free it: unlock {lock.name}")
+        import shlex
+
+        free = f"howdah unlock {shlex.quote(lock.name)} --why TEXT"
+        super().__init__(message, hint=f"wait for {lock.run}, or end it, or free the lock: {free}")
 
 
 class Store(Protocol):
