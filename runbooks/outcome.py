@@ -14,6 +14,7 @@ from runbooks.expressions import Value, condition
 from runbooks.journal import Attempt, StepState
 
 Names = Callable[[], Mapping[str, Any]]
+MOST_TRIES = 3  # attempts that verify alone may bring about
 
 
 class Verdict(NamedTuple):
@@ -36,7 +37,7 @@ def judge(
             return _verify(step, state, finish, raw)
         case "undo_verify":
             assert step.undo is not None and step.undo.verify is not None
-            return Verdict(*doubt.judge_verify(step.undo.verify.no, finish))
+            return _bounded(Verdict(*doubt.judge_verify(step.undo.verify.no, finish)), state.count("undo"))
         case _:
             status, why = doubt.judge(attempt.effect, finish)
             return Verdict("undone" if status == "ok" else status, why)
@@ -51,9 +52,18 @@ def _verify(step: Step, state: StepState, finish: Finish, raw: bytes) -> Verdict
             outputs = inputs.read_outputs(step.verify.outputs, raw)
         except BadInput as problem:  # it cannot say what it was asked: that is no answer
             return Verdict("in_doubt", f"verify does not know: {problem}")
-    if status == "no" and state.status == "checking" and step.continue_on_error:
+    if state.status == "in_doubt":
+        return _bounded(Verdict(status, why, outputs), state.count("run"))
+    if status == "no" and step.continue_on_error:
         status = "continued"
     return Verdict(status, why, outputs)
+
+
+def _bounded(verdict: Verdict, tried: int) -> Verdict:
+    """What dies again and again is not begun for ever, also where verify says each time that nothing happened."""
+    if verdict.status != "no" or tried < MOST_TRIES:
+        return verdict
+    return Verdict("in_doubt", f"{verdict.why}; after {tried} attempts a person decides")
 
 
 def _run(step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names) -> Verdict:

@@ -23,6 +23,9 @@ import threading
 from incidents import clock
 from incidents.errors import StoreBusy
 
+# Four of the 32 KiB regions in which SQLite maps the index: enough for a log of 64 MiB. It gives the file a byte every
+# 4 KiB itself; where blocks are smaller the rest would be holes, and filling one on a full disk kills the process.
+INDEX_BYTES = 128 * 1024
 _VERSION = 3_007_000  # of the index's format
 _FIRST_BYTE = 128  # UNIX_SHM_DMS
 _WAIT = 5 * clock.SECOND
@@ -94,7 +97,10 @@ def _lock(fd: int, path: str) -> bool:
                 f"another program is opening {path} and does not finish", hint="look for it, then repeat"
             )
         clock.sleep(clock.SECOND // 1000)
-    os.pwrite(fd, bytes(os.fstat(fd).st_size), 0)
+    size = os.fstat(fd).st_size
+    os.pwrite(fd, bytes(size), 0)
+    with contextlib.suppress(OSError):  # a full disk: what is there must do
+        os.pwrite(fd, bytes(max(0, INDEX_BYTES - size)), size)
     return _try(fd, fcntl.F_RDLCK)
 
 

@@ -71,8 +71,12 @@ class Appender:
         self._tails: dict[str, tuple[int, bytes]] = {}
 
     def begin(self) -> Transaction:
-        self._db.run("BEGIN IMMEDIATE")
-        [(pos, head)] = self._db.run("SELECT pos, hash FROM head")
+        try:
+            self._db.run("BEGIN IMMEDIATE")
+            [(pos, head)] = self._db.run("SELECT pos, hash FROM head")
+        except BaseException:
+            self.rollback()
+            raise
         if (pos, head) != self._known or len(self._tails) > _TAILS_KEPT:
             self._tails.clear()
         return Transaction(self._db, pos, head, self._tails)

@@ -38,7 +38,7 @@ def _make(path: str, modes: place.Modes) -> None:
         with contextlib.closing(Connection(new)) as db:
             db.script("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON")
             migrate.migrate(db)
-            room.fill(db, room.AHEAD_PAGES)
+            room.fill(db, room.LOW_PAGES + room.STEP_PAGES)
             db.script("PRAGMA journal_mode = WAL")  # from now on, for whoever opens it
         place.sync_file(new)
         files = room.Room(path, modes)

@@ -249,6 +249,8 @@ def open_embedded(path: str, *, create: bool, notice: Callable[[str], None]) -> 
     except DiskFull:
         raise room.not_durable(path) from None
     except OSError as error:
+        if error.errno in place.NO_ROOM:
+            raise room.not_durable(path) from None
         raise StoreError(f"the store {path} cannot be used: {error.strerror}") from None
 
 

@@ -35,16 +35,21 @@ class Door:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._me = f"{os.getpid():<10}\n".encode()
         self._helper: _Helper | None = None
+        self._held = False
 
     def enter(self, since: int) -> None:
         """Take the lock. Raises StoreBusy 10 s after `since` (monotonic µs)."""
         waits = self._helper is not None and self._helper.waiting  # for a draft that was withdrawn
         if waits or not self._try_now():
             self._wait(since)
+        self._held = True
         os.pwrite(self._fd, self._me, 0)
 
     def leave(self) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        """Give the lock back, if it is held."""
+        if self._held:
+            self._held = False
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         if self._helper is None or self._helper.end():
@@ -71,13 +76,18 @@ class Door:
         if self._helper is None:
             self._helper = _Helper(self._fd)
         mine = self._helper.ask()
+        try:
+            self._wait_for(mine, since)
+        except BaseException:
+            if not self._helper.withdraw(mine):
+                fcntl.flock(self._fd, fcntl.LOCK_UN)  # it came in this moment
+            raise
+
+    def _wait_for(self, mine: _Request, since: int) -> None:
         named = False
         while not mine.wait((NAMED_AFTER if not named else GIVEN_UP_AFTER) - (clock.monotonic() - since)):
-            waited = clock.monotonic() - since
-            if waited >= GIVEN_UP_AFTER:
-                if self._helper.withdraw(mine):
-                    raise self.busy(since)
-                return
+            if clock.monotonic() - since >= GIVEN_UP_AFTER:
+                raise self.busy(since)
             if not named:
                 named = True
                 self._notice(f"waiting for {self.holder()}, which is writing the store")

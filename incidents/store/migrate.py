@@ -22,11 +22,10 @@ def is_current(db: Database) -> bool:
     [(application, version)] = db.run("SELECT * FROM pragma_application_id, pragma_user_version")
     if (application, version) == (APPLICATION_ID, LATEST):
         return True
-    if application == 0 and version == 0 and not db.run("SELECT 1 FROM sqlite_schema LIMIT 1"):
-        return False
     if application != APPLICATION_ID:
         raise NotAStore(
-            f"{db.path} is a database of another program", hint="give --store FILE with another name"
+            f"{db.path} is not a howdah store, but a database of another program",
+            hint="give --store FILE with another name",
         )
     if version > LATEST:
         raise StoreNewer(

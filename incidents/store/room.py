@@ -1,8 +1,7 @@
 """Room to write when the disk is full.
 
 A commit needs blocks in three files, and all of them are owned beforehand: the write-ahead log is 4 MiB from the
-start, its index stays (`anchor`), and the database keeps 3 MiB of free pages (grown in steps of 1 MiB while there
-is room). A writer that takes every freed byte can take none of these. `FILE.ballast` (8 MiB) is the second line:
+start, its index stays (`anchor`), and the database keeps 1 to 3 MiB of free pages (while there is room). A writer that takes every freed byte can take none of these. `FILE.ballast` (8 MiB) is the second line:
 when the free pages run out it gives up 1 MiB after the other, and the database at once grows into it.
 """
 
@@ -23,9 +22,11 @@ BALLAST_BYTES = 8 * 1024 * 1024
 CHECKPOINT_PAGES = (
     640  # then a checkpoint: a group of 1 MiB and a growth step still fit in front of WAL_BYTES
 )
-STEP_PAGES = CHUNK_BYTES // PAGE  # the database grows by as many
-AHEAD_PAGES = 3 * STEP_PAGES
-LAST_PAGES = STEP_PAGES // 4  # below, the ballast is needed
+CHUNK_PAGES = CHUNK_BYTES // PAGE
+LOW_PAGES = CHUNK_PAGES  # with fewer free pages the database grows
+STEP_PAGES = 2 * CHUNK_PAGES  # by as many
+LAST_PAGES = LOW_PAGES // 4  # below, the ballast is needed
+_UNLIMITED = 0xFFFF_FFFE
 SPARE_BYTES = 4 * BALLAST_BYTES  # free disk that must remain after the ballast is taken back
 
 
@@ -101,35 +102,67 @@ class Room:
     def keep_ahead(self, db: Database) -> bool:
         """Let the database own free pages ahead of need; False when the disk does not allow it."""
         try:
-            while free_pages(db) <= AHEAD_PAGES - STEP_PAGES:
-                self.grow(db, STEP_PAGES)
+            allow(db, None)
+            while free_pages(db) < LOW_PAGES or page_count(db) % CHUNK_PAGES:
+                grow(db, STEP_PAGES)
         except DiskFull:
+            allow(db, page_count(db))
             return False
         return True
 
-    def grow(self, db: Database, pages: int) -> None:
-        """Add free pages to the database, on blocks that its file owns first. Raises DiskFull.
 
-        What is inserted uses up the pages that are free before the file grows; what is deleted again in the same
-        transaction is not written to the log.
-        """
-        [(count,)] = db.run("PRAGMA page_count")
-        db.allocate((count + pages + 8) * PAGE)
-        fill(db, pages)
-        db.checkpoint()
+def grow(db: Database, pages: int) -> None:
+    """Add at least `pages` free pages to the database, on blocks that its file owns first. Raises DiskFull.
+
+    It ends at a multiple of CHUNK_PAGES: so a checkpoint, which cuts the file to a multiple of its chunk, neither
+    leaves a hole in it nor gives blocks of it away.
+    """
+    allow(db, None)
+    after = -(-(page_count(db) + pages) // CHUNK_PAGES) * CHUNK_PAGES
+    db.allocate(after * PAGE)
+    fill(db, after)
+    db.checkpoint()
 
 
-def fill(db: Database, pages: int) -> None:
-    """Add free pages to the database: what is inserted uses up those that are free before the file grows. Raises
-    DiskFull."""
+def fill(db: Database, after: int) -> None:
+    """Let the database have exactly `after` pages, the new ones free. Raises DiskFull.
+
+    SQLite has no word for it: one row takes all free pages and the new ones, and gives them back.
+    """
+    taken = free_pages(db) + after - page_count(db)
     db.run("BEGIN IMMEDIATE")
     try:
-        db.run("INSERT INTO room VALUES (zeroblob(?))", ((free_pages(db) + pages) * (PAGE - 4),))
+        db.run("INSERT INTO room VALUES (zeroblob(?))", (_blob_of(taken),))
         db.run("DELETE FROM room")
         db.run("COMMIT")
     except BaseException:
         db.rollback()
         raise
+
+
+def _blob_of(pages: int) -> int:
+    """The length of a blob whose row overflows into exactly `pages` pages (SQLite file format, 1.6)."""
+    least = (PAGE - 12) * 32 // 255 - 23  # of the row, what stays in its table's page
+    row = least + pages * (PAGE - 4)
+    for type_bytes in (1, 2, 3, 4, 5):  # the row begins with the length of its header and the blob's type
+        blob = row - 1 - type_bytes
+        if 2 * blob + 12 < 1 << 7 * type_bytes:
+            return blob
+    raise ValueError(f"{pages} pages are too many for one row")
+
+
+def allow(db: Database, pages: int | None) -> None:
+    """How large the database may become; None: without a limit.
+
+    Without one SQLite would go on behind the last free page, into blocks that nobody has: the commit succeeds, every
+    later checkpoint fails, and the log grows. With one the transaction fails, and the ballast is given up for it.
+    """
+    db.run(f"PRAGMA max_page_count = {_UNLIMITED if pages is None else pages}")
+
+
+def page_count(db: Database) -> int:
+    [(count,)] = db.run("PRAGMA page_count")
+    return int(count)
 
 
 def zero_wal(path: str, pages: int) -> None:

@@ -35,16 +35,15 @@ class Caretaker:
         return [_ballast("taken", room.BALLAST_BYTES)] if self._room.take_ballast() else ()
 
     def make_room(self) -> Sequence[Draft] | None:
-        """A transaction did not fit and is rolled back: give up the ballast for it, if there is one."""
+        """A transaction did not fit and is rolled back: grow for it, into the ballast if need be."""
         with contextlib.suppress(DiskFull, HowdahError):
             self._db.checkpoint()
-        if news := self._free_ballast():
-            return news
         with contextlib.suppress(DiskFull):
             self._room.extend_wal()
-            self._room.keep_ahead(self._db)
+            room.grow(self._db, room.STEP_PAGES)
             return ()
-        return None
+        room.allow(self._db, room.page_count(self._db))
+        return self._free_ballast() or None
 
     def not_durable(self) -> HowdahError:
         return room.not_durable(self._db.path)
@@ -56,8 +55,9 @@ class Caretaker:
             freed += piece
             with contextlib.suppress(DiskFull):
                 self._room.extend_wal()
-                self._room.grow(self._db, room.STEP_PAGES)
+                room.grow(self._db, room.CHUNK_PAGES)
                 break
+        room.allow(self._db, room.page_count(self._db))
         return [_ballast("freed", freed)] if freed else ()
 
 

@@ -89,8 +89,8 @@ class Writer:
         ticket = _Ticket(None, clock.monotonic())
         self._wait_for_lead(ticket)
         try:
-            self._door.enter(ticket.since)
             try:
+                self._door.enter(ticket.since)
                 return work()
             finally:
                 self._appender.rollback()  # and forget the tails, which `work` may have moved
@@ -141,8 +141,8 @@ class Writer:
 
     def _lead(self, own: _Ticket) -> None:
         """Commit what waits, `own` first; the errors become the tickets'. Raises StoreBusy."""
-        self._door.enter(own.since)
         try:
+            self._door.enter(own.since)
             batch = self._take(own)
             try:
                 self._commit(batch)

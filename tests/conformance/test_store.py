@@ -270,7 +270,7 @@ def test_a_run_is_started_once(store: Store) -> None:
 
 def test_locks_are_taken_all_or_none_and_the_holder_is_named(store: Store) -> None:
     (started,) = store.append([run_started("run-a", "disk:/var", "db")])
-    with pytest.raises(LockHeld, match="disk:/var is locked by run-a since .* \\(robin\\)") as caught:
+    with pytest.raises(LockHeld, match=r"disk:/var is locked by run-a since .* \(robin\)") as caught:
         store.append([run_started("run-b", "cache", "disk:/var")])
     assert isinstance(caught.value, LockTaken)
     assert caught.value.lock == ("disk:/var", "run-a", "inc-1", started.recorded_at, "robin")

@@ -188,3 +188,19 @@ def test_a_run_killed_at_its_beginning_can_be_taken_up(folder: str, point: str) 
     ) as run:
         assert run.start(point) is None
         assert run.resume() == 0
+
+
+def test_a_step_that_dies_again_and_again_is_not_begun_for_ever_on_the_word_of_verify(folder: str) -> None:
+    body = """
+name: dies
+steps:
+  - id: act
+    timeout: 20s
+    run: "echo act >> '{acts}'; kill -9 $$"
+    verify: {no: [10], run: exit 10}
+"""
+    with bench(folder, body) as run:
+        assert run.start() == 3
+        [question] = run.journal().open_questions()
+        assert question.what == "doubt" and "after 3 attempts a person decides" in question.shows["verify"]
+        assert run.acts("act") == 3

@@ -35,7 +35,7 @@ def _units(text: str) -> list[int]:
 
 
 def test_the_vectors_are_canonical_and_chained_by_an_independent_reading() -> None:
-    head, tails = bytes(32), {}
+    head, tails = bytes(32), dict[str, str]()
     for vector in VECTORS:
         for member in ("payload", "header"):
             assert by_the_book(json.loads(vector[member])) == vector[member], vector["name"]
