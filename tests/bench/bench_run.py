@@ -1,0 +1,127 @@
+"""100 steps of `run: "true"`, whole process, against a loop of 100 `bash -c true` and against other tools.
+
+- at most 3.0 times the loop; where raw fdatasync is under 1,000/s in the same minute, 200 of them may come on top
+  (each step is two durable records: its intent, and its outcome together with the next intent)
+- faster than pyinfra, ansible-core `raw` and DBOS on SQLite, each measured in turn with howdah
+
+Before anything is timed each tool runs the same 100 steps with a command that leaves a mark, and the marks are
+counted: a tool that did not run its steps is not measured.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable
+
+from tests.bench import measure, peers
+from tests.bench.measure import Cost, Figure
+from tests.bench.peers import STEPS, Peer
+
+LIMIT = 3.0
+PAIRS = 21
+PEER_ROUNDS = 7
+SLOW_DISK = 1000  # raw fdatasyncs per second; below, SYNCS of them are allowed on top
+SYNCS = 200
+MARK = "echo >>marks"
+LOOP = f"for ((i = 0; i < {STEPS}; i++)); do bash -c true; done"
+
+
+class Bench:
+    """Howdah and the loop in one folder; the store is there before, as on a machine that has had incidents."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.log = os.path.join(folder, "log")
+        self.rates: list[float] = []
+        self._runbook(MARK, "marks.yaml")
+        self._runbook("true", "hundred.yaml")
+
+    def _runbook(self, command: str, name: str) -> None:
+        step = f'  - run: "{command}"\n    timeout: 10s\n'
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write("name: hundred\nsteps:\n" + step * STEPS)
+
+    def howdah(self, name: str = "hundred.yaml", store: str = "store.db") -> Cost:
+        argv = [measure.HOWDAH, "--store", os.path.join(self.folder, store), "run", f"./{name}"]
+        return measure.run(argv, self.folder, log=self.log)
+
+    def loop(self) -> Cost:
+        self.rates.append(measure.raw_rate(self.folder))
+        return measure.run(["/bin/bash", "-c", LOOP], self.folder)
+
+    def check_marks(self, who: str) -> None:
+        """Raises RuntimeError where a tool did not run its steps."""
+        path = os.path.join(self.folder, "marks")
+        count = 0
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                count = len(file.readlines())
+            os.unlink(path)
+        if count != STEPS:
+            raise RuntimeError(f"{who} ran {count} of {STEPS} steps; see {self.log}")
+
+
+def figures(folder: str) -> list[Figure]:
+    bench = Bench(folder)
+    lint = [measure.HOWDAH, "runbook", "lint", "./hundred.yaml"]
+    measure.run(lint, folder, log=bench.log)
+    bench.howdah("marks.yaml")
+    bench.check_marks("howdah")
+    bench.howdah()
+    bench.loop()
+    return [_against_bash(bench), *_beside(bench)]
+
+
+def _against_bash(bench: Bench) -> Figure:
+    bench.rates.clear()
+    found = measure.in_turn(PAIRS, {"howdah run": bench.howdah, "bash loop": bench.loop})
+    measure.table(f"{STEPS} steps `true`, whole process", found)
+    ours, theirs = found["howdah run"], found["bash loop"]
+    rate = statistics.median(bench.rates)
+    cpu = statistics.median(cost.cpu for cost in ours) / statistics.median(cost.cpu for cost in theirs)
+    print(
+        f"  raw fdatasync {min(bench.rates):,.0f} / {rate:,.0f} / {max(bench.rates):,.0f} per second;",
+        end=" ",
+    )
+    print(f"CPU of all processes {cpu:.2f}x; ratios {_spread(measure.ratios(ours, theirs))}")
+    if rate >= SLOW_DISK:
+        return measure.at_most("100 steps against a loop of bash", LIMIT, "bash", ours, theirs)
+    less = [cost._replace(wall=cost.wall - SYNCS / rate) for cost in ours]
+    return measure.at_most(
+        "100 steps against a loop of bash", LIMIT, f"bash + {SYNCS} raw fdatasyncs", less, theirs
+    )
+
+
+def _spread(found: list[float]) -> str:
+    return f"{min(found):.2f} / {statistics.median(found):.2f} / {max(found):.2f}"
+
+
+def _beside(bench: Bench) -> list[Figure]:
+    actions: dict[str, Callable[[], Cost]] = {"howdah run": bench.howdah}
+    missing = []
+    for peer in peers.ALL:
+        try:
+            actions[peer.label] = _ready(bench, peer)
+        except RuntimeError as why:
+            print(f"skipped: {peer.label}: {why}", flush=True)
+            missing.append(Figure(f"100 steps beside {peer.label}", "quicker", "not measured", None))
+    found = measure.in_turn(PEER_ROUNDS, actions)
+    measure.table(f"{STEPS} steps beside other tools", found)
+    return [*(_quicker(name, found) for name in found if name != "howdah run"), *missing]
+
+
+def _ready(bench: Bench, peer: Peer) -> Callable[[], Cost]:
+    """The peer, installed, and seen to run its steps. Raises RuntimeError."""
+    binaries = peers.install(peer)
+    peer.write(bench.folder, MARK)
+    peer.run(binaries, bench.folder, bench.log)
+    bench.check_marks(peer.label)
+    peer.write(bench.folder, "true")
+    peer.run(binaries, bench.folder, bench.log)
+    return lambda: peer.run(binaries, bench.folder, bench.log)
+
+
+def _quicker(name: str, found: dict[str, list[Cost]]) -> Figure:
+    ratio = statistics.median(measure.ratios(found["howdah run"], found[name]))
+    return Figure(f"100 steps beside {name}", "quicker: < 1x", f"{ratio:.2f}x of its time", ratio < 1)
