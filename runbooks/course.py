@@ -10,7 +10,7 @@ from typing import Any
 
 from incidents import clock, kinds
 from incidents.errors import BadInput
-from incidents.events import Evidence
+from incidents.events import Actor, Evidence
 from runbooks import attempt as witnesses
 from runbooks import consent, doubt, flow, journal, outcome, showing
 from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
@@ -22,6 +22,7 @@ from runbooks.surroundings import Surroundings
 LOOK = 100_000  # µs between two looks at the record while a step runs
 REST = 60 * clock.SECOND  # how long verify waits for what is left of an attempt, where it has no timeout
 INLINE = 8_192  # bytes of output that live in the outcome itself
+Request = tuple[kinds.RunRequest, Actor]
 
 
 class Stay(enum.Enum):
@@ -49,6 +50,7 @@ class Course:
     runs_dir: str
     allowed: frozenset[str]
     patience: int  # µs to stay up for an answer, 0 = leave at once
+    _move: flow.At | flow.Undo | flow.End | None = None
     _prepared: int = 0
     _launched: set[int] = dataclasses.field(default_factory=set)
     _stopped: set[int] = dataclasses.field(default_factory=set)
@@ -63,20 +65,23 @@ class Course:
     def catch_up(self) -> None:
         self.scribe.catch_up()
 
-    def requested(self) -> Stay | None:
-        """Acts on what a person asked for while no step runs."""
-        for request, _actor in self.run.requests:
-            if request.what == "pause":
-                self.scribe.emit("run.paused", {})
-                self.scribe.flush()
-                return Stay.PAUSED
-        if self.run.aborting:
-            self._void_questions()
-        return None
+    def paused(self) -> Stay | None:
+        """Records the pause that a person asked for, while no step runs."""
+        if not any(request.what == "pause" for request, _ in self.run.requests):
+            return None
+        self.scribe.emit("run.paused", {})
+        self.scribe.flush()
+        return Stay.PAUSED
 
-    def _void_questions(self) -> None:
-        for question in self._voidable():
-            self.scribe.emit("question.void", {"question": question.id}, step=question.path)
+    def turn(self, move: flow.At | flow.Undo | flow.End) -> None:
+        """The engine's next move: what was asked of steps that an abort has ended is moot."""
+        self._move = move
+        if not self.run.aborting:
+            return
+        at = move.step.path if isinstance(move, flow.At) else ""
+        for question in self.run.open_questions():
+            if question.what in ("confirm", "manual") and question.path != at:
+                self.scribe.emit("question.void", {"question": question.id}, step=question.path)
 
     # -- the record ------------------------------------------------------------------------------------------
 
@@ -206,10 +211,9 @@ class Course:
             self._while_running(attempt)
 
     def _while_running(self, attempt: journal.Attempt) -> None:
-        for request, _actor in list(self.run.requests):
-            if request.what == "stop" and request.path in (None, attempt.path):
-                self.run.requests.remove((request, _actor))
-                self.keeper.stop(attempt.n, "person")
+        while (request := self.stop_of(attempt.path)) is not None:
+            self.run.requests.remove(request)
+            self.keeper.stop(attempt.n, "person")
         ran = clock.between(attempt.started, clock.read()).micros or 0
         if attempt.command.timeout is not None or ran < OVERDUE_AFTER:
             return
@@ -242,17 +246,32 @@ class Course:
                 return False
             self.keeper.wait(LOOK)
             self.scribe.catch_up()
-            if self._interrupted():
+            if self.interrupted():
                 return None
         return True
 
-    def _interrupted(self) -> bool:
+    def interrupted(self) -> bool:
         """Did a person ask for something that the engine's next turn acts on?"""
-        pausing = any(request.what == "pause" for request, _ in self.run.requests)
-        return pausing or (self.run.aborting and bool(self._voidable()))
+        if any(request.what == "pause" for request, _ in self.run.requests):
+            return True
+        if not isinstance(self._move, flow.At):
+            return False
+        status = self.run.step(self._move.step.path).status
+        if status == "waiting" and self.stop_of(self._move.step.path) is not None:
+            return True
+        return self.aborts() and (status == "waiting" or status in journal.NOT_BEGUN)
 
-    def _voidable(self) -> list[journal.Question]:
-        return [q for q in self.run.open_questions() if q.what in ("confirm", "manual")]
+    def may_go_on(self) -> bool:
+        """Has a person answered, or asked for something, since the run was parked?"""
+        return not self.run.open_questions() or self.interrupted()
+
+    def aborts(self) -> bool:
+        """Does an abort end the step that the engine is at?"""
+        return self.run.aborting and isinstance(self._move, flow.At) and self._move.abortable
+
+    def stop_of(self, path: str) -> Request | None:
+        """A person's request to stop what runs of this step."""
+        return next((r for r in self.run.requests if r[0].what == "stop" and r[0].path in (None, path)), None)
 
     # -- outcomes --------------------------------------------------------------------------------------------
 
@@ -319,7 +338,7 @@ class Course:
         while (left := until - clock.monotonic()) > 0:
             self.scribe.store.wait_news(min(left, LOOK))
             self.scribe.catch_up()
-            if self._interrupted():
+            if self.interrupted():
                 return False
         return True
 
@@ -335,7 +354,7 @@ class Course:
         self.scribe.flush()
         if self._parked_since is None:
             self._parked_since = clock.monotonic()
-        while self.run.open_questions() and not self._interrupted():
+        while self.run.open_questions() and not self.interrupted():
             if clock.monotonic() - self._parked_since >= self.patience:
                 return Stay.PARKED
             self.scribe.store.wait_news(LOOK)

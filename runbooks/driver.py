@@ -241,8 +241,8 @@ def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callabl
             if stay is Stay.ENDED:
                 assert course.run.end is not None
                 return course.run.end.exit
-            course.catch_up()  # an answer that came while we still held the lock started no other driver
-            if stay is Stay.PAUSED or course.run.open_questions():
+            course.catch_up()  # what came while we still held the lock started no other driver
+            if not (course.run.requests if stay is Stay.PAUSED else course.may_go_on()):
                 return EXIT_PARKED
 
 

@@ -18,9 +18,10 @@ def drive(course: Course) -> Stay:
     """Raises StoreError when the record cannot be written; nothing is lost then, `resume` goes on from it."""
     while True:
         course.catch_up()
-        if stay := course.requested():
+        if stay := course.paused():
             return stay
         move = flow.next_move(course.runbook, course.run)
+        course.turn(move)
         if isinstance(move, flow.End):
             if course.finish(move):
                 return Stay.ENDED

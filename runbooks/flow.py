@@ -16,9 +16,10 @@ from runbooks.document import Runbook, Step
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class At:
-    """This step comes next, or is in the middle of its course."""
+    """This step comes next, or is in the middle of its course. `abortable`: it stands in no `always` list."""
 
     step: Step
+    abortable: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class End:
 def next_move(runbook: Runbook, run: journal.Run) -> At | Undo | End:
     if run.undo is not None:
         return _next_undo(runbook, run, run.undo.steps, run.undo.after)
-    return _section(runbook.steps, runbook.rescue, runbook.always, run)
+    return _section(runbook.steps, runbook.rescue, runbook.always, run, True)
 
 
 def every_step(runbook: Runbook) -> Iterator[Step]:
@@ -62,13 +63,13 @@ def find(runbook: Runbook, path: str) -> Step:
 
 
 def _section(
-    steps: Sequence[Step], rescue: Sequence[Step], always: Sequence[Step], run: journal.Run
+    steps: Sequence[Step], rescue: Sequence[Step], always: Sequence[Step], run: journal.Run, abortable: bool
 ) -> At | End:
-    outcome = _list(steps, run, run.aborting)
+    outcome = _list(steps, run, abortable)
     if isinstance(outcome, At):
         return outcome
     if outcome.status == "failed" and rescue and not outcome.stopped:
-        outcome = _list(rescue, run, run.aborting)
+        outcome = _list(rescue, run, abortable)
         if isinstance(outcome, At):
             return outcome
     last = _list(always, run, False)
@@ -77,8 +78,8 @@ def _section(
     return last if last.status != "ok" and outcome.status == "ok" else outcome
 
 
-def _list(steps: Sequence[Step], run: journal.Run, aborting: bool) -> At | End:
-    """Where this list stands. When the run is being aborted, no step of it starts any more."""
+def _list(steps: Sequence[Step], run: journal.Run, abortable: bool) -> At | End:
+    """Where this list stands. When the run is being aborted, no step of an abortable one starts any more."""
     for step in steps:
         state = run.steps.get(step.path)
         status = state.status if state else "pending"
@@ -88,19 +89,19 @@ def _list(steps: Sequence[Step], run: journal.Run, aborting: bool) -> At | End:
             if step.stop is not None and status == "ok":
                 return End(step.stop.status, state.why if state else "", step.path, stopped=True)
             continue
-        if aborting and status in ("pending", "confirmed", "answered") and not _begun(step, run):
+        if run.aborting and abortable and status in journal.NOT_BEGUN and not _begun(step, run):
             return End("aborted", "", step.path)
-        outcome = _block(step, status, run) if step.kind == "block" else At(step)
+        outcome = _block(step, status, run, abortable) if step.kind == "block" else At(step, abortable)
         if isinstance(outcome, At) or outcome.status != "ok" or outcome.stopped:
             return outcome
     return End("ok")
 
 
-def _block(step: Step, status: str, run: journal.Run) -> At | End:
+def _block(step: Step, status: str, run: journal.Run, abortable: bool) -> At | End:
     gated = step.if_ is not None or step.confirm is not None or bool(step.require)
     if gated and status != "entered":
-        return At(step)
-    outcome = _section(step.block, step.rescue, step.always, run)
+        return At(step, abortable)
+    outcome = _section(step.block, step.rescue, step.always, run, abortable)
     if (
         isinstance(outcome, End)
         and outcome.status == "failed"

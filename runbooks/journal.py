@@ -21,6 +21,7 @@ from incidents.errors import IllegalTransition
 JOURNAL = 1  # the version of these rules; a run of another major is refused
 SETTLED = frozenset({"ok", "continued", "failed", "skipped", "aborted", "undone", "kept"})
 DOUBTS = frozenset({"in_doubt", "undo_doubt"})
+NOT_BEGUN = frozenset({"pending", "confirmed", "answered"})  # what an abort never starts
 
 #: status -> happening -> the status that follows
 TABLE: dict[str, dict[str, str]] = {
@@ -35,7 +36,7 @@ TABLE: dict[str, dict[str, str]] = {
         "answer:abort": "aborted",
     },
     "entered": {},
-    "waiting": {"wait:ok": "ok", "wait:failed": "failed", "wait:continued": "continued"},
+    "waiting": {"wait:ok": "ok", "wait:failed": "failed", "wait:continued": "continued", "wait:aborted": "aborted"},
     "answered": {"check": "answered", "check:ok": "ok", "check:failed": "pending", "run:ok": "ok"},
     "running": {
         "run:ok": "ok", "run:checking": "checking", "run:failed": "failed", "run:continued": "continued",

@@ -26,6 +26,12 @@ def wait(course: Course, step: Step) -> Hold | None:
         return None
     waited = clock.between(attempt.started, clock.read())
     bound = attempt.command.timeout
+    if course.aborts():
+        _end(course, step, attempt.n, "aborted", "the run is being aborted", waited)
+        return None
+    if course.stop_of(step.path) is not None:
+        _end(course, step, attempt.n, "failed", "a person stopped it", waited)
+        return None
     if step.wait.until is not None and condition(step.wait.until, course.names()):
         _end(course, step, attempt.n, "ok", "", waited)
     elif bound is not None and (waited.micros or 0) >= bound:

@@ -70,8 +70,17 @@ def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[s
 
 @command("pause", "Pause a run after its present step.", params.run(place=True), group="answer")
 def pause(call: Call, run: str | None) -> Reply:
+    from incidents.errors import Refused
+    from runbooks import driver
+
     found = _open_run(call, run)
-    return _request(call, found, "pause", f"{found.id} pauses after its step; howdah resume {found.id}")
+    resume = f"howdah resume {found.id} takes it up again"
+    if found.status == "paused":
+        raise Refused(f"{found.id} is paused already", hint=resume)
+    if driver.lock_is_free(driver.run_dir(call.store.path, found.id)):
+        raise Refused(f"nobody drives {found.id}: nothing of it starts by itself", hint=resume)
+    after = "after its present step" if found.open_attempts() else "before its next step"
+    return _request(call, found, "pause", f"{found.id} pauses {after}; {resume}")
 
 
 @command(
@@ -81,8 +90,15 @@ def pause(call: Call, run: str | None) -> Reply:
     group="answer",
 )
 def stop(call: Call, run: str | None) -> Reply:
+    from incidents.errors import Refused
+
     found = _open_run(call, run)
-    return _request(call, found, "stop", f"{found.id}: its step is being stopped")
+    paths = ", ".join(attempt.path for attempt in found.open_attempts())
+    if not paths:
+        raise Refused(
+            f"nothing of {found.id} runs now", hint=f"howdah steps {found.id} shows where it stands"
+        )
+    return _request(call, found, "stop", f"{found.id}: {paths} is being stopped")
 
 
 @command(
@@ -99,8 +115,11 @@ def abort(call: Call, run: str | None, undo: bool) -> Reply:
     if undo and found.doubts():
         names = ", ".join(state.path for state in found.doubts())
         raise Refused(f"{names} is in doubt", hint="answer the doubt first: retry, done or skip")
-    if found.doubts():
-        return _answer(call, f"{found.id}/{found.doubts()[0].path}", "abort", "the run is aborted")
+    if found.undo is not None and not found.open_questions():
+        raise Refused(f"{found.id} is being undone", hint=f"howdah pause {found.id} pauses it after its step")
+    for question in found.open_questions():
+        if question.what in ("doubt", "undo"):
+            return _answer(call, f"{found.id}/{question.path}", "abort", "the run is aborted")
     return _request(call, found, "abort-undo" if undo else "abort", f"{found.id} is being aborted")
 
 
@@ -159,6 +178,5 @@ def _request(call: Call, run: journal.Run, what: str, text: str) -> Reply:
     data: dict[str, Any] = kinds.RunRequest(what)._asdict()
     mode = run.start.mode if run.start is not None else "real"
     event = call.store.append([call.draft(run.stream, "run.request", data=data, run=run.id, mode=mode)])[0]
-    if what != "stop":
-        driver.wake(call.store.path, run.id)
+    driver.wake(call.store.path, run.id)
     return Reply(text, {"run": run.id, "request": what, "event": event.seq}, public=True)

@@ -129,14 +129,20 @@ def test_an_abort_before_a_block_enters_nothing_of_it() -> None:
 
 
 def test_a_block_with_a_gate_comes_up_itself_until_it_was_entered() -> None:
-    runbook, run = book(BLOCK.replace("id: grow\n", 'id: grow\n    if: "${{ 1 == 1 }}"\n')), journal.Run("run-x")
+    runbook, run = (
+        book(BLOCK.replace("id: grow\n", 'id: grow\n    if: "${{ 1 == 1 }}"\n')),
+        journal.Run("run-x"),
+    )
     assert at(runbook, run) == "at grow"
     settled(run, "grow", "entered")
     assert at(runbook, run) == "at grow/a"
 
 
 def test_a_skipped_block_is_passed_over_whole() -> None:
-    runbook, run = book(BLOCK.replace("id: grow\n", 'id: grow\n    if: "${{ 1 == 1 }}"\n')), journal.Run("run-x")
+    runbook, run = (
+        book(BLOCK.replace("id: grow\n", 'id: grow\n    if: "${{ 1 == 1 }}"\n')),
+        journal.Run("run-x"),
+    )
     settled(run, "grow", "skipped")
     assert at(runbook, run) == "at last"
 
@@ -185,3 +191,25 @@ def test_an_undo_goes_through_its_steps_and_ends_undone() -> None:
     told(run, "step.started", path="a", name="a", n=1, attempt=1, effect="unsafe", part="undo")
     told(run, "step.ended", path="a", status="undone", n=1, part="undo")
     assert at(runbook, run) == "end undone"
+
+
+def test_blocks_of_an_always_list_run_also_when_the_run_is_aborted() -> None:
+    runbook, run = (
+        book("""
+steps:
+  - {id: a, effect: read, run: "true"}
+always:
+  - id: tidy
+    block:
+      - {id: z, effect: read, run: "true"}
+    always:
+      - {id: zz, effect: read, run: "true"}
+"""),
+        journal.Run("run-x"),
+    )
+    told(run, "run.request", what="abort")
+    assert at(runbook, run) == "at always/tidy/z"
+    settled(run, "always/tidy/z", "ok")
+    assert at(runbook, run) == "at always/tidy/always/zz"
+    settled(run, "always/tidy/always/zz", "ok")
+    assert at(runbook, run) == "end aborted"

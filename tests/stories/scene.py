@@ -75,10 +75,10 @@ class Scene:
 
     def begin(self, *args: str, by: str = "nova", **env: str) -> subprocess.Popen[bytes]:
         """One command without a terminal, at work."""
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         process = subprocess.Popen(
-            [HOWDAH, *args], env=self.env(by, env), cwd=self.folder, start_new_session=True, **pipes
-        )
+            [HOWDAH, *args], env=self.env(by, env), cwd=self.folder, start_new_session=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         self.processes.append(process)
         return process
 
@@ -88,15 +88,19 @@ class Scene:
         termios.tcsetwinsize(slave, (40, columns))
         before = termios.tcgetattr(slave)
         argv = [sys.executable, "-c", _AT_A_TERMINAL, os.ttyname(slave), HOWDAH, *args]
-        process = subprocess.Popen(
-            argv, env=self.env(by, {"TERM": "xterm-256color", **env}), cwd=self.folder
-        )
+        process = subprocess.Popen(argv, env=self.env(by, {"TERM": "xterm-256color", **env}), cwd=self.folder)
         self.processes.append(process)
         self.sittings.append(Sitting(process, master, slave, before))
         return self.sittings[-1]
 
     def env(self, by: str, more: dict[str, str]) -> dict[str, str]:
-        mine = {"HOWDAH_STORE": self.store, "SUDO_USER": by, "TZ": "UTC", "LC_ALL": "C.UTF-8", "SCENE": self.folder}
+        mine = {
+            "HOWDAH_STORE": self.store,
+            "SUDO_USER": by,
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+            "SCENE": self.folder,
+        }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HOWDAH_")}
         return {**kept, **mine, **more}
 
@@ -173,7 +177,9 @@ class Scene:
         return until(lambda: next((pid for pid in self.ours() if lock in opened(pid)), 0), "a driver")
 
     def keeper(self) -> int:
-        return until(lambda: next((pid for pid in self.ours() if name_of(pid) == "howdah-keeper"), 0), "a keeper")
+        return until(
+            lambda: next((pid for pid in self.ours() if name_of(pid) == "howdah-keeper"), 0), "a keeper"
+        )
 
     def drives(self) -> bool:
         return not driver.lock_is_free(self.run_dir())
@@ -210,7 +216,7 @@ class Scene:
                     stream.close()
 
 
-def until(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """What `look` finds, as soon as it finds something; asks every 50 ms."""
     end = time.monotonic() + seconds
     while not (found := look()):

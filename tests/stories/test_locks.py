@@ -28,7 +28,7 @@ def test_the_second_run_for_a_lock_is_refused_and_leaves_nothing_behind(scene: S
         assert refused.code == 4
         since = re.search(rf"disk:/var is locked by {first} since (\S+Z) \(ada\)", refused.text)
         assert since, refused.text
-        assert f"howdah unlock disk:/var --why TEXT" in refused.text
+        assert "howdah unlock disk:/var --why TEXT" in refused.text
     assert (scene.runs(), len(scene.events())) == ([first], before)
     assert os.listdir(f"{scene.store}.runs") == folders
     assert list(scene.incidents()) == ["inc-1"]
