@@ -1,6 +1,6 @@
 """What is known of one attempt: what was ordered, its file N.try, how it ended, and what still runs of it.
 
-N.try is 64 bytes of text, written and synced before the act and from then on overwritten in place: a rename would
+N.try is 64 bytes of text, allocated and written before the act and from then on overwritten in place: a rename would
 need room, and left an empty file on a full disk. Torn, blank or of another boot means: not there. Its flock is held
 by whoever runs for the attempt; the lock is on a read-only descriptor, so that a step which inherits it cannot write
 its own outcome.
@@ -147,10 +147,11 @@ def path(run_dir: str, n: int) -> str:
 
 
 def prepare(run_dir: str, n: int) -> tuple[int, int]:
-    """Creates N.try, and the folder, written and synced: (descriptor to write it, descriptor that holds its lock).
+    """Creates N.try, and the folder: (descriptor to write it, descriptor that holds its lock).
 
-    Raises NotDurable where there is no room, where the attempt was made already, or where somebody holds it. The
-    folder is not synced: only another boot could forget the file, and for another boot it counts as not there.
+    Raises NotDurable where there is no room, where the attempt was made already, or where somebody holds it. Its
+    block is allocated here, so that no later write can lack room. Nothing is synced: only the loss of the machine
+    could undo the write, and for another boot the file counts as not there. (A sync of a new file costs 1.2 ms.)
     """
     opened: list[int] = []
     try:
@@ -164,8 +165,8 @@ def prepare(run_dir: str, n: int) -> tuple[int, int]:
         before = unpack(os.pread(file, SIZE, 0))
         if before is not None and before.state != "prepared":
             raise NotDurable(f"the attempt {n} of this run was made already ({before.state})")
+        os.posix_fallocate(file, 0, SIZE)
         write(file, Record("prepared"))
-        os.fdatasync(file)
     except OSError as error:
         _close(opened)
         raise NotDurable(

@@ -16,7 +16,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -112,7 +111,7 @@ def make_run_dir(store: str, run: str) -> str:
 def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
     """Starts keeper and driver; the caller becomes a viewer. No thread and no store may be open yet."""
     folder = make_run_dir(what.store, what.run)
-    keeper = Keeper.adopt(folder) or Keeper.start(folder)
+    keeper = _keeper(what, folder)
     reader, writer = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -122,13 +121,24 @@ def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
                 leave_parent(folder, {writer, *keeper.descriptors()})
             code = serve(what, folder, keeper, writer)
         except BaseException:  # noqa: BLE001 - a child must not run on in its parent's code, whatever happens
-            traceback.print_exc()
+            _log_exception()
             code = 1
         os._exit(code)
     os.close(writer)
     keeper.leave()
     os.set_blocking(reader, False)
     return Handle(what.run, reader, pid)
+
+
+def _keeper(what: Start | Resume, folder: str) -> Keeper:
+    """The run's keeper that still lives, else a new one; a new run has none."""
+    return (Keeper.adopt(folder) if isinstance(what, Resume) else None) or Keeper.start(folder)
+
+
+def _log_exception() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def spawn(what: Start | Resume) -> Handle:
@@ -181,7 +191,7 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
         error = {"code": problem.code, "message": problem.message, "hint": problem.hint}
         print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
     except Exception as problem:  # noqa: BLE001 - the last word of this process: logged whole, and told
-        traceback.print_exc()
+        _log_exception()
         code, error = (
             1,
             {
@@ -299,7 +309,7 @@ def main() -> int:
     kind = message.pop("kind")
     what: Start | Resume = Start(**message) if kind == "Start" else Resume(**message)
     folder = run_dir(what.store, what.run)
-    keeper = Keeper.adopt(folder) or Keeper.start(folder)
+    keeper = _keeper(what, folder)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.chdir("/")
     return serve(what, folder, keeper, pipe)

@@ -27,7 +27,7 @@ LOW_PAGES = CHUNK_PAGES  # with fewer free pages the database grows
 STEP_PAGES = 2 * CHUNK_PAGES  # by as many
 LAST_PAGES = LOW_PAGES // 4  # below, the ballast is needed
 _UNLIMITED = 0xFFFF_FFFE
-SPARE_BYTES = 4 * BALLAST_BYTES  # free disk that must remain after the ballast is taken back
+SPARE_BYTES = 2 * BALLAST_BYTES  # free disk that must remain after the ballast is taken back
 
 
 class Room:

@@ -235,8 +235,14 @@ class Viewer:
             if not self._handle.listen() and self._handle.result() is None:
                 self.let_go()
                 self._lookout.lost()
-            elif self._handle.result() is None:
-                clock.sleep(PACE - (clock.monotonic() - self._last_look))
+            else:
+                self._gather(self._handle)
+
+    def _gather(self, handle: driver.Handle) -> None:
+        """Lets short steps gather for PACE, so that they are read in batches; the end is heard at once."""
+        while handle.result() is None and (left := PACE - (clock.monotonic() - self._last_look)) > 0:
+            if select.select([handle.pipe], [], [], left / clock.SECOND)[0] and not handle.listen():
+                return
 
     def let_go(self) -> None:
         """Closes this viewer's end of the driver's pipe."""
