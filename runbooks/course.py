@@ -281,7 +281,8 @@ class Course:
         for question in self.run.open_questions():
             if question.what == "overdue" and question.path == step.path:
                 self.scribe.emit("question.void", {"question": question.id}, step=step.path)
-        raw = witnesses.read_output(self.runs_dir, attempt.n)
+        silent = ended is not None and ended.output.total == 0
+        raw = b"" if silent else witnesses.read_output(self.runs_dir, attempt.n)
         verdict = outcome.judge(step, self.run.step(step.path), attempt, finish, raw, self.names)
         if verdict.status == "again" and self.run.aborting:
             verdict = verdict._replace(status="failed")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from incidents import kinds, lifecycle
+from incidents import kinds
 from incidents.errors import BadInput, IncidentClosed, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event
 from incidents.store.protocol import Store
@@ -122,9 +122,11 @@ def _the_open_one(store: Store, mode: str) -> str | None:
 
 
 def _must_be_open(store: Store, incident: str) -> None:
-    state = lifecycle.fold(store.events(incident))
-    if state.status in ("resolved", "cancelled"):
-        raise IncidentClosed(f"{incident} is {state.status}", hint=f"howdah reopen {incident}")
+    row = store.incident(incident)
+    if row is None:
+        raise NotFound(f"there is no incident {incident}", hint="howdah list shows them")
+    if not row.open:
+        raise IncidentClosed(f"{incident} is {row.status}", hint=f"howdah reopen {incident}")
 
 
 def _locks(runbook: Runbook, values: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ A resumed run must not depend on somebody's shell, so PATH, folder, umask and zo
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pwd
 from collections.abc import Mapping
@@ -61,7 +62,7 @@ class Surroundings:
         self, step: Step, command: Command, run: journal.Run, *, n: int, number: int, timeout: int | None
     ) -> Act:
         """Renders a step's command. Raises BadInput where an expression or the account does not work out."""
-        names = self.names(run)
+        names = self.names(run) if self._looks(step, command) else {}
         user = render_text(step.user, names) if step.user is not None else None
         shown = self._command(step, command, names)
         argv, extra = shown
@@ -79,6 +80,10 @@ class Surroundings:
         script = command.text if isinstance(command, Script) else None
         told = None if script is not None else list(shown[0])
         return Act(order, {"argv": told, "script": script, "env": shown[1], "user": user})
+
+    def _looks(self, step: Step, command: Command) -> bool:
+        """Does the step look at any value? Most scripts get theirs from the environment."""
+        return bool(step.env) or step.user is not None or not isinstance(command, Script)
 
     def _command(
         self, step: Step, command: Command, names: dict[str, Any]
@@ -110,6 +115,7 @@ def _facts(state: journal.StepState) -> dict[str, Any]:
     return {"status": state.status, "exit": state.exit, "outputs": outputs}
 
 
+@functools.cache
 def _account(user: str | None) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(user) if user is not None else pwd.getpwuid(os.geteuid())
