@@ -24,6 +24,7 @@ from runbooks.keeper import Keeper
 
 PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
 EXIT_PARKED = 3
+HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BEGUN = "1.try"  # the first attempt's file is made once the run is in the record
 
 
@@ -69,6 +70,7 @@ class Handle:
     pipe: int
     pid: int | None
     heard: bytes = b""
+    begun: bool = False  # the driver has the run, and has recorded so
 
     def listen(self) -> bool:
         """Reads what is there; False when the driver has closed its end."""
@@ -76,6 +78,7 @@ class Handle:
             news = os.read(self.pipe, 65_536)
         except BlockingIOError:
             return True
+        self.begun = self.begun or bool(news)
         self.heard += news.lstrip(b".") if not self.heard else news
         return bool(news)
 
@@ -109,14 +112,19 @@ def make_run_dir(store: str, run: str) -> str:
 
 
 def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
-    """Starts keeper and driver; the caller becomes a viewer. No thread and no store may be open yet."""
+    """Starts keeper and driver; the caller becomes a viewer. No thread and no store may be open yet.
+
+    INT, TERM and HUP are held back in the caller until its viewer can act on them (player/signals).
+    """
     folder = make_run_dir(what.store, what.run)
     keeper = _keeper(what, folder)
     reader, writer = os.pipe2(os.O_CLOEXEC)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             if detach:
                 leave_parent(folder, {writer, *keeper.descriptors()})
             code = serve(what, folder, keeper, writer)

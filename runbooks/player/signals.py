@@ -30,6 +30,7 @@ def noted(*, stops: bool) -> Iterator[int | None]:
         for number in NOTED:
             if signal.getsignal(number) is not signal.SIG_IGN and (stops or number != signal.SIGTSTP):
                 before[number] = signal.signal(number, _said_by_the_byte)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, NOTED)  # the driver's fork has held some back for us
         yield reader
     finally:
         for noted_number, handler in before.items():
