@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import subprocess
 import sys
 
 from tests.bench import measure
@@ -41,8 +43,38 @@ def main(wanted: list[str]) -> int:
 def _figures(name: str, folder: str) -> list[Figure]:
     below = os.path.join(folder, name)
     os.mkdir(below)
-    found: list[Figure] = importlib.import_module(f"tests.bench.bench_{name}").figures(below)
+    bench = importlib.import_module(f"tests.bench.bench_{name}")
+    if hasattr(bench, "figures"):
+        found: list[Figure] = bench.figures(below)
+        return found
+    return _of_a_script(name, bench.__file__, below)
+
+
+def _of_a_script(name: str, path: str, folder: str) -> list[Figure]:
+    """A bench that is a program: it prints a line a figure, which ends in `ok` or `MISSED`, and exits 0 or 1."""
+    print(flush=True)
+    child = subprocess.Popen(
+        [sys.executable, path, folder], env=measure.environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    found = []
+    for line in child.stdout:
+        print(line, end="", flush=True)
+        words = line.split()
+        if words and words[-1] in ("ok", "MISSED"):
+            found.append(_figure_of(line, met=words[-1] == "ok"))
+    if child.wait() != (0 if all(figure.met for figure in found) else 1) or not found:
+        found.append(Figure(f"{name}: the bench itself", "", f"ended with {child.returncode}", False))
     return found
+
+
+def _figure_of(line: str, *, met: bool) -> Figure:
+    """`NAME   raw …   store …   ratio R   wanted W   ok`, or `NAME: WORDS   ok`."""
+    if numbers := re.search(r"ratio +([0-9.]+) +wanted +([0-9.]+)", line):
+        name = re.split(r"  |: ", line.strip())[0]
+        return Figure(name, f">= {numbers[2]}x raw fdatasync", f"{numbers[1]}x", met)
+    name, _, words = line.strip().rpartition("  ")[0].partition(": ")
+    return Figure(name, "none lost, < 1 s, luck >= 0.5", words.strip(), met)
 
 
 if __name__ == "__main__":
