@@ -47,6 +47,7 @@ def _figures(name: str, folder: str) -> list[Figure]:
     if hasattr(bench, "figures"):
         found: list[Figure] = bench.figures(below)
         return found
+    assert bench.__file__ is not None
     return _of_a_script(name, bench.__file__, below)
 
 
