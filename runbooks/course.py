@@ -160,7 +160,9 @@ class Course:
 
     def _beside(self, step: Step, part: str, n: int, number: int) -> None:
         """Something of an earlier attempt still runs after the wait: nothing starts beside it unasked."""
-        problem = BadInput(f"an earlier attempt still runs: {showing.who_runs(self._last_seen(step))}")
+        problem = BadInput(
+            f"an earlier attempt still runs: {showing.who_runs(self.runs_dir, self._last_seen(step))}"
+        )
         if part == "undo":
             self._cannot(step, part, n, number, problem)
         else:
@@ -197,13 +199,13 @@ class Course:
         """How it ended, and what the keeper told of it: None where only the attempt's own file could."""
         while True:
             if (ended := self._ends.pop(attempt.n, None)) is not None:
-                return _finish(ended), ended
+                return outcome.finish(ended), ended
             if not self.keeper.has(attempt.n):
                 seen = witnesses.witness(self.runs_dir, attempt.n)
                 if seen.state == "ended":
                     return doubt.Finish(exit=seen.exit), None
                 if seen.state == "unknown":
-                    return _lost(seen), None
+                    return outcome.lost(seen), None
             for notice in self.keeper.wait(LOOK):
                 if isinstance(notice, Ended):
                     self._ends[notice.n] = notice
@@ -213,17 +215,24 @@ class Course:
     def _while_running(self, attempt: journal.Attempt) -> None:
         while (request := self.stop_of(attempt.path)) is not None:
             self.run.requests.remove(request)
-            self.keeper.stop(attempt.n, "person")
+            self._stop(attempt, "person")
         ran = clock.between(attempt.started, clock.read()).micros or 0
-        if attempt.command.timeout is not None or ran < OVERDUE_AFTER:
+        timeout = attempt.command.timeout
+        if timeout is not None and ran >= timeout and not self.keeper.keeps(attempt.n):
+            self._stop(attempt, "timeout")  # its keeper, who would have, is lost
+        if timeout is not None or ran < OVERDUE_AFTER:
             return
         if self.run.step(attempt.path).overdue != attempt.n:
             self._report_overdue(attempt, ran)
         for question in self.run.questions.values():
             asked_now = question.path == attempt.path and question.asked.at >= attempt.started.at
-            if asked_now and question.answer == "stop" and attempt.n not in self._stopped:
-                self._stopped.add(attempt.n)
-                self.keeper.stop(attempt.n, "person")
+            if asked_now and question.answer == "stop":
+                self._stop(attempt, "person")
+
+    def _stop(self, attempt: journal.Attempt, why: str) -> None:
+        if attempt.n not in self._stopped:
+            self._stopped.add(attempt.n)
+            self.keeper.stop(attempt.n, why, grace=flow.find(self.runbook, attempt.path).grace)
 
     def _report_overdue(self, attempt: journal.Attempt, ran: int) -> None:
         """An unsafe step without a bound is never killed by the clock; everybody is told, and may say so."""
@@ -299,7 +308,7 @@ class Course:
             outputs=verdict.outputs, tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=written.total,
             dropped=written.dropped, took=took, recovered=attempt.n not in self._launched,
             final=verdict.status != "again", survivors=list(finish.survivors),
-            services=[] if ended is None else [str(service) for service in ended.services],
+            services=[] if ended is None else outcome.services(ended),
         )  # fmt: skip
         key = f"{self.run.id}:end:{attempt.n}"
         self.scribe.emit("step.ended", data._asdict(), step=step.path, key=key, evidence=evidence)
@@ -379,19 +388,3 @@ class Course:
             return False
         undo.record_end(self, end)
         return True
-
-
-def _finish(ended: Ended) -> doubt.Finish:
-    return doubt.Finish(
-        exit=ended.exit, signal=ended.signal, stopping=ended.stopping,
-        lost="nobody saw its end: the keeper was lost" if ended.lost and ended.stopping is None else None,
-        unstarted=ended.unstarted, survivors=tuple(str(s) for s in ended.survivors),
-    )  # fmt: skip
-
-
-def _lost(seen: witnesses.Witness) -> doubt.Finish:
-    if seen.stopping is not None or seen.signal is not None:
-        return doubt.Finish(exit=seen.exit, signal=seen.signal, stopping=seen.stopping)
-    if not seen.launched:
-        return doubt.Finish(lost="the driver was lost before the keeper began it")
-    return doubt.Finish(lost="nobody saw its end: driver and keeper were lost, or the machine was")

@@ -235,7 +235,7 @@ def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.
         if act.end.services:
             parts.append("left running: " + ", ".join(act.end.services))
         if act.end.survivors:
-            parts.append("still there after KILL: " + ", ".join(act.end.survivors))
+            parts.append("still running: " + ", ".join(act.end.survivors))
     return "; ".join(parts)
 
 

@@ -126,6 +126,10 @@ class Keeper:
         """Is an end of attempt `n` still to be told by `wait`?"""
         return n in self._running
 
+    def keeps(self, n: int) -> bool:
+        """Does a living keeper look after attempt `n`, and hold its time limit?"""
+        return n in self._running and n not in self._orphans
+
     def wait(self, timeout: int | None, *, wake: Sequence[int] = ()) -> list[Notice]:
         """What has happened; waits for it at most `timeout` µs (None: as long as it takes).
 

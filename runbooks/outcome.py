@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from incidents import clock
 from incidents.errors import BadInput
 from runbooks import doubt, inputs
+from runbooks.attempt import Ended, Witness
 from runbooks.document import Command, Step
 from runbooks.doubt import Finish
 from runbooks.expressions import Value, condition
@@ -128,3 +129,27 @@ def command(step: Step, part: str) -> tuple[Command, str, int | None]:
         case _:
             assert step.undo is not None and step.undo.verify is not None
             return step.undo.verify.run, "read", step.undo.verify.timeout
+
+
+def finish(ended: Ended) -> Finish:
+    """How an attempt ended that its keeper told of."""
+    return Finish(
+        exit=ended.exit, signal=ended.signal, stopping=ended.stopping,
+        lost="nobody saw its end: the keeper was lost" if ended.lost and ended.stopping is None else None,
+        unstarted=ended.unstarted, survivors=tuple(str(s) for s in ended.survivors),
+    )  # fmt: skip
+
+
+def services(ended: Ended) -> list[str]:
+    """What the attempt left behind besides its survivors, which have a name of their own."""
+    known = {(one.pid, one.start) for one in ended.survivors}
+    return [str(one) for one in ended.services if (one.pid, one.start) not in known]
+
+
+def lost(seen: Witness) -> Finish:
+    """How an attempt ended of which nobody but its file tells."""
+    if seen.stopping is not None or seen.signal is not None:
+        return Finish(exit=seen.exit, signal=seen.signal, stopping=seen.stopping)
+    if not seen.launched:
+        return Finish(lost="the driver was lost before the keeper began it")
+    return Finish(lost="nobody saw its end: driver and keeper were lost, or the machine was")

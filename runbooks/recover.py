@@ -10,7 +10,7 @@ from incidents import kinds
 from incidents.errors import BadInput, IncidentClosed, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, driver, flow, inputs, journal, quoting
+from runbooks import attempt, consent, driver, flow, inputs, journal, quoting, showing
 from runbooks.course import Course
 from runbooks.document import Runbook
 from runbooks.expressions import render_text
@@ -182,10 +182,9 @@ def must_not_run(store: Store, run: journal.Run, path: str) -> None:
     act = run.step(path).last("run", "undo")
     if act is None:
         return
-    seen = attempt.witness(driver.run_dir(store.path, run.id), act.n)
-    if seen.state == "running":
-        who = f"pid {seen.pid}" if seen.who == "process" else "its lock is held"
-        raise Refused(f"{path} still runs ({who})", hint="wait, or stop it, or say --beside")
+    folder = driver.run_dir(store.path, run.id)
+    if who := showing.who_runs(folder, attempt.witness(folder, act.n)):
+        raise Refused(f"{path} still runs: {who}", hint="wait for its end, or end it, or say --beside")
 
 
 def may_undo(store: Store, run: journal.Run, runbook: Runbook) -> list[str]:

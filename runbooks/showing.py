@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runbooks import attempt, journal
+from runbooks import attempt, journal, procfs
 from runbooks.document import Step
 from runbooks.expressions import render_argv, render_text
 from runbooks.quoting import Script
@@ -49,15 +49,19 @@ def _act(state: journal.StepState, run_dir: str) -> dict[str, Any]:
         "argv": act.command.argv,
         "script": act.command.script,
         "attempt": act.number,
-        "running": who_runs(attempt.witness(run_dir, act.n)),
+        "running": who_runs(run_dir, attempt.witness(run_dir, act.n)),
     }
     if asked is not None and asked.end is not None and asked.n > act.n:
         found["verify"] = asked.end.why
     return found
 
 
-def who_runs(seen: attempt.Witness) -> str:
-    """What is known to run of an attempt, for a person; empty when nothing is."""
+def who_runs(run_dir: str, seen: attempt.Witness) -> str:
+    """What is known to run of an attempt, for a person: `sleep 9 (pid 7)`; empty when nothing is."""
     if seen.state != "running":
         return ""
-    return f"pid {seen.pid}" if seen.who == "process" else "somebody holds its lock"
+    process = procfs.look(seen.pid) if seen.who == "process" and seen.pid is not None else None
+    if process is not None:
+        return str(attempt.survivor(process))
+    names = [str(one) for one in attempt.holders(run_dir, seen.n) if not attempt.is_keeper(one)]
+    return ", ".join(names) or "somebody holds its lock"

@@ -167,7 +167,7 @@ def steps(call: Call, run: str | None) -> Reply:
     table = Table(
         (Column("step"), Column("status"), Column("took", right=True), Column("what", grow=True)),
         tuple(
-            (row.path, row.status, row.took, row.name + (f": {row.detail}" if row.detail else ""))
+            (row.path, row.word, row.took, row.name + (f": {row.detail}" if row.detail else ""))
             for row in rows
         ),
         empty="no step has begun",

@@ -6,7 +6,7 @@ import os
 
 from incidents import clock
 from incidents.errors import Failed, HowdahError
-from runbooks import attempt, driver, journal
+from runbooks import attempt, driver, journal, showing
 
 LOOK = clock.SECOND  # µs between two looks
 GRACE = 3 * clock.SECOND  # µs without driver and news before it counts as dead: a new one may be starting
@@ -61,9 +61,8 @@ class Lookout:
         ]
         for one in run.open_attempts():
             seen = attempt.witness(self._folder, one.n) if one.part != "wait" else None
-            if seen is not None and seen.state == "running":
-                pid = f" (pid {seen.pid})" if seen.pid else ""
-                lines.append(f"{one.path} still runs{pid}; resume follows it")
+            if seen is not None and (who := showing.who_runs(self._folder, seen)):
+                lines.append(f"{one.path} still runs: {who}; resume follows it")
         return DriverDied("\n".join(lines), hint=f"{self._howdah} resume {run.id}")
 
 

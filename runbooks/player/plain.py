@@ -13,9 +13,10 @@ from typing import Any, TextIO
 from incidents import clock, kinds, telling
 from incidents.errors import HowdahError
 from incidents.events import Event
+from incidents.visible import one_line, visible
 from runbooks import follow, journal
 from runbooks.player.keys import Intent, Leave, read_line
-from runbooks.player.safe import one_line, output_lines, visible
+from runbooks.player.safe import output_lines
 from runbooks.question import Card
 
 WORD = 8  # cells of the second column
@@ -210,7 +211,7 @@ def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
     if data.services:
         parts.append("left running: " + ", ".join(data.services))
     if data.survivors:
-        parts.append("still there after KILL: " + ", ".join(data.survivors))
+        parts.append("still running: " + ", ".join(data.survivors))
     yield _line(_WORDS.get(data.status, data.status), *parts)
     if data.status in ("failed", "continued", "in_doubt", "again"):
         yield from tail_lines(data.tail)

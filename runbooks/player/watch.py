@@ -369,6 +369,8 @@ class Viewer:
                 return said[0], _problem(*said)
             self._look(view)  # what it recorded before its last word
             return self._verdict(view)
+        if self._handle is not None and not self._handle.begun:
+            return None  # how the run stands is about to change
         if run.status == "paused":
             return (LEFT if self._pausing else Parked.exit_code), None
         if run.status == "parked" and not view.asks:
