@@ -5,65 +5,21 @@ Instants are RFC 3339 in UTC with microseconds, durations integer µs, names as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from incidents import clock
+from incidents.documents import event as event
+from incidents.documents import instant, present
 
 if TYPE_CHECKING:
-    from incidents.events import Event
     from incidents.lifecycle import Incident
     from incidents.store.protocol import IncidentRow, LockRow, RunRow
     from incidents.timeline import Entry
 
 
-def instant(at: int | None) -> str | None:
-    return None if at is None else clock.iso(at)
-
-
-def event(event: Event) -> dict[str, Any]:
-    """An event as the record holds it; what is None there is left out."""
-    fields: dict[str, Any] = {
-        "id": event.id,
-        "stream": event.stream,
-        "seq": event.seq,
-        "pos": event.pos,
-        "kind": event.kind,
-        "v": event.v,
-        "at": clock.iso(event.at),
-        "until": instant(event.until),
-        "recorded_at": clock.iso(event.recorded_at),
-        "host": event.host,
-        "zone": event.zone,
-        "precision": event.precision,
-        "actor": _some(event.actor._asdict()),
-        "source": _some(event.source._asdict()) if event.source else None,
-        "key": event.key,
-        "cause": event.cause,
-        "run": event.run,
-        "step": event.step,
-        "item": event.item,
-        "milestone": event.milestone,
-        "mode": event.mode,
-        "importance": event.importance,
-        "visibility": event.visibility,
-        "body": event.body,
-        "data": dict(event.data),
-        "evidence": [one._asdict() for one in event.evidence],
-        "hash": event.hash,
-        "redacted": event.redacted,
-        "replayed": event.replayed,
-    }
-    return _some(fields)
-
-
-def _some(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def entry(entry: Entry) -> dict[str, Any]:
     """An event as the timeline shows it: `at` and `body` as corrected, and what was done to it."""
-    return _some(
+    return present(
         {
             **event(entry.event),
             "at": clock.iso(entry.at),

@@ -11,7 +11,7 @@ import re
 # C0 without newline, DEL, C1; line and paragraph separator; the directional marks, embeddings, overrides and
 # isolates (Unicode TR 36 section 2.9.1: they make text read otherwise than it is); byte-order mark; surrogates
 UNSAFE = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
 

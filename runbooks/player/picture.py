@@ -15,10 +15,11 @@ from rich.text import Text
 
 from incidents import clock, kinds, telling
 from incidents.events import Event
+from incidents.visible import one_line, visible
 from runbooks import follow, journal
 from runbooks.follow import Row
 from runbooks.player.keys import Keyboard, needs_twice
-from runbooks.player.safe import one_line, output_lines, visible
+from runbooks.player.safe import output_lines
 from runbooks.question import Card
 from runbooks.quoting import shell_quote
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from incidents import clock
+from incidents import documents
 from incidents.errors import HowdahError, Parked
 from incidents.events import Event
 from runbooks import follow, journal
@@ -36,7 +36,7 @@ class Stream:
 
     def tell(self, news: Sequence[Event], run: journal.Run) -> None:
         for event in news:
-            whole = as_json(event)
+            whole = documents.event(event)
             if event.kind in LAST:
                 self._release()
                 whole["exit"] = Parked.exit_code if event.kind == "run.parked" else event.data.get("exit")
@@ -105,23 +105,3 @@ class Stream:
         error = {"exit": summary.exit, **said}
         self._err.write(json.dumps({"error": error}) + "\n")
         self._err.flush()
-
-
-def as_json(event: Event) -> dict[str, Any]:
-    """An event as every `--json` writes it: instants in RFC 3339 (UTC), what is None in the record left out."""
-    whole: dict[str, Any] = {
-        "id": event.id, "stream": event.stream, "seq": event.seq, "pos": event.pos, "kind": event.kind, "v": event.v,
-        "at": clock.iso(event.at), "until": clock.iso(event.until) if event.until is not None else None,
-        "recorded_at": clock.iso(event.recorded_at), "host": event.host, "zone": event.zone,
-        "precision": event.precision, "actor": _present(event.actor._asdict()),
-        "source": _present(event.source._asdict()) if event.source is not None else None, "key": event.key,
-        "cause": event.cause, "run": event.run, "step": event.step, "item": event.item, "milestone": event.milestone,
-        "mode": event.mode, "importance": event.importance, "visibility": event.visibility, "body": event.body,
-        "data": dict(event.data), "evidence": [one._asdict() for one in event.evidence], "hash": event.hash,
-        "redacted": event.redacted, "replayed": event.replayed,
-    }  # fmt: skip
-    return _present(whole)
-
-
-def _present(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -21,7 +21,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", ".."))
 
-from incidents import events
+from incidents import events, verify
 from incidents.events import Actor, Draft
 from incidents.store import open_store
 from incidents.store.protocol import Store

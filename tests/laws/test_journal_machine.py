@@ -24,7 +24,7 @@ from incidents import clock
 from incidents.events import Actor, Draft, Event
 from incidents.store import open_store
 from incidents.store.protocol import Store
-from runbooks import consent, course, driver, engine, flow, journal, recover, starting
+from runbooks import attempt, consent, course, driver, engine, flow, journal, recover, starting
 from runbooks.attempt import Ended, Order, Started, Witness
 from runbooks.loader import loads
 from runbooks.output import OutputInfo
@@ -142,7 +142,8 @@ def the_store() -> tuple[Store, str]:
     """One record for all cases: each is a run, and a drill's incident, of its own."""
     folder = tempfile.mkdtemp(prefix="howdah-model-")
     store = open_store(os.path.join(folder, "store.db"))
-    atexit.register(lambda: (store.close(), shutil.rmtree(folder)))
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(store.close)
     return store, folder
 
 
@@ -162,7 +163,7 @@ class JournalMachine(RuleBasedStateMachine):
         for target, name, value in (
             (course, "crash_point", self._point),
             (recover, "crash_point", self._point),
-            (course.witnesses, "witness", self.world.witness),
+            (attempt, "witness", self.world.witness),
         ):
             self.patches.enter_context(mock.patch.object(target, name, value))
 

@@ -8,12 +8,12 @@ import re
 
 import pytest
 
-from chatops import documents
 from incidents.errors import HowdahError
+from incidents.visible import visible
 from runbooks import follow
 from runbooks.player.plain import Plain
-from runbooks.player.safe import output_lines, visible
-from runbooks.player.stream import Stream, as_json
+from runbooks.player.safe import output_lines
+from runbooks.player.stream import Stream
 from runbooks.question import card
 from tests.runbooks.player.logbook import Logbook, golden, runbook, up_to_the_doubt, up_to_the_question
 
@@ -142,12 +142,6 @@ def test_the_last_line_says_the_exit() -> None:
     assert (streamed(log)[-1]["kind"], streamed(log)[-1]["exit"]) == ("run.parked", 3)
     log.write("run.ended", status="failed", exit=1)
     assert (streamed(log)[-1]["kind"], streamed(log)[-1]["exit"]) == ("run.ended", 1)
-
-
-def test_an_event_looks_as_it_does_in_every_other_json_of_howdah() -> None:
-    log, _ = up_to_the_doubt()
-    for event in log.events:
-        assert as_json(event) == documents.event(event)
 
 
 def test_an_output_in_json_cannot_act_on_a_terminal() -> None:
