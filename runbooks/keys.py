@@ -13,6 +13,7 @@ from runbooks import typed
 STEP_KINDS = ("run", "manual", "stop", "wait", "block")
 ID = r"[A-Za-z_][A-Za-z0-9_-]*"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+SEVERITIES = ("sev1", "sev2", "sev3", "sev4", "sev5")
 
 
 class Key(NamedTuple):
@@ -34,7 +35,7 @@ RUNBOOK = {
     "runbook": Key("version", "The language's version: 1."),
     "name": Key("line", "What the runbook is called.", required=True),
     "description": Key("text", "What it is for, and when to use it."),
-    "severity": Key("line", "The severity of the incident that a run declares."),
+    "severity": Key("option", "The severity of the incident that a run declares.", options=SEVERITIES),
     "inputs": Key(
         "named", "What a person gives; checked and brought into one form before step 1.", level="input"
     ),
