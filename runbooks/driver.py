@@ -21,45 +21,13 @@ from typing import Any
 
 from incidents.errors import HowdahError, Refused
 from runbooks.keeper import Keeper
+from runbooks.orders import Resume as Resume
+from runbooks.orders import Start as Start
+from runbooks.orders import run_dir as run_dir
 
-PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
 EXIT_PARKED = 3
 HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BEGUN = "1.try"  # the first attempt's file is made once the run is in the record
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """All that a new run begins with; plain values, so that it can cross an exec."""
-
-    store: str
-    run: str
-    text: str  # the runbook
-    file: str
-    inputs: dict[str, Any]
-    secrets: dict[str, str]
-    prompted: dict[str, str]  # secrets that were typed; they travel by fork or pipe and are never recorded
-    incident: str | None  # None: the only open one, else the run declares one
-    title: str
-    severity: str
-    actor: dict[str, Any]
-    zone: str
-    cwd: str
-    umask: int
-    path: str
-    mode: str
-    attended: bool
-    allowed: list[str]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
-    """A run of the record that a driver takes up again."""
-
-    store: str
-    run: str
-    attended: bool
-    prompted: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,10 +61,6 @@ class Handle:
     def reap(self) -> None:
         if self.pid is not None:
             os.waitpid(self.pid, os.WNOHANG)
-
-
-def run_dir(store: str, run: str) -> str:
-    return os.path.join(f"{store}.runs", run)
 
 
 def make_run_dir(store: str, run: str) -> str:

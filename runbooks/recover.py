@@ -10,7 +10,7 @@ from incidents import kinds
 from incidents.errors import BadInput, IncidentClosed, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, driver, flow, inputs, journal, quoting, showing
+from runbooks import attempt, consent, flow, inputs, journal, orders, quoting, showing
 from runbooks.course import Course
 from runbooks.document import Runbook
 from runbooks.expressions import render_text
@@ -21,7 +21,7 @@ from runbooks.scribe import Scribe
 from runbooks.surroundings import Surroundings
 
 
-def begin(store: Store, start: driver.Start, folder: str, keeper: Keeper) -> Course:
+def begin(store: Store, start: orders.Start, folder: str, keeper: Keeper) -> Course:
     """Writes the run's first event, with its incident and its locks, in one transaction.
 
     Raises LockHeld, IncidentClosed, BadInput; nothing is written then.
@@ -57,7 +57,7 @@ def begin(store: Store, start: driver.Start, folder: str, keeper: Keeper) -> Cou
     return _course(store, event, run, runbook, secrets, folder, keeper, start.attended, event.seq)
 
 
-def resume(store: Store, what: driver.Resume, folder: str, keeper: Keeper) -> Course:
+def resume(store: Store, what: orders.Resume, folder: str, keeper: Keeper) -> Course:
     """The run as the record tells it. Raises NotFound, Refused (other journal), BadInput (secret not to be had)."""
     row = store.run(what.run)
     if row is None:
@@ -106,7 +106,7 @@ def _course(
     return Course(
         runbook=runbook, run=run, scribe=Scribe(store, run, actor, mode=event.mode, seen=seen),
         keeper=keeper, around=around, runs_dir=folder, allowed=frozenset(started.allowed),
-        patience=driver.PATIENCE if attended else 0,
+        patience=orders.PATIENCE if attended else 0,
     )  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def must_not_run(store: Store, run: journal.Run, path: str) -> None:
     act = run.step(path).last("run", "undo")
     if act is None:
         return
-    folder = driver.run_dir(store.path, run.id)
+    folder = orders.run_dir(store.path, run.id)
     if who := showing.who_runs(folder, attempt.witness(folder, act.n)):
         raise Refused(f"{path} still runs: {who}", hint="wait for its end, or end it, or say --beside")
 

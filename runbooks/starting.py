@@ -9,7 +9,7 @@ from typing import Any
 from incidents import ids
 from incidents.errors import BadInput
 from incidents.events import Actor
-from runbooks import driver, inputs
+from runbooks import inputs, orders
 from runbooks.document import Runbook
 
 SEVERITY = "sev3"  # of an incident that a run declares, where its runbook names none
@@ -19,7 +19,7 @@ def prepare(
     runbook: Runbook, *, given: Mapping[str, Any], store: str | None, actor: Actor, zone: str,
     incident: str | None = None, attended: bool = False, allowed: Sequence[str] = (), mode: str = "real",
     prompt: Callable[[str], str] | None = None,
-) -> driver.Start:  # fmt: skip
+) -> orders.Start:  # fmt: skip
     """Raises BadInput for inputs and steps that do not fit, StoreError where the store may not lie there."""
     from incidents.store import place
 
@@ -28,7 +28,7 @@ def prepare(
     _check_allowed(runbook, allowed)
     umask = os.umask(0o077)
     os.umask(umask)
-    return driver.Start(
+    return orders.Start(
         store=place.resolve(store), run=ids.run_name(), text=runbook.text, file=runbook.path,
         inputs={name: value for name, value in values.items() if name not in secrets}, secrets=secrets,
         prompted={name: prompt(name) for name, reference in secrets.items() if reference == "prompt" and prompt},

@@ -1,0 +1,47 @@
+"""What a driver is told to do: begin a run, or take one up; plain values that can cross an exec."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """All that a new run begins with; plain values, so that it can cross an exec."""
+
+    store: str
+    run: str
+    text: str  # the runbook
+    file: str
+    inputs: dict[str, Any]
+    secrets: dict[str, str]
+    prompted: dict[str, str]  # secrets that were typed; they travel by fork or pipe and are never recorded
+    incident: str | None  # None: the only open one, else the run declares one
+    title: str
+    severity: str
+    actor: dict[str, Any]
+    zone: str
+    cwd: str
+    umask: int
+    path: str
+    mode: str
+    attended: bool
+    allowed: list[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """A run of the record that a driver takes up again."""
+
+    store: str
+    run: str
+    attended: bool
+    prompted: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def run_dir(store: str, run: str) -> str:
+    return os.path.join(f"{store}.runs", run)
