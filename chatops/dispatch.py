@@ -59,12 +59,12 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
     arguments = {param.name: _value(param, raw.get(param.name), call) for param in command.params}
     try:
         permissions.check(call)
+        if command.writes and call.config.path is not None:
+            _record_configuration(call)
+        return command.handler(call, **arguments)
     except NotPermitted as error:
         _record_refusal(call, error)
         raise
-    if command.writes and call.config.path is not None:
-        _record_configuration(call)
-    return command.handler(call, **arguments)
 
 
 def _value(param: Param, raw: str | Sequence[str] | bool | None, call: Call) -> Any:

@@ -7,6 +7,7 @@ permissions decide, and this section guards against haste, not against root. Wit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from incidents.errors import NotPermitted
@@ -25,10 +26,24 @@ def check(call: Call) -> None:
     if rule is None:
         return
     allowed = given[rule]
-    person = call.config.people.get(call.who.person)
-    if person is not None and (person.name in allowed or set(person.roles) & set(allowed)):
+    if _is_one_of(call, allowed):
         return
     raise NotPermitted(
         f"{call.actor.id} may not {name}: permissions.{rule} gives it to {', '.join(allowed)}",
         hint=f"ask one of them, or change {call.config.path}",
     )
+
+
+def check_run(call: Call, runbook: str, allowed: Sequence[str]) -> None:
+    """Raises NotPermitted where a runbook's `allow:` names others. Without `people:` there is nobody to tell apart."""
+    if not allowed or not call.config.people or _is_one_of(call, allowed):
+        return
+    raise NotPermitted(
+        f"{call.actor.id} may not run {runbook}: its `allow` gives it to {', '.join(allowed)}",
+        hint="ask one of them",
+    )
+
+
+def _is_one_of(call: Call, allowed: Sequence[str]) -> bool:
+    person = call.config.people.get(call.who.person)
+    return person is not None and (person.name in allowed or bool(set(person.roles) & set(allowed)))

@@ -32,9 +32,11 @@ INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
 )
 def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: str | None, yes: tuple[str, ...],
         drill: bool, foreground: bool) -> Reply:  # fmt: skip
+    from chatops import permissions
     from runbooks import driver, starting
 
     document = _load(call, runbook)
+    permissions.check_run(call, document.name, document.allow)
     start = starting.prepare(
         document, given=dict(input), store=call.places.store, incident=incident or _choose_incident(call, drill),
         actor=call.actor, zone=call.zone, attended=call.attended and not call.json, allowed=yes,
