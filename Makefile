@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check bench soak clean lock labs
+.PHONY: run test check bench soak soak-part clean lock labs
 
 run: .venv/run
 	mkdir -p .howdah
@@ -23,6 +23,10 @@ bench: .venv/dev
 
 soak: .venv/dev labs
 	$(BIN)/pytest -n auto -m soak
+
+# One hundredth of the random kills, another one every hour.
+soak-part: .venv/dev
+	$(BIN)/pytest -n auto -m soak "tests/crash/test_random_kills.py::test_ten_thousand_random_kills[$$(( $$(date +%s) / 3600 % 100 ))]"
 
 # Locked and hashed; the project itself is installed in place.
 .venv/run: requirements.lock pyproject.toml

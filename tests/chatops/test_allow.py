@@ -37,7 +37,7 @@ def test_who_is_named_or_has_the_role_may_run_it(tmp_path: Path) -> None:
 def test_others_are_refused_and_the_refusal_is_recorded(tmp_path: Path) -> None:
     refused = run(tmp_path, "nova")
     assert refused.returncode == 4
-    error = json.loads(refused.stderr.splitlines()[-1])["error"]
+    error = json.loads(refused.stderr)["error"]
     assert error["code"] == "not_permitted" and "its `allow` gives it to nova" in error["message"]
     from incidents.store import open_store
 
