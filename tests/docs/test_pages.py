@@ -43,7 +43,12 @@ def test_every_command_line_of_a_page_can_be_given(page: str) -> None:
 def test_the_command_lines_are_found() -> None:
     found = [words for page in PAGES for words in pages.command_lines(page)]
     assert len(found) > 80
-    for wrong in (["note", "--no-such-option", "x"], ["restore", "a", "b"], ["nota", "x"], ["task", "ad", "x"]):
+    for wrong in (
+        ["note", "--no-such-option", "x"],
+        ["restore", "a", "b"],
+        ["nota", "x"],
+        ["task", "ad", "x"],
+    ):
         with pytest.raises(click.UsageError):
             check(wrong, set())
 

@@ -65,7 +65,12 @@ def test_the_words_of_later_versions_are_those_that_the_loader_knows() -> None:
     named = {"targets", *pages.code("`" + later.partition("`")[2])}
     assert named <= set().union(*keys.NOT_YET.values())
     assert set(keys.NOT_YET["runbook"]) <= named
-    assert set(keys.NOT_YET["step"]) - named == {"fail_fast", "with", "fits", "says"}  # they go with those named
+    assert set(keys.NOT_YET["step"]) - named == {
+        "fail_fast",
+        "with",
+        "fits",
+        "says",
+    }  # they go with those named
 
 
 def test_every_type_is_shown_as_a_script_and_an_expression_get_it() -> None:
@@ -92,11 +97,16 @@ def test_the_expressions_yield_what_the_page_says() -> None:
 
 
 def test_every_kind_of_event_has_its_row_with_its_fields() -> None:
-    rows = {pages.code(kind)[0]: (pages.code(data), when) for kind, data, when in pages.table("docs/events.md", "kinds")}
+    rows = {
+        pages.code(kind)[0]: (pages.code(data), when)
+        for kind, data, when in pages.table("docs/events.md", "kinds")
+    }
     assert list(rows) == list(kinds.KINDS)
     for kind, (fields, when) in rows.items():
         shape: Any = kinds.KINDS[kind]
-        assert fields == [f"{name}?" if name in shape._field_defaults else name for name in shape._fields], kind
+        assert fields == [f"{name}?" if name in shape._field_defaults else name for name in shape._fields], (
+            kind
+        )
         assert when
 
 
