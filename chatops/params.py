@@ -232,6 +232,16 @@ def pairs(name: str, help: str, **about: Any) -> Param:
     return param
 
 
+def once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:
+    """What `pairs` gave. Raises BadInput where two give the same: nobody knows which one was meant."""
+    found: dict[str, str] = {}
+    for key, value in pairs:
+        if key in found:
+            raise BadInput(f"the {what} `{key}` is given twice", hint="give it once")
+        found[key] = value
+    return found
+
+
 def number(name: str, help: str, **about: Any) -> Param:
     """A number from 1, `12` or `#12`: an event of the timeline, a task."""
 

@@ -31,7 +31,7 @@ def skip(call: Call, step: str | None) -> Reply:
     group="answer",
 )
 def done(call: Call, step: str | None, output: tuple[tuple[str, str], ...]) -> Reply:
-    return _answer(call, step, "done", "done", given=dict(output))
+    return _answer(call, step, "done", "done", given=params.once(output, "output"))
 
 
 @command(

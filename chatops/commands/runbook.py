@@ -38,7 +38,7 @@ def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: 
     document = _load(call, runbook)
     permissions.check_run(call, document.name, document.allow)
     start = starting.prepare(
-        document, given=dict(input), store=call.places.store, incident=incident or _choose_incident(call, drill),
+        document, given=params.once(input, "input"), store=call.places.store, incident=incident or _choose_incident(call, drill),
         actor=call.actor, zone=call.zone, attended=call.attended and not call.json, allowed=yes,
         mode="drill" if drill else "real", prompt=_prompt(call),
     )  # fmt: skip
@@ -96,7 +96,7 @@ def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
     from runbooks import inputs, planner
 
     document = _load(call, runbook)
-    values = inputs.normalise(document, dict(input))
+    values = inputs.normalise(document, params.once(input, "input"))
     planned = planner.plan(document, values)
     return Reply(planner.text(planned), planner.document(planned))
 

@@ -14,6 +14,7 @@ from incidents.errors import BadInput, NotAStore, StoreError, StoreOnNetwork, St
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # a disk, a quota, a file limit is full
 SYSTEM_FOLDER = "/var/lib/howdah"
 FILE_NAME = "store.db"
+LONGEST_WAY = 40  # links on the way to a file, as the kernel has it
 
 # Types in /proc/self/mountinfo whose files another machine can change: locks and shared memory do not reach it.
 _NETWORK = {
@@ -67,15 +68,41 @@ def resolve(path: str | None) -> str:
     if path == "":
         raise BadInput("the path of the store is empty", hint="give --store FILE")
     given = os.path.abspath(default_path() if path is None else path)
-    refuse_network(given)  # by name first: resolving a link on a dead server would wait for it
-    real = os.path.realpath(given)
-    refuse_network(real)
+    refuse_network(given)
+    real = _without_links(given)
     folder = os.path.dirname(real)
     if path is None and not os.environ.get("HOWDAH_STORE") and not os.path.isdir(folder):
         _make_own_folder(folder)
     if not os.path.isdir(folder):
         raise StoreError(f"there is no folder {folder} for the store", hint=f"make it: mkdir -p {folder}")
     return real
+
+
+def _without_links(path: str) -> str:
+    """The real path. Each name is asked about before it is touched: who touches a dead server's files waits for it.
+
+    Raises StoreOnNetwork, StoreError (links in a circle).
+    """
+    left, real, links = path.split("/")[::-1], "", 0
+    while left:
+        name = left.pop()
+        if name == "..":
+            real = os.path.dirname(real).rstrip("/")
+        if name in ("", ".", ".."):
+            continue
+        at = f"{real}/{name}"
+        refuse_network(at)
+        try:
+            target = os.readlink(at)
+        except OSError:  # no link, or not there
+            real = at
+            continue
+        links += 1
+        if links > LONGEST_WAY:
+            raise StoreError(f"the store {path} is a link that leads in a circle", hint="give --store FILE")
+        real = "" if target.startswith("/") else real
+        left += target.split("/")[::-1]
+    return real or "/"
 
 
 def _make_own_folder(folder: str) -> None:

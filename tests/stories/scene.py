@@ -17,7 +17,9 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+import pytest
 
 from incidents.events import Event
 from incidents.store import open_store
@@ -214,6 +216,13 @@ class Scene:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
+
+
+def lack(what: str) -> NoReturn:
+    """A skip that says what the story needs; in CI a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
 
 
 def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from incidents import verify
-from incidents.errors import NotDurable, StoreError
+from incidents.errors import BadInput, NotDurable, StoreError
 from incidents.store import open_store
 from incidents.store.connection import Connection
 from incidents.store.database import DiskFull
@@ -81,23 +82,21 @@ def test_threads_behind_an_interrupted_leader_record_their_events_once(
     store: EmbeddedStore, trap: Trap, after: bool
 ) -> None:
     """They do not know whether the leader's commit took place; the ids of their events tell."""
-    others, waiting = 8, threading.Semaphore(0)
+    others, leading = 8, threading.Event()
     writer = store._writer()[1]
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
 
     def fill_the_queue() -> None:
         """The leader of a first commit waits here until all the others queue behind it."""
-        while len(writer._queue) < others:
-            waiting.acquire(timeout=0.01)
-        trap.set("COMMIT", interrupt, after=after)
+        leading.set()
+        until = time.monotonic() + 20
+        while len(writer._queue) < others and time.monotonic() < until:
+            time.sleep(0.001)
+        trap.set("COMMIT", raising(KeyboardInterrupt()), after=after)
 
     trap.set("COMMIT", fill_the_queue)
     with ThreadPoolExecutor(others + 1) as pool:
         first = pool.submit(store.append, [note("leader")])
-        while not writer._led:
-            waiting.acquire(timeout=0.01)
+        assert leading.wait(20)
         rest = [pool.submit(store.append, [note(str(n))]) for n in range(others)]
         first.result()
         outcomes = [wish.exception() for wish in rest]
@@ -147,8 +146,6 @@ def test_sixty_four_threads_record_everything_once_and_in_their_own_order(store:
 
 
 def test_a_group_larger_than_a_commit_is_refused(store: EmbeddedStore) -> None:
-    from incidents.errors import BadInput
-
     with pytest.raises(BadInput, match="too many for one commit"):
         store.append([note("x" * 300_000) for _ in range(4)])
     store.append([note("x" * 300_000) for _ in range(3)])
