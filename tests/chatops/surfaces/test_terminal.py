@@ -125,7 +125,7 @@ def test_a_word_that_answers_in_one_line_loads_no_rich(howdah: Howdah) -> None:
     howdah.ok("declare", "x")
     argv = [
         "-c",
-        "import sys; from chatops.cli import main; c = main(); print('rich' in sys.modules)",
+        "import sys; from chatops.cli import main; c = main(sys.argv[1:]); print('rich' in sys.modules)",
         "note",
         "y",
     ]
