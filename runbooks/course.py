@@ -261,7 +261,7 @@ class Course:
 
     def interrupted(self) -> bool:
         """Did a person ask for something that the engine's next turn acts on?"""
-        if any(request.what == "pause" for request, _ in self.run.requests):
+        if self._pauses():
             return True
         if not isinstance(self._move, flow.At):
             return False
@@ -269,6 +269,9 @@ class Course:
         if status == "waiting" and self.stop_of(self._move.step.path) is not None:
             return True
         return self.aborts() and (status == "waiting" or status in journal.NOT_BEGUN)
+
+    def _pauses(self) -> bool:
+        return any(request.what == "pause" for request, _ in self.run.requests)
 
     def may_go_on(self) -> bool:
         """Has a person answered, or asked for something, since the run was parked?"""
@@ -370,7 +373,8 @@ class Course:
             self.scribe.store.wait_news(LOOK)
             self.scribe.catch_up()
         self._parked_since = None
-        self.scribe.emit("run.resumed", kinds.RunResumed(os.getpid())._asdict())
+        if not self._pauses():  # else it does not go on: the engine's next turn pauses it
+            self.scribe.emit("run.resumed", kinds.RunResumed(os.getpid())._asdict())
         return None
 
     # -- the end ---------------------------------------------------------------------------------------------

@@ -131,9 +131,20 @@ def resume(call: Call, run: str | None, foreground: bool) -> Reply:
     from runbooks import driver
 
     store, run_id = call.store.path, _the_run(call, run)
+    attended = call.attended and not call.json
+    typed = _type_again(call, run_id) if attended else {}
     call.close()
-    what = driver.Resume(store=store, run=run_id, attended=call.attended and not call.json)
+    what = driver.Resume(store=store, run=run_id, attended=attended, prompted=typed)
     return _watch(call, store, run_id, driver.fork(what, detach=not foreground))
+
+
+def _type_again(call: Call, run_id: str) -> dict[str, str]:
+    """Secrets that were typed at the start: the record holds none of them, so a new driver needs them anew."""
+    from runbooks import consent
+
+    prompt, started = _prompt(call), consent.read_run(call.store, run_id).started
+    references = {} if started is None else started.secrets
+    return {name: prompt(name) for name, reference in references.items() if reference == "prompt"}
 
 
 def _the_run(call: Call, name: str | None) -> str:
