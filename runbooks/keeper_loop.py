@@ -12,9 +12,7 @@ import fcntl
 import os
 import select
 import signal
-import socket
 import sys
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -52,7 +50,7 @@ class Loop:
         self.readers: set[int] = set()
         self.clients: dict[int, Client] = {}
         self.unheard: list[Notice] = []  # ends that no driver was there to hear
-        self.listener: socket.socket | None = None
+        self.listener: _socket.socket | None = None
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
         self._mounts_fd = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
@@ -141,7 +139,7 @@ class Loop:
 
     def listen(self) -> None:
         """Opens `keeper.sock` in the run's folder, for a driver that takes over. Without it the witnesses decide."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         old = os.umask(0o777 & ~self.mode)
         try:
             os.chdir(self.folder)  # a socket's path may have 107 bytes only
@@ -163,7 +161,8 @@ class Loop:
     def _accept(self) -> None:
         assert self.listener is not None
         with contextlib.suppress(OSError):
-            link, _ = self.listener.accept()
+            fd, _ = self.listener._accept()  # type: ignore[attr-defined]  # what socket.accept calls; to import that takes 3 ms
+            link = _socket.socket(fileno=fd)
             self.connect(link)
             client = self.clients[link.fileno()]
             running = [c for c in self.charges.values() if c.child and c.phase not in ("new", "linger")]
@@ -283,6 +282,8 @@ def live(run_dir: str, link: _socket.socket) -> NoReturn:
             contextlib.suppress(OSError),
             open(os.path.join(run_dir, "keeper.log"), "a", encoding="utf-8") as log,
         ):
+            import traceback
+
             log.write(traceback.format_exc())
         os._exit(1)
     os._exit(0)
