@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatops import params
-from chatops.views import Card, Field, Text
-from chatops.vocabulary import Call, Reply, command
+from chatops.views import Card, Field, Option, Text
+from chatops.vocabulary import Call, Param, Reply, command
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook
@@ -17,10 +17,29 @@ TERMINAL = ("terminal",)
 BECAUSE = "a drill breaks a disk of the machine it runs on, and needs root there"
 
 
+def _fault(value: str, call: Call) -> str:
+    from runbooks.drills import harness
+
+    return params.one_of(value, harness.names(), "fault")
+
+
+def _faults(start: str, call: Call) -> list[Option]:
+    from runbooks.drills import harness
+
+    return [Option(name) for name in harness.names() if name.startswith(start)]
+
+
 @command(
     "drill disk-full",
     "Fill a real filesystem, cure it with the runbook, and be scored.",
-    params.choice("fault", "What fills the disk.", ("deleted-open", "runaway"), default="deleted-open"),
+    Param(
+        "fault",
+        "choice",
+        "What fills the disk, deleted-open unless given; ? names the others.",
+        _fault,
+        _faults,
+        default="deleted-open",
+    ),
     params.flag("auto", "Play without a person: each confirmation is given beforehand and recorded."),
     params.flag("else_plan", "Where no lab can be made: plan the runbook for this machine's own disk."),
     params.path("output", "Where the postmortem goes; else beside the store.", short="o"),
