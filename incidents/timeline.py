@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from incidents import kinds, lifecycle
+from incidents import clock, kinds, lifecycle
 from incidents.errors import BadInput, IllegalTransition, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event
 from incidents.store.protocol import Store, StreamMoved
 
-_TRIES = 20  # a decision is taken again when the stream has moved on meanwhile
+_DECIDED_WITHIN = 10 * clock.SECOND  # a decision is taken again when the stream has moved on meanwhile
 
 # What may be retracted: words about the world. What the machine did, or a fold stands on, may not.
 _RETRACTABLE = ("note", "update", "correction", "incident.mitigated")
@@ -28,8 +28,10 @@ def record(store: Store, *drafts: Draft, expect: Mapping[str, int] | None = None
     drafts = tuple(_with_milestone(draft) for draft in drafts)
     for draft in drafts:
         kinds.check(draft.kind, draft.data)
-    for _ in range(_TRIES):
-        stands_on = _check(store, drafts)
+    past: dict[str, list[Event]] = {}
+    started = clock.monotonic()
+    while clock.monotonic() - started < _DECIDED_WITHIN:
+        stands_on = _check(store, drafts, past)
         try:
             return store.append(drafts, expect={**stands_on, **(expect or {})})
         except StreamMoved:
@@ -64,15 +66,23 @@ def _with_milestone(draft: Draft) -> Draft:
     return dataclasses.replace(draft, milestone=milestone)
 
 
-def _check(store: Store, drafts: Sequence[Draft]) -> dict[str, int]:
-    """Ask the incidents that `drafts` write to; the result is what the answers stand on."""
+def _check(store: Store, drafts: Sequence[Draft], past: dict[str, list[Event]]) -> dict[str, int]:
+    """Ask the incidents that `drafts` write to; the result is what the answers stand on.
+
+    `past` keeps what was read of them: only what is new is read when a decision is taken again.
+    """
     expect: dict[str, int] = {}
     for stream in {draft.stream for draft in drafts}:
         mine = [draft for draft in drafts if draft.stream == stream]
         if not stream.startswith("inc-") or _all_known(store, mine):
             continue
         if any(_decides(draft) for draft in mine):
-            expect |= _check_by_fold(store, stream, mine)
+            seen = past.setdefault(stream, [])
+            while stream != NEW_INCIDENT and (page := store.read(stream, after=len(seen))):
+                seen += page
+            _decide(stream, mine, seen)
+            if stream != NEW_INCIDENT:
+                expect[stream] = len(seen)
         elif mine[0].kind in _NEED_EXISTENCE and not store.last_seq(stream):
             raise NotFound(f"there is no incident {stream}", hint="`howdah list` shows them")
     return expect
@@ -90,17 +100,13 @@ def _decides(draft: Draft) -> bool:
 _NEED_EXISTENCE = ("note",)
 
 
-def _check_by_fold(store: Store, stream: str, drafts: Sequence[Draft]) -> dict[str, int]:
-    if stream == NEW_INCIDENT:
-        incident, past = None, []
-    else:
-        past = list(store.events(stream))
-        incident = lifecycle.fold(past) if past else None
+def _decide(stream: str, drafts: Sequence[Draft], past: Sequence[Event]) -> None:
+    """Raises where the incident, after `past`, does not allow the drafts in their order."""
+    incident = lifecycle.fold(past) if past else None
     for draft in drafts:
         incident = lifecycle.next_state(incident, draft)
         if draft.kind in ("correction", "retraction"):
             _check_target(stream, draft, past)
-    return {} if stream == NEW_INCIDENT else {stream: len(past)}
 
 
 def _check_target(stream: str, draft: Draft, past: Sequence[Event]) -> None:
