@@ -341,7 +341,7 @@ def _check_words(draft: Draft) -> None:
 def _check_numbers(h: Header) -> None:
     for name, number in (("at", h.at), ("until", h.until or 0)):
         if type(number) is not int or not -LARGEST_INTEGER <= number <= LARGEST_INTEGER:
-            raise BadInput(f"{name} must be whole µs since 1970, not {number!r}")
+            raise BadInput(f"{name} must be whole µs since 1970, within 285 years of it, not {number!r}")
 
 
 def _check_texts(draft: Draft, header: Header) -> None:

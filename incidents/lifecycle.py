@@ -165,7 +165,8 @@ def _check_when(incident: Incident | None, item: Event | Draft) -> None:
         raise NotFound(f"there is no incident {name}", hint="`howdah list` shows them")
     if state == CLOSED:
         raise IncidentClosed(
-            f"{name} is {incident.status}: {item.kind} is not possible", hint=f"howdah reopen {name}"
+            f"{name} is {incident.status}: {item.kind} is not possible",
+            hint=f"howdah reopen --incident {name} WHY",
         )
     raise IllegalTransition(f"{name} is {incident.status}: {item.kind} needs {' or '.join(allowed)}")
 

@@ -115,9 +115,9 @@ def _new(path: str) -> Iterator[None]:
 def _copy_folder(source: str, to: str) -> None:
     """Copy the regular files below `source` that `to` does not have."""
     for folder, folders, names in os.walk(source):
-        target = os.path.join(to, os.path.relpath(folder, source))
+        target = os.path.normpath(os.path.join(to, os.path.relpath(folder, source)))
         if names or folders:
-            os.makedirs(target, mode=0o700, exist_ok=True)
+            place.make_folder(target, place.modes(to))
         for name in names:
             copy = os.path.join(target, name)
             if os.path.exists(copy) or not os.path.isfile(os.path.join(folder, name)):

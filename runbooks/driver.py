@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from incidents.errors import HowdahError, Refused
+from incidents.errors import HowdahError, NotDurable, Refused
 from runbooks.keeper import Keeper
 from runbooks.orders import Resume as Resume
 from runbooks.orders import Start as Start
@@ -70,8 +70,16 @@ def make_run_dir(store: str, run: str) -> str:
     place.check_file(store)
     modes = place.modes(store)
     folder = run_dir(store, run)
-    for path in (os.path.dirname(folder), folder):
-        place.make_folder(path, modes)
+    try:
+        for path in (os.path.dirname(folder), folder):
+            place.make_folder(path, modes)
+    except OSError as error:
+        if error.errno not in place.NO_ROOM:
+            raise
+        raise NotDurable(
+            f"the disk of {store} is full: no run can begin there, nothing was recorded",
+            hint="free a few MiB there, or give --store FILE on another disk",
+        ) from None
     return folder
 
 
@@ -110,7 +118,8 @@ def _keeper(what: Start | Resume, folder: str) -> Keeper:
 def _log_exception() -> None:
     import traceback
 
-    traceback.print_exc()
+    with contextlib.suppress(OSError):  # the log is on the store's disk, which may be full
+        traceback.print_exc()
 
 
 def spawn(what: Start | Resume) -> Handle:
@@ -161,7 +170,8 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
     except HowdahError as problem:
         code = problem.exit_code
         error = {"code": problem.code, "message": problem.message, "hint": problem.hint}
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # a full disk takes no log, but the viewer must hear of it
+            print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
     except Exception as problem:  # noqa: BLE001 - the last word of this process: logged whole, and told
         _log_exception()
         code, error = (

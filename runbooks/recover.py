@@ -126,7 +126,7 @@ def _must_be_open(store: Store, incident: str) -> None:
     if row is None:
         raise NotFound(f"there is no incident {incident}", hint="howdah list shows them")
     if not row.open:
-        raise IncidentClosed(f"{incident} is {row.status}", hint=f"howdah reopen {incident}")
+        raise IncidentClosed(f"{incident} is {row.status}", hint=f"howdah reopen --incident {incident} WHY")
 
 
 def _locks(runbook: Runbook, values: dict[str, Any]) -> list[str]:

@@ -33,9 +33,18 @@ def prepare(
         inputs={name: value for name, value in values.items() if name not in secrets}, secrets=secrets,
         prompted={name: prompt(name) for name, reference in secrets.items() if reference == "prompt" and prompt},
         incident=incident, title=runbook.name, severity=runbook.severity or SEVERITY, actor=actor._asdict(),
-        zone=zone, cwd=os.getcwd(), umask=umask, path=os.environ.get("PATH", os.defpath), mode=mode,
+        zone=zone, cwd=_cwd(), umask=umask, path=os.environ.get("PATH", os.defpath), mode=mode,
         attended=attended, allowed=list(allowed),
     )  # fmt: skip
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise BadInput(
+            "the folder in which you are was deleted, and steps run in it", hint="cd somewhere else"
+        ) from None
 
 
 def _check_allowed(runbook: Runbook, allowed: Sequence[str]) -> None:

@@ -187,6 +187,21 @@ def test_reopen_takes_the_last_incident_up_again(howdah: Howdah) -> None:
     assert howdah("status", "--json").json["incident"]["status"] == "cancelled"
 
 
+def test_what_a_closed_incident_advises_reopens_that_incident_and_no_other(howdah: Howdah) -> None:
+    for title in ("x", "y"):
+        howdah.ok("declare", title)
+        howdah.ok("resolve")
+    refused = howdah("mitigate", "--incident", "1", "--json")
+    assert (refused.code, refused.error["hint"]) == (4, "howdah reopen --incident inc-1 WHY")
+    assert howdah.ok(*refused.error["hint"].split()[1:]) == "inc-1 #3  reopened: WHY\n"
+
+
+def test_a_time_that_no_record_can_hold_is_told_as_such(howdah: Howdah) -> None:
+    howdah.ok("declare", "x")
+    answer = howdah("note", "--at", "0001-01-01T00:00Z", "x")
+    assert (answer.code, "within 285 years of it" in answer.err) == (2, True)
+
+
 def _run_started(name: str, locks: list[str]) -> Draft:
     data = {
         "runbook": "disk-full", "digest": "ab" * 32, "file": "/x.yaml", "inputs": {}, "secrets": {}, "locks": locks,

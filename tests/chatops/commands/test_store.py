@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from pathlib import Path
 
+from incidents import open_store
 from tests.chatops.conftest import Howdah
 
 
@@ -58,6 +61,21 @@ def test_a_backup_is_restored_into_a_new_store(howdah: Howdah) -> None:
     assert (restored["file"], restored["events"]) == (other, 1)
     assert "Media uploads fail" in howdah.ok("list", "--store", other)
     howdah.ok("note", "goes on", "--store", other)
+
+
+def test_the_folders_of_a_backup_are_as_closed_as_those_of_the_store(howdah: Howdah) -> None:
+    before = os.umask(0o022)
+    try:
+        howdah.ok("declare", "x")
+        with open_store(str(howdah.store)) as store:
+            store.put_blob(b"evidence", media_type="text/plain", name="e")
+        os.makedirs(f"{howdah.store}.runs/run-7hthpf", 0o700)
+        Path(f"{howdah.store}.runs/run-7hthpf/1.try").write_bytes(b"")
+        howdah.ok("backup", "b.db")
+        copies = [howdah.folder / "work" / f"b.db.{name}" for name in ("blobs", "runs", "runs/run-7hthpf")]
+        assert [oct(copy.stat().st_mode & 0o7777) for copy in copies] == ["0o700"] * 3
+    finally:
+        os.umask(before)
 
 
 def test_nothing_is_overwritten(howdah: Howdah) -> None:
