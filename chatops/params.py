@@ -248,7 +248,7 @@ def number(name: str, help: str, **about: Any) -> Param:
     def parse(value: str, call: Call) -> int:
         word = value.strip().removeprefix("#")
         if not (word.isascii() and word.isdecimal()) or len(word) > 15 or int(word) < 1:
-            raise BadInput(f"{value!r} is not a number", hint="the timeline shows them: #12 or 12")
+            raise BadInput(f"{value!r} is not a number from 1", hint="write 12, or #12 as lists show it")
         return int(word)
 
     return Param(name, "number", help, parse, **{"metavar": "N", **about})

@@ -147,7 +147,7 @@ def unlock(call: Call, name: str, why: str) -> Reply:
 
     lock = next((lock for lock in call.store.locks() if lock.name == name), None)
     if lock is None:
-        raise NotFound(f"nobody holds a lock {name!r}", hint="howdah list shows the locks")
+        raise NotFound(f"nobody holds a lock {name!r}", hint="howdah show INC shows the locks of its runs")
     data = kinds.LockReleased(name, lock.run)._asdict()
     draft = call.draft(lock.stream, "lock.released", data=data, body=why, run=lock.run)
     timeline.record(call.store, draft)

@@ -98,7 +98,7 @@ def test_a_time_is_in_the_persons_zone_and_keeps_how_exactly_it_was_given(
         (params.incident(), "0", "is not the name of an incident"),
         (params.incident(), "٧", "is not the name of an incident"),
         (params.incident(), "9" * 13, "is not the name of an incident"),
-        (params.number("n", "N."), "-1", "'-1' is not a number; the timeline shows them: #12 or 12"),
+        (params.number("n", "N."), "-1", "'-1' is not a number from 1; write 12, or #12 as lists show it"),
         (params.duration("d", "D."), "5", "'5' is not a duration; write 90s, 5m or 1h30m"),
         (params.time(), "20:00tomorrow", "is not a time"),
         (params.time(), "2023-01-01T00:00Z", "is in the future"),

@@ -196,6 +196,14 @@ def test_what_a_closed_incident_advises_reopens_that_incident_and_no_other(howda
     assert howdah.ok(*refused.error["hint"].split()[1:]) == "inc-1 #3  reopened: WHY\n"
 
 
+def test_a_number_below_one_and_a_lock_that_nobody_holds_are_told_with_what_helps(howdah: Howdah) -> None:
+    for number in ("0", "-1", "9" * 20):
+        answer = howdah("list", "--limit", number)
+        assert (answer.code, "is not a number from 1; write 12" in answer.err) == (2, True)
+    answer = howdah("unlock", "disk:/var", "--why", "x", "--json")
+    assert (answer.code, answer.error["hint"]) == (2, "howdah show INC shows the locks of its runs")
+
+
 def test_a_time_that_no_record_can_hold_is_told_as_such(howdah: Howdah) -> None:
     howdah.ok("declare", "x")
     answer = howdah("note", "--at", "0001-01-01T00:00Z", "x")
