@@ -77,7 +77,8 @@ def test_a_closed_incident_is_not_changed_and_says_how_to_open_it(kind: str, dat
 
 @pytest.mark.parametrize("kind", ["note", "correction", "retraction", "redaction", "run.ended", "step.ended"])
 def test_words_and_the_ends_of_runs_are_recorded_on_a_closed_incident(kind: str) -> None:
-    data = {"correction": {"target": 1, "body": "x"}, "retraction": {"target": 1}}.get(kind, {})
+    data: dict[str, Any] = {"target": 1, "body": "x"} if kind == "correction" else {"target": 1}
+    data = data if kind in ("correction", "retraction") else {}
     assert state("incident.resolved", (kind, data)).status == "resolved"
 
 

@@ -177,7 +177,11 @@ def test_words_about_words_are_not_corrected_and_nothing_is_retracted_twice(stor
 
 @pytest.mark.parametrize("kind", ["incident.declared", "role.assigned", "task.added", "incident.resolved"])
 def test_what_others_stand_on_is_not_retracted(store: Store, kind: str) -> None:
-    data = {"role.assigned": {"role": "lead", "person": "x"}, "task.added": {"task": 1}}.get(kind, {})
+    all_data: dict[str, dict[str, Any]] = {
+        "role.assigned": {"role": "lead", "person": "x"},
+        "task.added": {"task": 1},
+    }
+    data = all_data.get(kind, {})
     seq = 1 if kind == "incident.declared" else record(store, draft(kind, data))[0].seq
     with pytest.raises(IllegalTransition, match="others stand on it"):
         record(store, retract(seq))
