@@ -6,6 +6,7 @@ may look at is decided when the whole file is known (`bindings.py`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -29,6 +30,7 @@ def load(path: str) -> Runbook:
     return loads(yamlfile.read_text(path), path)
 
 
+@functools.lru_cache(maxsize=1)  # a driver that was forked has the runbook that was checked before the fork
 def loads(text: str, file: str = "<runbook>") -> Runbook:
     """The runbook in `text`; `file` names it in messages. Raises Mistakes with every mistake in it."""
     return _Loader(file).runbook(yamlfile.parse(text, file), text)

@@ -30,6 +30,8 @@ class Scribe:
         self._kept: list[Draft] = []
         self._own: set[str] = set()
         self._seen = seen
+        self.since = seen  # the stream up to here was there before this driver
+        self.others = False  # since then somebody wrote what is not of this run
 
     def emit(
         self, kind: str, data: Mapping[str, Any], *, step: str | None = None, body: str = "", key: str | None = None,
@@ -68,4 +70,6 @@ class Scribe:
                 elif event.run == self.run.id:
                     journal.apply(self.run, event, clock.Reading(event.at, event.boot, event.mono))
                     news.append(event)
+                else:
+                    self.others = True
         return news

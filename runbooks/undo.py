@@ -57,13 +57,14 @@ def record_end(course: Course, end: flow.End) -> None:
 
 
 def _alone(course: Course) -> bool:
-    """Is every event of the incident this run's own?"""
-    after = 0
-    while page := course.scribe.store.read(course.run.stream, after=after):
+    """Is every event of the incident this run's own? Only what was there before this driver is read again."""
+    scribe, after = course.scribe, 0
+    while not scribe.others and after < scribe.since:
+        page = scribe.store.read(course.run.stream, after=after, limit=min(1000, scribe.since - after))
         after = page[-1].seq
         if any(event.run != course.run.id for event in page):
             return False
-    return True
+    return not scribe.others
 
 
 def doubts(run: journal.Run) -> list[str]:
