@@ -33,7 +33,12 @@ def play() -> str:
         pid, terminal = pty.fork()
         if pid == 0:
             termios.tcsetwinsize(0, (60, 500))
-            env = {**os.environ, "HOWDAH_STORE": f"{folder}/store.db", "TERM": "xterm-256color"}
+            env = {
+                **os.environ,
+                "HOWDAH_STORE": f"{folder}/store.db",
+                "TERM": "xterm-256color",
+                "COLUMNS": "500",
+            }
             os.execve(program, [program, *COMMAND[1:]], env)
         printed = b""
         try:
