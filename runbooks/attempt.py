@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from incidents import clock
 from incidents.errors import NotDurable
-from runbooks import procfs
+from runbooks import kit, procfs
 from runbooks.output import OutputInfo, drop_output, read_from, read_output, segments, tail
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 SIZE = 64
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 WHY = re.compile(r"[a-z][a-z-]{0,9}", re.ASCII)
 
 
@@ -169,6 +170,8 @@ def prepare(run_dir: str, n: int) -> tuple[int, int]:
         write(file, Record("prepared"))
     except OSError as error:
         _close(opened)
+        if error.errno in NO_ROOM and kit.attempt_file(run_dir, path(run_dir, n)):
+            return prepare(run_dir, n)
         raise NotDurable(
             f"the file of attempt {n} cannot be written: {error.strerror}", hint=f"make room for {run_dir}"
         ) from None

@@ -12,14 +12,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import gc
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from incidents.errors import HowdahError, NotDurable, Refused
+from incidents import clock
+from incidents.errors import HowdahError, Refused
+from runbooks import kit
 from runbooks.keeper import Keeper
 from runbooks.orders import Resume as Resume
 from runbooks.orders import Start as Start
@@ -27,6 +31,7 @@ from runbooks.orders import run_dir as run_dir
 
 EXIT_PARKED = 3
 HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HEAR_OUT = 2 * clock.SECOND
 BEGUN = "1.try"  # the first attempt's file is made once the run is in the record
 
 
@@ -58,6 +63,13 @@ class Handle:
         code, _, rest = line.decode().partition(" ")
         return int(code), json.loads(rest or "{}")
 
+    def hear_out(self) -> None:
+        """Waits, at most HEAR_OUT, for the driver's last word."""
+        until = clock.monotonic() + HEAR_OUT
+        while self.result() is None and (left := until - clock.monotonic()) > 0:
+            if select.select([self.pipe], [], [], left / clock.SECOND)[0] and not self.listen():
+                return
+
     def reap(self) -> None:
         if self.pid is not None:
             os.waitpid(self.pid, os.WNOHANG)
@@ -68,18 +80,8 @@ def make_run_dir(store: str, run: str) -> str:
     from incidents.store import place
 
     place.check_file(store)
-    modes = place.modes(store)
     folder = run_dir(store, run)
-    try:
-        for path in (os.path.dirname(folder), folder):
-            place.make_folder(path, modes)
-    except OSError as error:
-        if error.errno not in place.NO_ROOM:
-            raise
-        raise NotDurable(
-            f"the disk of {store} is full: no run can begin there, nothing was recorded",
-            hint="free a few MiB there, or give --store FILE on another disk",
-        ) from None
+    kit.make_folder(store, folder)
     return folder
 
 
@@ -90,6 +92,7 @@ def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
     """
     folder = make_run_dir(what.store, what.run)
     keeper = _keeper(what, folder)
+    _load_what_both_need()
     reader, writer = os.pipe2(os.O_CLOEXEC)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     pid = os.fork()
@@ -108,6 +111,17 @@ def fork(what: Start | Resume, *, detach: bool = True) -> Handle:
     keeper.leave()
     os.set_blocking(reader, False)
     return Handle(what.run, reader, pid)
+
+
+def _load_what_both_need() -> None:
+    """The modules of driver and viewer alike, loaded once instead of twice, while the keeper gets ready.
+
+    Frozen, so that no look for garbage writes to the pages that the two share from now on.
+    """
+    from incidents.store import embedded  # noqa: F401
+    from runbooks import consent  # noqa: F401
+
+    gc.freeze()
 
 
 def _keeper(what: Start | Resume, folder: str) -> Keeper:
@@ -184,11 +198,18 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
         )
     keeper.close()
     if isinstance(what, Start) and error and not os.path.exists(os.path.join(folder, BEGUN)):
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)  # nothing was recorded: leave nothing behind
+        _forget(folder)
     _say(pipe, b"exit %d %s\n" % (code, json.dumps(error).encode()))
     return code
+
+
+def _forget(folder: str) -> None:
+    """Nothing was recorded: nothing is left behind, either of a keeper that is just opening its door."""
+    import shutil
+
+    until = clock.monotonic() + clock.SECOND
+    while os.path.exists(folder) and clock.monotonic() < until:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def error(code: int, told: dict[str, Any]) -> HowdahError:
@@ -231,6 +252,7 @@ def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callabl
             stay = engine.drive(course)
             os.close(lock)
             if stay is Stay.ENDED:
+                kit.clear(folder)
                 assert course.run.end is not None
                 return course.run.end.exit
             course.catch_up()  # what came while we still held the lock started no other driver

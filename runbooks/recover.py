@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from incidents import kinds
-from incidents.errors import BadInput, IncidentClosed, NotFound, Refused
-from incidents.events import NEW_INCIDENT, Actor, Draft, Event
+from incidents.errors import BadInput, IncidentClosed, NotDurable, NotFound, Refused
+from incidents.events import NEW_INCIDENT, Actor, Draft, Event, Evidence
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, flow, inputs, journal, orders, quoting, showing
+from runbooks import attempt, consent, flow, inputs, journal, kit, orders, quoting, showing
 from runbooks.course import Course
 from runbooks.document import Runbook
 from runbooks.expressions import render_text
@@ -28,9 +28,7 @@ def begin(store: Store, start: orders.Start, folder: str, keeper: Keeper) -> Cou
     """
     runbook = loads(start.text, start.file)
     secrets = _secrets(start.secrets, start.prompted)
-    pinned = store.put_blob(
-        start.text.encode(), media_type="application/yaml", name=f"{start.run}/runbook.yaml"
-    )
+    pinned = _pin(store, start, folder)
     actor = Actor(**start.actor)
     drafts = []
     incident = start.incident or _the_open_one(store, start.mode)
@@ -55,6 +53,15 @@ def begin(store: Store, start: orders.Start, folder: str, keeper: Keeper) -> Cou
     crash_point("after-run-started")
     run = journal.fold(start.run, [event])
     return _course(store, event, run, runbook, secrets, folder, keeper, start.attended, event.seq)
+
+
+def _pin(store: Store, start: orders.Start, folder: str) -> Evidence:
+    """The runbook's text as evidence; on a full disk in a file of the run's kit."""
+    about = {"media_type": "application/yaml", "name": f"{start.run}/runbook.yaml"}
+    try:
+        return store.put_blob(start.text.encode(), **about)
+    except NotDurable:
+        return store.adopt_blob(kit.text_file(folder, start.text.encode()), **about)
 
 
 def resume(store: Store, what: orders.Resume, folder: str, keeper: Keeper) -> Course:

@@ -72,10 +72,7 @@ class Room:
 
     def ballast_bytes(self) -> int:
         """The bytes of disk that the ballast owns."""
-        with contextlib.suppress(OSError):
-            status = os.stat(self._ballast)
-            return min(status.st_size, status.st_blocks * 512)
-        return 0
+        return owned(self._ballast)
 
     def take_ballast(self) -> bool:
         """Write the ballast when it is missing and there is room to spare; whether it was written."""
@@ -94,10 +91,7 @@ class Room:
 
     def shrink_ballast(self) -> int:
         """Give up at most 1 MiB of the ballast's blocks; how many bytes were given up."""
-        size = self.ballast_bytes()
-        if size:
-            os.truncate(self._ballast, max(0, size - CHUNK_BYTES))
-        return min(size, CHUNK_BYTES)
+        return give_way(self._ballast)
 
     def keep_ahead(self, db: Database) -> bool:
         """Let the database own free pages ahead of need; False when the disk does not allow it."""
@@ -191,6 +185,21 @@ def _write_all(fd: int, data: bytes, at: int) -> None:
         if error.errno in place.NO_ROOM:
             raise DiskFull(str(error)) from None
         raise
+
+
+def owned(ballast: str) -> int:
+    with contextlib.suppress(OSError):
+        status = os.stat(ballast)
+        return min(status.st_size, status.st_blocks * 512)
+    return 0
+
+
+def give_way(ballast: str) -> int:
+    """Give up at most 1 MiB of this ballast, also for files beside the database; how many bytes were given up."""
+    size = owned(ballast)
+    if size:
+        os.truncate(ballast, max(0, size - CHUNK_BYTES))
+    return min(size, CHUNK_BYTES)
 
 
 def not_durable(path: str) -> NotDurable:

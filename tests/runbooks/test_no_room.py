@@ -53,7 +53,7 @@ def test_where_the_driver_cannot_even_log_its_viewer_is_told_that_the_disk_is_fu
     assert _howdah("declare", "x", store=store).returncode == 0
     _fill(disk / "fill")
     answer = _howdah("run", str(runbook), store=store)
-    assert (answer.returncode, "is full" in answer.stdout) == (5, True), answer
+    assert (answer.returncode, "is full" in answer.stdout + answer.stderr) == (5, True), answer
     assert os.listdir(f"{store}.runs") == []
     assert "whole" in _howdah("verify", store=store).stdout
 
