@@ -112,9 +112,10 @@ class Bench:
         state = self.journal().step(step)
         open_attempt = state.open_attempt()
         assert open_attempt is not None
-        seen = attempt.witness(self.run_dir, open_attempt.n)
-        assert seen.pid is not None
-        _kill_and_wait(seen.pid)
+        held = attempt.holders(self.run_dir, open_attempt.n)  # its pid may not have been written down
+        assert held
+        for one in held:
+            _kill_and_wait(one.pid)
 
     def settle(self, seconds: float = 10.0) -> None:
         """Waits until nothing of the run is known to run."""
