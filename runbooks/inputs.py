@@ -183,6 +183,15 @@ def input_text(spec: InputSpec, value: Value) -> str:
     return typed.as_text(value)
 
 
+def shown(spec: InputSpec | None, value: Value) -> str:
+    """The value for people: as a program gets it, a duration with its unit."""
+    if value is None:
+        return "(not given)"
+    if spec is None:
+        return typed.as_text(value)
+    return input_text(spec, value) + ("s" if spec.type == "duration" and isinstance(value, int) else "")
+
+
 def read_outputs(specs: Mapping[str, OutputSpec], raw: bytes) -> dict[str, Value]:
     """The outputs in what a step printed. Raises BadInput naming the output, and the line where it can tell."""
     if not specs:

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 from incidents import clock
 from incidents.errors import BadInput
-from runbooks import expressions
+from runbooks import expressions, inputs
 from runbooks.document import Command, Runbook, Step
 from runbooks.expressions import UNKNOWN, Expr, Template, Unknown
-from runbooks.inputs import secrets
 from runbooks.quoting import HIDDEN, Script, shell_quote
-from runbooks.typed import Value, as_text
+from runbooks.typed import Value
 
 YES = "yes"
 NO = "no"
@@ -43,18 +42,19 @@ class PlannedStep(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """`inputs` in their one form, a secret as its reference."""
+    """`inputs` in their one form, a secret as its reference; `shown` the same for people."""
 
     name: str
     digest: str
     inputs: Mapping[str, Value]
     locks: tuple[str, ...]
     steps: tuple[PlannedStep, ...]
+    shown: Mapping[str, str]
 
 
 def plan(runbook: Runbook, values: Mapping[str, Value]) -> Plan:
     """The forecast for inputs as `inputs.normalise` gave them. Raises BadInput where a step is sure to be refused."""
-    hidden = dict.fromkeys(secrets(runbook, values), HIDDEN)
+    hidden = dict.fromkeys(inputs.secrets(runbook, values), HIDDEN)
     names = {
         "inputs": {**values, **hidden},
         "steps": UNKNOWN,
@@ -65,7 +65,8 @@ def plan(runbook: Runbook, values: Mapping[str, Value]) -> Plan:
     for steps, rescue in ((runbook.steps, False), (runbook.rescue, True), (runbook.always, False)):
         _list(planned, steps, names, _Around(rescue=rescue))
     locks = tuple(sorted({expressions.forecast_text(lock, names) for lock in runbook.lock}))
-    return Plan(runbook.name, runbook.digest, dict(values), locks, tuple(planned))
+    shown = {name: inputs.shown(runbook.inputs.get(name), value) for name, value in values.items()}
+    return Plan(runbook.name, runbook.digest, dict(values), locks, tuple(planned), shown)
 
 
 class _Around(NamedTuple):
@@ -166,7 +167,7 @@ def document(planned: Plan) -> dict[str, Any]:
 def text(planned: Plan) -> str:
     """The plan for people."""
     lines = [planned.name]
-    lines += [f"  {name} = {_shown(value)}" for name, value in planned.inputs.items()]
+    lines += [f"  {name} = {value}" for name, value in planned.shown.items()]
     lines += [f"  lock {lock}" for lock in planned.locks]
     for step in planned.steps:
         lines += ["", *_paragraph(step)]
@@ -176,10 +177,6 @@ def text(planned: Plan) -> str:
 def _visible(text: str) -> str:
     """No value may move the cursor or colour the terminal: control characters are shown as what they are."""
     return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", text)
-
-
-def _shown(value: Value) -> str:
-    return "(not given)" if value is None else as_text(value)
 
 
 def _paragraph(step: PlannedStep) -> list[str]:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents import clock
-from runbooks import consent, journal
+from runbooks import consent, inputs, journal
 from runbooks.quoting import shell_quote
-from runbooks.typed import as_text
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook
@@ -88,13 +87,15 @@ def card(
         question=question.id, path=question.path, what=question.what,
         title=_TITLES.get(question.what, question.what + ": {}").format(name),
         text=text or lead,
-        facts=tuple(_facts(run, question, howdah)),
+        facts=tuple(_facts(run, question, runbook, howdah)),
         answers=tuple(_answers(run, question, outputs, alive, howdah)),
         asked=question.asked, alive=alive, outputs=outputs,
     )  # fmt: skip
 
 
-def _facts(run: journal.Run, question: journal.Question, howdah: str) -> Iterator[Fact]:
+def _facts(
+    run: journal.Run, question: journal.Question, runbook: Runbook | None, howdah: str
+) -> Iterator[Fact]:
     shows = question.shows
     by_hand = question.what == "manual"
     if shows.get("before"):
@@ -104,7 +105,10 @@ def _facts(run: journal.Run, question: journal.Question, howdah: str) -> Iterato
         yield Fact("runs", "\n".join(f"{number}. {name}" for number, name in enumerate(shows["steps"], 1)))
     yield Fact("on", _where(run, shows))
     if shows.get("script") is not None and run.started is not None:
-        given = [f"{name} = {_value(value)}" for name, value in run.started.inputs.items()]
+        specs = {} if runbook is None else runbook.inputs
+        given = [
+            f"{name} = {inputs.shown(specs.get(name), value)}" for name, value in run.started.inputs.items()
+        ]
         given += [f"{name} = (secret, from {reference})" for name, reference in run.started.secrets.items()]
         if given:
             yield Fact("inputs", "\n".join(given), "exact")
@@ -200,7 +204,3 @@ def _answers(
             command += " --beside"
             risk = "another one is started BESIDE the one that still runs"
         yield Answer(word, risk, command)
-
-
-def _value(value: Any) -> str:
-    return "(none)" if value is None else as_text(value)

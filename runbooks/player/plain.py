@@ -18,6 +18,7 @@ from runbooks import follow, journal
 from runbooks.player.keys import Intent, Leave, read_line
 from runbooks.player.safe import output_lines
 from runbooks.question import Card
+from runbooks.typed import as_text
 
 WORD = 8  # cells of the second column
 INDENT = " " * 10  # under the word
@@ -150,7 +151,7 @@ def _line(word: str, *parts: str) -> str:
 
 
 def _run_started(event: Event, data: kinds.RunStarted) -> Iterator[str]:
-    given = " ".join(f"{name}={value}" for name, value in data.inputs.items() if value is not None)
+    given = " ".join(f"{name}={as_text(value)}" for name, value in data.inputs.items() if value is not None)
     yield _line(
         "run", f"{event.run} in {event.stream}: {data.runbook}, started by {telling.who(event)}", given
     )

@@ -156,3 +156,13 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
     source += f"  - {{run: 'touch {trap}', effect: read}}\n  - run: [touch, {trap}, '${{{{ inputs.a }}}}']\n"
     text(plan_of(source))
     assert not trap.exists()
+
+
+def test_a_duration_is_shown_with_its_unit_and_what_was_not_given_is_said() -> None:
+    source = """
+name: waits
+inputs: {pause: {type: duration, default: 1m30s}, count: {type: int}, force: {type: bool, default: false}}
+steps: [{wait: {for: "${{ inputs.pause }}"}}]
+"""
+    shown = text(plan_of(source)).splitlines()[1:4]
+    assert shown == ["  pause = 90s", "  count = (not given)", "  force = false"]

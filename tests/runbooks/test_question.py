@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runbooks import consent, question, showing
+from runbooks.loader import loads
 from tests.runbooks.player.logbook import GROW, Logbook, runbook, up_to_the_doubt, up_to_the_question
 
 
@@ -137,3 +138,11 @@ def test_what_the_engine_shows_of_a_doubt_is_what_the_card_reads() -> None:
     assert told["how it ended"] == "killed by signal 9"
     assert told["still running"].startswith("no")
     assert told["last output, 12 of 31 lines"].startswith("extent 20 moved")
+
+
+def test_a_question_shows_a_duration_with_its_unit() -> None:
+    source = "name: x\ninputs: {pause: {type: duration}}\nsteps: [{id: grow, confirm: Go?, run: 'sleep $IN_PAUSE'}]\n"
+    log = Logbook()
+    log.begin(inputs={"pause": 1_500_000})
+    asked = log.ask("grow", "confirm", script="sleep $IN_PAUSE")
+    assert "pause = 1.5s" in facts(question.card(log.run, asked, loads(source)))["inputs"].splitlines()
