@@ -29,7 +29,7 @@ RECENT = 100_000  # a commit whose outcome is unknown is looked for among so man
 class Group:
     """The drafts of one `append`, sealed by the thread that calls it; then their events, or the refusal."""
 
-    __slots__ = ("expect", "placed", "repeated", "sealed", "size")
+    __slots__ = ("expect", "placed", "plain", "repeated", "sealed", "size")
 
     def __init__(self, drafts: Sequence[Draft], expect: Mapping[str, int] | None):
         self.sealed = [events.seal(draft) for draft in drafts]
@@ -37,6 +37,7 @@ class Group:
         self.size = sum(one.size for one in self.sealed)
         self.placed: list[tuple[Any, ...] | Event] = []  # new rows, and events that were stored before
         self.repeated = False
+        self.plain = not any(_needs_a_look(draft) for draft in drafts)
         if self.size > GROUP_BYTES:
             raise BadInput(f"{len(drafts)} events of {self.size} bytes are too many for one commit")
         if len(drafts) > 1 and _same_key_twice(drafts):
@@ -52,9 +53,15 @@ class Group:
     def again(self) -> None:
         """Nobody knows whether an earlier commit of this group took place: look for its events by their ids."""
         self.repeated = True
+        self.plain = False
 
     def apply(self, transaction: Transaction) -> None:
         transaction.add(self)
+
+
+def _needs_a_look(draft: Draft) -> bool:
+    """Whether the database must be asked about the draft before it is placed."""
+    return draft.key is not None or draft.stream == NEW_INCIDENT or derived.touches(draft)
 
 
 def _same_key_twice(drafts: Sequence[Draft]) -> bool:
@@ -112,19 +119,26 @@ class Transaction:
     def add(self, group: Group) -> None:
         """Place all of `group`. Raises KeyConflict, StreamMoved, LockHeld, IllegalTransition: then none of it."""
         group.placed = []
+        if group.plain:
+            self._check_expected(group)
+            group.placed = [self._place(sealed, "") for sealed in group.sealed]
+            return
         known = [self._known_key(sealed, group.repeated) for sealed in group.sealed]
         if all(known):
             group.placed = [event for event in known if event is not None]
             return
-        for stream, seq in (group.expect or {}).items():
-            if self._tail(stream)[0] != seq:
-                raise StreamMoved(f"{stream} has moved on since it was read")
+        self._check_expected(group)
         incident = self._incident_for(group, known)
         if any(derived.touches(sealed.draft) for sealed in group.sealed):
             self._add_derived(group, known, incident)
         else:
             for sealed, event in zip(group.sealed, known, strict=True):
                 group.placed.append(event or self._place(sealed, incident))
+
+    def _check_expected(self, group: Group) -> None:
+        for stream, seq in (group.expect or {}).items():
+            if self._tail(stream)[0] != seq:
+                raise StreamMoved(f"{stream} has moved on since it was read")
 
     def _add_derived(self, group: Group, known: list[Event | None], incident: str) -> None:
         """As `add`, where an event changes derived rows: a savepoint takes back those of a refused group."""

@@ -1,8 +1,9 @@
 """Group commit: many threads append, one of them at a time commits for all that wait.
 
-The first thread to come leads: it takes the store's lock, commits every group that waits by then, wakes their
-threads and passes the lead to the next. A single writer pays for no hand-over to another thread, and nobody leads
-for longer than one commit.
+The first thread to come leads: it takes the store's lock, commits every group that waits by then, and passes the
+lead to the next. A single writer pays for no hand-over to another thread, and nobody leads for longer than one
+commit. The threads whose groups were committed wake one another, each the next: woken all at once they would only
+queue for the interpreter (a sixth slower with 64 threads).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from incidents.events import Draft
 from incidents.store.append import GROUP_BYTES, Appender, Cursor, Group
 from incidents.store.database import Database, DiskFull
 from incidents.store.flock import GIVEN_UP_AFTER, Door
+
+_CHAINS = 2  # so many threads are woken at once
 
 T = TypeVar("T")
 Wish = Group | Cursor
@@ -43,9 +46,20 @@ class _Interrupted(Exception):
 
 
 class _Ticket:
-    """One thread's wish. `woken` is released when it is finished, and when it shall lead."""
+    """One thread's wish. `woken` is released after it is finished, or leads; `next` is who is to be woken then."""
 
-    __slots__ = ("error", "finished", "since", "size", "wish", "woken")
+    __slots__ = (
+        "committed",
+        "error",
+        "finished",
+        "leads",
+        "next",
+        "since",
+        "size",
+        "wish",
+        "withdrawn",
+        "woken",
+    )
 
     def __init__(self, wish: Wish | None, since: int):
         self.wish = wish
@@ -53,8 +67,22 @@ class _Ticket:
         self.since = since
         self.woken = threading.Lock()
         self.woken.acquire()
+        self.committed = False
         self.finished = False
+        self.leads = False
+        self.withdrawn = False
+        self.next: _Ticket | None = None
         self.error: Exception | None = None
+
+    def wake(self) -> None:
+        if self.woken.locked():
+            self.woken.release()
+
+    def pass_on_waking(self) -> None:
+        """Wake the next thread. May run twice, when it was interrupted."""
+        if self.next is not None:
+            self.next.wake()
+            self.next = None
 
 
 class Writer:
@@ -108,25 +136,31 @@ class Writer:
                 return
             self._queue.append(ticket)
         try:
-            woken = ticket.woken.acquire(timeout=GIVEN_UP_AFTER / clock.SECOND)
+            ticket.woken.acquire(timeout=GIVEN_UP_AFTER / clock.SECOND)
+            if not (ticket.finished or ticket.leads) and self._withdraw(ticket):
+                raise self._door.busy(ticket.since)
+            self._until_woken(ticket)
         except BaseException:
             if not self._withdraw(ticket):
-                ticket.woken.acquire()
-                if not ticket.finished:
+                self._until_woken(ticket)
+                if ticket.leads:
                     self._pass_on()
             raise
-        if woken:
-            return
-        if self._withdraw(ticket):
-            raise self._door.busy(ticket.since)
-        ticket.woken.acquire()  # its commit is under way
+
+    def _until_woken(self, ticket: _Ticket) -> None:
+        """Wait for a commit that is under way; an interrupt may have come between its word and ours."""
+        while not (ticket.finished or ticket.leads):
+            ticket.woken.acquire(timeout=0.01)
+        ticket.pass_on_waking()
 
     def _withdraw(self, ticket: _Ticket) -> bool:
         """Take the ticket out of the queue; False when a commit, or the lead, has it already."""
         with self._mutex:
-            if ticket not in self._queue:
-                return False
-            self._queue.remove(ticket)
+            try:
+                self._queue.remove(ticket)
+            except ValueError:
+                return ticket.withdrawn
+            ticket.withdrawn = True
             return True
 
     def _pass_on(self) -> None:
@@ -135,7 +169,8 @@ class Writer:
                 self._led = False
                 return
             heir = self._queue.popleft()
-        heir.woken.release()
+            heir.leads = True
+        heir.wake()
 
     # -- one commit
 
@@ -211,13 +246,18 @@ class Writer:
             raise
         self._appender.commit(transaction)
         for ticket in batch:
-            ticket.finished = True
+            ticket.committed = True
 
 
 def _wake(batch: list[_Ticket], own: _Ticket) -> None:
     for ticket in batch:
-        if not ticket.finished and ticket.error is None:
+        if not ticket.committed and ticket.error is None:
             ticket.error = _Interrupted()
+    others = [ticket for ticket in batch if ticket is not own]
+    for ticket, after_next in zip(others, others[_CHAINS:], strict=False):
+        ticket.next = after_next
+    own.finished = True
+    for ticket in others:
         ticket.finished = True
-        if ticket is not own:
-            ticket.woken.release()
+    for ticket in others[:_CHAINS]:
+        ticket.wake()
