@@ -142,14 +142,14 @@ def _means(part: str, path: str) -> bool:
 
 def _answered_lately(store: Store, path: str) -> Iterator[tuple[journal.Run, journal.Question]]:
     """Questions of the last runs, so that who comes too late reads who was first."""
-    for row in sorted(store.runs(), key=lambda row: -row.started_at)[:20]:
+    for row in sorted(store.runs(), key=lambda row: row.started_at)[-20:]:
         run = journal.fold(row.run, store.events(row.stream))
-        yield from ((run, q) for q in run.questions.values() if path and _means(path, q.path))
+        yield from ((run, q) for q in run.questions.values() if _means(path, q.path))
 
 
 def _explain(matching: list[tuple[journal.Run, journal.Question]], address: str | None) -> None:
     answered = [q for _, q in matching if q.answer is not None]
-    if answered and address is not None:
+    if answered:
         last = answered[-1]
         raise AlreadyAnswered(f"{last.by.id if last.by else 'somebody'} answered {last.answer!r} before you")
     what = f"no question is open for {address}" if address else "no question is open"
