@@ -1,11 +1,12 @@
-"""A run that should go on while nobody drives it: found, and said with what is known."""
+"""A viewer without a driver: the record that neither can use; a run that should go on while nobody drives it."""
 
 from __future__ import annotations
 
 import os
 
 from incidents import clock
-from incidents.errors import Failed, HowdahError
+from incidents.errors import Failed, HowdahError, StoreError
+from incidents.store.protocol import Store
 from runbooks import attempt, driver, journal, showing
 
 LOOK = clock.SECOND  # µs between two looks
@@ -17,6 +18,22 @@ class DriverDied(Failed):
     """The driver of this run has died."""
 
     code = "driver_died"
+
+
+def open_record(path: str, handle: driver.Handle | None) -> Store:
+    """The record. Where it cannot be used the driver cannot use it either: it tidies up before this is told."""
+    from incidents.store import open_store
+
+    try:
+        return open_store(path, wait=_no_notice)
+    except StoreError:
+        if handle is not None:
+            handle.hear_out()
+        raise
+
+
+def _no_notice(text: str) -> None:
+    """A store that is busy for seconds shows as a picture that stands still; a line from a thread would tear it."""
 
 
 class Lookout:

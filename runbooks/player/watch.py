@@ -65,9 +65,7 @@ def watch(
     """
     with contextlib.ExitStack() as stack:
         if isinstance(store, str):
-            from incidents.store import open_store
-
-            store = stack.enter_context(open_store(store, wait=_no_notice))
+            store = stack.enter_context(alone.open_record(store, handle))
         viewer = Viewer(store, run_id, actor, handle, runbook)
         stack.callback(viewer.let_go)
         view = choose(terminal, viewer, json=json, plain=plain, answer=answer)
@@ -78,10 +76,6 @@ def watch(
         except OSError:  # the reader has gone: `| head`, a closed window; the run goes on
             _forget_output(terminal)
             return LEFT
-
-
-def _no_notice(text: str) -> None:
-    """A store that is busy for seconds shows as a picture that stands still; a line from a thread would tear it."""
 
 
 def choose(terminal: Terminal | None, viewer: Viewer, *, json: bool, plain: bool, answer: bool) -> View:
