@@ -132,7 +132,9 @@ def local_zone() -> str:
         if candidate and _is_zone(candidate):
             return _canonical(candidate)
     try:
-        with open("/etc/timezone", encoding="ascii", errors="replace") as f:  # where localtime is a copy, no link
+        with open(
+            "/etc/timezone", encoding="ascii", errors="replace"
+        ) as f:  # where localtime is a copy, no link
             candidate = f.readline().strip()
     except OSError:
         return "UTC"
@@ -152,7 +154,11 @@ def _is_zone(name: str) -> bool:
 
 
 def _canonical(name: str) -> str:
-    return "UTC" if name in ("Etc/UTC", "Etc/UCT", "Etc/Zulu", "Etc/Universal", "UCT", "Zulu", "Universal") else name
+    return (
+        "UTC"
+        if name in ("Etc/UTC", "Etc/UCT", "Etc/Zulu", "Etc/Universal", "UCT", "Zulu", "Universal")
+        else name
+    )
 
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

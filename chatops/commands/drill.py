@@ -124,16 +124,18 @@ def _end(call: Call, player: _Player, result: Result, output: str | None) -> Rep
     timeline.record(store, _by(draft, observer))
     incident = store.incident(row.stream)
     if incident is not None and incident.open:
-        kind = "incident.resolved" if score.cured else "incident.cancelled"
+        kind = "incident.resolved" if score.cured and result.exit == 0 else "incident.cancelled"
         timeline.record(
             store, call.draft(row.stream, kind, data={}, body="the drill has ended", mode="drill")
         )
     path = output or os.path.join(os.path.dirname(store.path), f"postmortem-{row.stream}.md")
     markdown.write(markdown.render(collect.collect(store, row.stream), zone=call.zone), path, force=True)
-    cured = score.cured and not result.left
+    cured = score.cured and result.exit == 0 and not result.left
     fields = [Field("score", tuple(_sentence(result).split("; ")), "good" if score.cured else "bad")]
     if score.reasons:
         fields.append(Field("why not", score.reasons, "bad"))
+    if result.exit != 0:
+        fields.append(Field("the run", (f"ended with {result.exit}: howdah steps {player.run}",), "bad"))
     if result.left:
         fields.append(Field("left behind", result.left, "bad"))
     fields.append(Field("postmortem", (path,)))
