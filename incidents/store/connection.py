@@ -48,6 +48,8 @@ class Connection:
             return self._db.execute(sql, values).fetchall()
         except apsw.Error as error:
             raise _translated(error, self.path, self._db.system_errno) from error
+        except UnicodeDecodeError as error:
+            raise damaged(self.path, str(error)) from None
 
     def script(self, sql: str) -> None:
         self.run(sql)
@@ -107,7 +109,17 @@ def _translated(error: apsw.Error, path: str, errno: int = 0) -> Exception:
     if isinstance(error, apsw.NotADBError):
         return NotAStore(f"{path} is not a howdah store", hint="give --store FILE with another name")
     if isinstance(error, apsw.CorruptError):
-        return StoreError(f"{path} is damaged: {error}", hint="`howdah verify` says where; restore a backup")
+        return damaged(path, str(error))
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
-        return StoreReadOnly(f"{path} cannot be opened for writing: {error}")
-    return StoreError(f"{path} cannot be used: {error}")
+        return StoreReadOnly(
+            f"{path} cannot be opened for writing: {error}",
+            hint="look at the permissions of it, of its -wal and -shm and of its folder, or give --store FILE",
+        )
+    return StoreError(
+        f"{path} cannot be used: {error}",
+        hint="look at its disk (dmesg); `howdah verify` looks at the record",
+    )
+
+
+def damaged(path: str, why: str) -> StoreError:
+    return StoreError(f"{path} is damaged: {why}", hint="`howdah verify` says where; restore a backup")

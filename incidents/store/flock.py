@@ -8,6 +8,7 @@ for in a helper thread, because a wait in the kernel cannot be given a limit.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -43,7 +44,8 @@ class Door:
         if waits or not self._try_now():
             self._wait(since)
         self._held = True
-        os.pwrite(self._fd, self._me, 0)
+        with contextlib.suppress(OSError):  # a full disk: the others will not know our name
+            os.pwrite(self._fd, self._me, 0)
 
     def leave(self) -> None:
         """Give the lock back, if it is held."""

@@ -68,8 +68,9 @@ def resolve(path: str | None) -> str:
     if path == "":
         raise BadInput("the path of the store is empty", hint="give --store FILE")
     given = os.path.abspath(default_path() if path is None else path)
-    refuse_network(given)
-    real = _without_links(given)
+    mounts = _mounts()
+    refuse_network(given, mounts)
+    real = _without_links(given, mounts)
     folder = os.path.dirname(real)
     if path is None and not os.environ.get("HOWDAH_STORE") and not os.path.isdir(folder):
         _make_own_folder(folder)
@@ -78,7 +79,7 @@ def resolve(path: str | None) -> str:
     return real
 
 
-def _without_links(path: str) -> str:
+def _without_links(path: str, mounts: str) -> str:
     """The real path. Each name is asked about before it is touched: who touches a dead server's files waits for it.
 
     Raises StoreOnNetwork, StoreError (links in a circle).
@@ -91,7 +92,7 @@ def _without_links(path: str) -> str:
         if name in ("", ".", ".."):
             continue
         at = f"{real}/{name}"
-        refuse_network(at)
+        refuse_network(at, mounts)
         try:
             target = os.readlink(at)
         except OSError:  # no link, or not there
@@ -207,9 +208,9 @@ def sync_folder(path: str) -> None:
         os.close(fd)
 
 
-def refuse_network(path: str) -> None:
+def refuse_network(path: str, mounts: str | None = None) -> None:
     """Raises StoreOnNetwork where `path` would lie on a filesystem that other machines write."""
-    kind, mount = filesystem(path, _mounts())
+    kind, mount = filesystem(path, _mounts() if mounts is None else mounts)
     through_fuse = kind.removeprefix("fuse.") if kind.startswith("fuse.") else ""
     if kind in _NETWORK or through_fuse in _NETWORK_FUSE or through_fuse.startswith(("nfs", "hdfs", "afp")):
         raise StoreOnNetwork(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from incidents.errors import StoreError
 from incidents.events import Event
 from incidents.store import audit, rows
 from incidents.store.blobs import Blobs
@@ -32,7 +33,16 @@ class Reading(abc.ABC):
 
     def read(self, stream: str, *, after: int = 0, limit: int = PAGE) -> list[Event]:
         sql = f"{rows.SELECT} WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
-        return [rows.event(row) for row in self.rows(sql, (stream, after, min(limit, PAGE)))]
+        return self._events(self.rows(sql, (stream, after, min(limit, PAGE))))
+
+    def _events(self, found: list[tuple[Any, ...]]) -> list[Event]:
+        try:
+            return [rows.event(row) for row in found]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(
+                f"the record holds an event that cannot be read: {error}",
+                hint="`howdah verify` says which; restore a backup",
+            ) from None
 
     def events(self, stream: str) -> Iterator[Event]:
         after = 0
@@ -48,13 +58,13 @@ class Reading(abc.ABC):
             place = "SELECT pos FROM events WHERE stream = ? AND +pos > ? ORDER BY seq LIMIT ?"
             sql = f"{rows.SELECT} WHERE pos IN ({place}) ORDER BY pos"
             found = self.rows(sql, (stream, after_pos, min(limit, PAGE)))
-        return [rows.event(row) for row in found]
+        return self._events(found)
 
     def by_key(self, key: str) -> Event | None:
         found = self.rows(f"{rows.SELECT} WHERE key = ?", (key,))
         if not found and _UUID.fullmatch(key):  # an event without a key of its own; rare, so without an index
             found = self.rows(f"{rows.SELECT} WHERE id = ? AND key IS NULL", (key,))
-        return rows.event(found[0]) if found else None
+        return self._events(found)[0] if found else None
 
     def last_seq(self, stream: str) -> int:
         [(seq,)] = self.rows("SELECT max(seq) FROM events WHERE stream = ?", (stream,))

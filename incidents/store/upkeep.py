@@ -21,10 +21,18 @@ class Caretaker:
         self._looked = False
 
     def after_commit(self) -> Sequence[Draft]:
-        """Look after the room at this process's first commit and at every checkpoint. Raises DiskFull."""
+        """Look after the room at this process's first commit and at every checkpoint.
+
+        Nothing here may fail the append, which is durable: the next transaction meets the trouble again.
+        """
         self._tell()
         if self._looked and self._db.wal_pages < room.CHECKPOINT_PAGES:
             return ()
+        with contextlib.suppress(DiskFull, HowdahError, OSError):
+            return self._look_after()
+        return ()
+
+    def _look_after(self) -> Sequence[Draft]:
         if self._db.wal_pages >= room.CHECKPOINT_PAGES:
             self._db.checkpoint()
             self._db.limit_wal(room.WAL_BYTES if self._room.wal_bytes() > 2 * room.WAL_BYTES else None)
@@ -38,7 +46,7 @@ class Caretaker:
         """A transaction did not fit and is rolled back: grow for it, into the ballast if need be."""
         with contextlib.suppress(DiskFull, HowdahError):
             self._db.checkpoint()
-        with contextlib.suppress(DiskFull):
+        with contextlib.suppress(DiskFull, OSError):
             self._room.extend_wal()
             room.grow(self._db, room.STEP_PAGES)
             return ()
@@ -53,7 +61,7 @@ class Caretaker:
         freed = 0
         while piece := self._room.shrink_ballast():
             freed += piece
-            with contextlib.suppress(DiskFull):
+            with contextlib.suppress(DiskFull, OSError):
                 self._room.extend_wal()
                 room.grow(self._db, room.CHUNK_PAGES)
                 break

@@ -10,10 +10,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import apsw
 import pytest
 
 from incidents.errors import NotAStore, StoreError, StoreNewer, StoreReadOnly
-from incidents.store import migrate, open_store, place
+from incidents.store import migrate, open_store, place, room
 from tests.drafts import note
 from tests.incidents.store.conftest import Ordinary
 
@@ -305,3 +306,31 @@ def test_the_wal_is_owned_from_the_start_and_stays(tmp_path: Path) -> None:
         assert os.stat(path + "-wal").st_blocks * 512 >= 4 * 1024 * 1024
         assert os.stat(path + "-shm").st_blocks * 512 >= 128 * 1024
     assert os.stat(path + ".ballast").st_size == 8 * 1024 * 1024
+
+
+def test_a_damaged_event_is_an_error_with_a_cure_when_it_is_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    with open_store(path) as store:
+        store.append([note("a", key="k"), note("b")])
+    for statement in (
+        "UPDATE events SET payload = x'7b' WHERE pos = 2",
+        "UPDATE events SET payload = x'5b5d' WHERE pos = 2",
+        "UPDATE events SET boot = CAST(x'ff' AS TEXT) WHERE pos = 1",
+    ):
+        database = apsw.Connection(path)
+        database.execute(statement)
+        database.close()
+        with open_store(path) as store, pytest.raises(StoreError, match="howdah verify"):
+            store.read("inc-1")
+
+
+def test_trouble_around_a_commit_does_not_fail_the_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trouble(*_: object) -> None:
+        raise PermissionError(13, "no")
+
+    with open_store(str(tmp_path / "store.db")) as store:
+        monkeypatch.setattr(room.Room, "extend_wal", trouble)
+        store.append([note("kept")])
+        assert store.last_seq("inc-1") == 1
