@@ -9,10 +9,10 @@ import os
 from typing import Any
 
 from incidents import clock, kinds
-from incidents.errors import BadInput
+from incidents.errors import BadInput, NotDurable
 from incidents.events import Actor, Evidence
 from runbooks import attempt as witnesses
-from runbooks import consent, doubt, flow, journal, outcome, showing
+from runbooks import consent, doubt, flow, journal, outcome, remains, showing
 from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
 from runbooks.keeper import Ended, Keeper, OutputInfo
 from runbooks.process import crash_point
@@ -182,13 +182,22 @@ class Course:
         self.scribe.emit("step.ended", outcome._asdict(), step=step.path, key=f"{self.run.id}:end:{n}")
 
     def _prepare(self, n: int) -> None:
-        if self._prepared < n:
+        """Makes the file of attempt `n`. Raises NotDurable where a full disk leaves no way to have it."""
+        if self._prepared >= n:
+            return
+        try:
             self.keeper.prepare(n)
-            self._prepared = n
+        except NotDurable:
+            self.scribe.flush()
+            if not remains.reuse(self.runs_dir, self.run, n):
+                raise
+            self.keeper.prepare(n)
+        self._prepared = n
 
     def follow(self, step: Step, attempt: journal.Attempt) -> Hold | None:
         """Waits for the end of an open attempt and records its outcome; a crash before is made good here."""
-        self._prepare(attempt.n + 1)
+        with contextlib.suppress(NotDurable):  # it is made ahead; whether it must be there shows when it begins
+            self._prepare(attempt.n + 1)
         finish, ended = self._await(attempt)
         crash_point(f"before-outcome:{step.path}")
         self._outcome(step, attempt, finish, ended)
@@ -293,23 +302,25 @@ class Course:
         for question in self.run.open_questions():
             if question.what == "overdue" and question.path == step.path:
                 self.scribe.emit("question.void", {"question": question.id}, step=step.path)
-        silent = ended is not None and ended.output.total == 0
-        raw = b"" if silent else witnesses.read_output(self.runs_dir, attempt.n)
+        raw = remains.output_of(self.runs_dir, attempt.n, ended)
         verdict = outcome.judge(step, self.run.step(step.path), attempt, finish, raw, self.names)
         if verdict.status == "again" and self.run.aborting:
             verdict = verdict._replace(status="failed")
-        evidence = self._keep(attempt.n) if len(raw) > INLINE else ()
+        written = OutputInfo(len(raw)) if ended is None else ended.output
+        evidence: tuple[Evidence, ...] = ()
+        lost = max(0, len(written.held) - INLINE)
+        if len(raw) > INLINE and not written.held:
+            evidence, lost = remains.keep_output(self.scribe.store, self.run.id, self.runs_dir, attempt.n)
         took = (
             clock.between(attempt.started, clock.read()).micros
             if ended is None
             else ended.ended - ended.started
         )
-        written = OutputInfo(len(raw)) if ended is None else ended.output
         data = kinds.StepEnded(
             path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
             attempt=attempt.number, exit=finish.exit, signal=finish.signal, why=verdict.why,
             outputs=verdict.outputs, tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=written.total,
-            dropped=written.dropped, took=took, recovered=attempt.n not in self._launched,
+            dropped=written.dropped + lost, took=took, recovered=attempt.n not in self._launched,
             final=verdict.status != "again", survivors=list(finish.survivors),
             services=[] if ended is None else outcome.services(ended),
         )  # fmt: skip
@@ -319,22 +330,6 @@ class Course:
             self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, attempt.n))
         if verdict.status == "again":
             self._rest_between(step, attempt.number)
-
-    def _keep(self, n: int) -> tuple[Evidence, ...]:
-        """Output that the outcome cannot hold becomes blobs: a second name for the same file, never a copy.
-
-        The first name goes when the outcome is durable, so that a later driver could still judge the output.
-        """
-        found = []
-        for place, path in enumerate(witnesses.segments(self.runs_dir, n)):
-            second = f"{path}.blob"
-            with contextlib.suppress(FileExistsError):
-                os.link(path, second)
-            name = f"{self.run.id}/{n}.out.{place}"
-            found.append(
-                self.scribe.store.adopt_blob(second, media_type="application/octet-stream", name=name)
-            )
-        return tuple(found)
 
     def _rest_between(self, step: Step, number: int) -> None:
         retry = step.retry

@@ -124,7 +124,7 @@ class Keeper:
 
     def has(self, n: int) -> bool:
         """Is an end of attempt `n` still to be told by `wait`?"""
-        return n in self._running
+        return n in self._running or any(isinstance(one, Ended) and one.n == n for one in self._heard)
 
     def keeps(self, n: int) -> bool:
         """Does a living keeper look after attempt `n`, and hold its time limit?"""

@@ -6,6 +6,7 @@ Both ends may be of different releases only where VERSION is the same: an adopti
 from __future__ import annotations
 
 import _socket
+import binascii
 import json
 import os
 import struct
@@ -15,7 +16,7 @@ from typing import Any
 from incidents import clock
 from runbooks.attempt import Ended, Gone, Notice, Order, Output, OutputInfo, Started, Survivor
 
-VERSION = 1
+VERSION = 2
 SOCKET = "keeper.sock"
 GRACE = 5 * clock.SECOND  # for an attempt whose order died with its keeper
 PACKET = 1 << 16
@@ -73,6 +74,9 @@ def unpack_order(message: dict[str, Any]) -> Order:
 
 
 def pack_notice(notice: Notice) -> bytes:
+    if isinstance(notice, Ended):
+        held = binascii.b2a_base64(notice.output.held, newline=False).decode()
+        notice = notice._replace(output=notice.output._replace(held=held))  # type: ignore[arg-type]
     return json.dumps([type(notice).__name__, *notice]).encode()
 
 
@@ -96,9 +100,9 @@ def unpack_notice(raw: bytes) -> Notice:
         case "Gone":
             return Gone(*fields)
     ended = Ended(*fields)
-    total, dropped, segments = ended.output
+    total, dropped, segments, held = ended.output
     return ended._replace(
         survivors=tuple(Survivor(*one) for one in ended.survivors),
         services=tuple(Survivor(*one) for one in ended.services),
-        output=OutputInfo(total, dropped, tuple(segments)),
+        output=OutputInfo(total, dropped, tuple(segments), binascii.a2b_base64(held)),
     )

@@ -1,28 +1,34 @@
 """Room for a run on a full disk: files in its folder that own their blocks before anybody else takes them.
 
-A run that begins while the store's disk is nearly full lays in a kit; where nothing fits any more, the store's
-ballast gives up piece after piece until the kit is there. On ENOSPC an attempt's file, and the evidence of the
-runbook's text, are then made of the kit by renaming, which needs no block.
+Every run keeps a few spare files for its attempts; where the disk takes no more, an attempt's file is one of them,
+renamed, which needs no block, and then that of an attempt whose outcome is recorded. A run that begins on a disk
+which is nearly full also lays in a file for the runbook's text, all of it out of the store's ballast if need be.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+from typing import TYPE_CHECKING
 
 from incidents.errors import NotDurable
 
-LOW_BYTES = 16 << 20  # free on the store's disk; below, a run lays in its kit
-SPARES = 64  # files for attempts
-SPARE_BYTES = 4096
+if TYPE_CHECKING:
+    from incidents.store import place
+
+LOW_BYTES = 16 << 20  # free on the store's disk; below, a run also lays in room for its text
+SPARES = 4  # files for attempts: two while one runs, and one for each of the first doubts, which keep theirs
+SPARE_BYTES = 64  # exactly an attempt's record: a longer file is none
 TEXT_BYTES = 128 << 10  # for the runbook's text
 TEXT = "spare.text"
 
 
 def make_folder(store: str, folder: str) -> None:
-    """Makes FILE.runs/RUN, with a kit where the disk is nearly full. Raises NotDurable where nothing helps."""
+    """Makes FILE.runs/RUN with its kit; does nothing where it is. Raises NotDurable where nothing helps."""
     from incidents.store import place
 
+    if os.path.isdir(folder):
+        return None
     while True:
         try:
             return _make(store, folder)
@@ -52,18 +58,20 @@ def _make(store: str, folder: str) -> None:
     modes = place.modes(store)
     for path in (os.path.dirname(folder), folder):
         place.make_folder(path, modes)
+    for number in range(SPARES):
+        _own(os.path.join(folder, f"spare.{number}"), SPARE_BYTES, modes)
     status = os.statvfs(folder)
     free = (status.f_bfree if os.geteuid() == 0 else status.f_bavail) * status.f_frsize
-    if free >= LOW_BYTES or os.path.exists(os.path.join(folder, TEXT)):
-        return
-    place.make_folder(f"{store}.blobs", modes)
-    for number in range(SPARES):
-        _own(os.path.join(folder, f"spare.{number}"), SPARE_BYTES)
-    _own(os.path.join(folder, TEXT), TEXT_BYTES)
+    if free < LOW_BYTES:
+        place.make_folder(f"{store}.blobs", modes)
+        _own(os.path.join(folder, TEXT), TEXT_BYTES, modes)
 
 
-def _own(path: str, size: int) -> None:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _own(path: str, size: int, modes: place.Modes) -> None:
+    from incidents.store.place import create_file
+
+    create_file(path, modes)
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         os.posix_fallocate(fd, 0, size)
     finally:

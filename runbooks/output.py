@@ -2,7 +2,8 @@
 
 A byte's place in the whole output decides its file and its place there, so that what is not kept leaves a gap and
 moves nothing: a segment that was removed, or a hole in a file where the disk had no room. A step that writes
-without end costs at most 16 MiB, and a full disk costs it its output, never its life.
+without end costs at most 16 MiB. A full disk costs it its output but for the first 24 KiB, which the keeper holds
+and tells with the end; it never costs it its life.
 """
 
 from __future__ import annotations
@@ -16,15 +17,24 @@ from typing import NamedTuple
 HEAD = 1 << 20
 SEGMENT = 5 << 20
 KEPT_SEGMENTS = 3
+HELD = 24 << 10  # bytes in memory of an output of which a full disk took nothing; with base64 they fit a packet
 _BLOCK = 4096  # after a hole writing goes on at a block's begin, so that the hole can be seen (SEEK_HOLE)
 
 
 class OutputInfo(NamedTuple):
-    """Bytes written by the attempt, bytes of these that were not kept, and the indexes of the files that remain."""
+    """Bytes written by the attempt, bytes of these that were not kept, and the indexes of the files that remain.
+
+    `held`: the begin of an output of which a full disk took nothing.
+    """
 
     total: int = 0
     dropped: int = 0
     segments: tuple[int, ...] = ()
+    held: bytes = b""
+
+    def text(self) -> bytes:
+        """What is held, with a marker for what is not."""
+        return self.held + gap_marker(self.total - len(self.held)) if self.held else b""
 
 
 class Chunk(NamedTuple):
@@ -58,6 +68,7 @@ class Writer:
         self._index = -1
         self._resume = 0  # what stands before this place is dropped
         self._kept: dict[int, int] = {}  # index -> bytes kept in that file
+        self._held = bytearray()
 
     def write(self, data: memoryview) -> None:
         while len(data) > 0:
@@ -69,7 +80,7 @@ class Writer:
 
     def _write(self, index: int, part: memoryview) -> int:
         if self.total < self._resume:
-            return min(len(part), self._resume - self.total)
+            return self._hold(part[: self._resume - self.total])
         place = self.total - begin(index)
         try:
             if index != self._index:
@@ -80,9 +91,15 @@ class Writer:
                 return 0
             end = place + len(part)
             self._resume = begin(index) + -(-end // _BLOCK) * _BLOCK
-            return len(part)
+            return self._hold(part)
         self._kept[index] = self._kept.get(index, 0) + done
         return done
+
+    def _hold(self, part: memoryview) -> int:
+        """Counts what the disk did not take; of an output of which it took nothing the begin stays in memory."""
+        if not any(self._kept.values()) and self.total == len(self._held):
+            self._held += part[: HELD - len(self._held)]
+        return len(part)
 
     def _open(self, index: int) -> None:
         self._leave()
@@ -111,8 +128,11 @@ class Writer:
         self._fd = self._index = -1
 
     def close(self) -> OutputInfo:
+        """Held is only what no file has: where the disk took a later part, the files tell the output."""
         self._leave()
-        return OutputInfo(self.total, self.total - sum(self._kept.values()), tuple(sorted(self._kept)))
+        kept = sum(self._kept.values())
+        held = b"" if kept else bytes(self._held)
+        return OutputInfo(self.total, self.total - kept - len(held), tuple(sorted(self._kept)), held)
 
 
 # -- reading -----------------------------------------------------------------------------------------------
