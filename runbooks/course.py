@@ -196,7 +196,9 @@ class Course:
 
     def follow(self, step: Step, attempt: journal.Attempt) -> Hold | None:
         """Waits for the end of an open attempt and records its outcome; a crash before is made good here."""
-        with contextlib.suppress(NotDurable):  # it is made ahead; whether it must be there shows when it begins
+        with contextlib.suppress(
+            NotDurable
+        ):  # it is made ahead; whether it must be there shows when it begins
             self._prepare(attempt.n + 1)
         finish, ended = self._await(attempt)
         crash_point(f"before-outcome:{step.path}")
@@ -233,10 +235,9 @@ class Course:
             return
         if self.run.step(attempt.path).overdue != attempt.n:
             self._report_overdue(attempt, ran)
-        for question in self.run.questions.values():
-            asked_now = question.path == attempt.path and question.asked.at >= attempt.started.at
-            if asked_now and question.answer == "stop":
-                self._stop(attempt, "person")
+        asked = [q for q in self.run.questions.values() if q.what == "overdue" and q.path == attempt.path]
+        if asked[-1].answer == "stop":
+            self._stop(attempt, "person")
 
     def _stop(self, attempt: journal.Attempt, why: str) -> None:
         if attempt.n not in self._stopped:

@@ -10,7 +10,6 @@ be written.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import gc
 import json
@@ -22,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from incidents import clock
-from incidents.errors import HowdahError, Refused
+from incidents.errors import HowdahError, Refused, StoreError
 from runbooks import kit
 from runbooks.keeper import Keeper
 from runbooks.orders import Resume as Resume
@@ -35,15 +34,13 @@ HEAR_OUT = 2 * clock.SECOND
 BEGUN = "1.try"  # the first attempt's file is made once the run is in the record
 
 
-@dataclasses.dataclass(slots=True)
 class Handle:
     """The starting viewer's end: `pipe` as described above; `pid` None where the driver is not our child."""
 
-    run: str
-    pipe: int
-    pid: int | None
-    heard: bytes = b""
-    begun: bool = False  # the driver has the run, and has recorded so
+    def __init__(self, run: str, pipe: int, pid: int | None):
+        self.run, self.pipe, self.pid = run, pipe, pid
+        self.heard = b""
+        self.begun = False  # the driver has the run, and has recorded so
 
     def listen(self) -> bool:
         """Reads what is there; False when the driver has closed its end."""
@@ -149,7 +146,7 @@ def spawn(what: Start | Resume) -> Handle:
             cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
         )  # fmt: skip
     os.close(writer)
-    message = {"kind": type(what).__name__, **dataclasses.asdict(what)}
+    message = {"kind": type(what).__name__, **what._asdict()}
     assert child.stdin is not None
     child.stdin.write(json.dumps(message).encode())
     child.stdin.close()
@@ -183,6 +180,8 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
         code = _serve(what, folder, keeper, lambda: _say(pipe, b"."))
     except HowdahError as problem:
         code = problem.exit_code
+        if isinstance(problem, StoreError) and _begun(what, folder):
+            problem.hint = "; then ".join(filter(None, (problem.hint, f"howdah resume {what.run}")))
         error = {"code": problem.code, "message": problem.message, "hint": problem.hint}
         with contextlib.suppress(OSError):  # a full disk takes no log, but the viewer must hear of it
             print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
@@ -197,10 +196,15 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
             },
         )
     keeper.close()
-    if isinstance(what, Start) and error and not os.path.exists(os.path.join(folder, BEGUN)):
+    if error and not _begun(what, folder):
         _forget(folder)
     _say(pipe, b"exit %d %s\n" % (code, json.dumps(error).encode()))
     return code
+
+
+def _begun(what: Start | Resume, folder: str) -> bool:
+    """Is the run in the record?"""
+    return isinstance(what, Resume) or os.path.exists(os.path.join(folder, BEGUN))
 
 
 def _forget(folder: str) -> None:

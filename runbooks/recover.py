@@ -203,8 +203,23 @@ def may_undo(store: Store, run: journal.Run, runbook: Runbook) -> list[str]:
     steps = [step.path for step in flow.undo_order(runbook, run)]
     if not steps:
         raise Refused(f"{run.id} did nothing that can be undone")
-    assert run.started is not None and run.ended_at is not None
-    for row in store.runs():
-        if row.run != run.id and set(row.locks) & set(run.started.locks) and row.started_at > run.ended_at.at:
-            raise Refused(f"{row.run} took the same lock later", hint="undo that one first, or act by hand")
+    if later := _took_a_lock_after(store, run):
+        raise Refused(
+            f"{later} took the same lock later",
+            hint="what it did may stand on these steps: undo them by hand",
+        )
     return steps
+
+
+def _took_a_lock_after(store: Store, run: journal.Run) -> str | None:
+    """A run that began after the end of `run`, by their places in the record, and took one of its locks."""
+    assert run.started is not None
+    ends = [
+        event.pos for event in store.events(run.stream) if event.run == run.id and event.kind == "run.ended"
+    ]
+    for row in store.runs():
+        if row.run != run.id and set(row.locks) & set(run.started.locks):
+            started = store.by_key(f"{row.run}:started")
+            if started is not None and started.pos > ends[-1]:
+                return row.run
+    return None

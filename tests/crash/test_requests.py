@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from incidents import kinds
+from incidents import clock, kinds
 from incidents.events import Draft
 from incidents.store import open_store
 from runbooks import course
@@ -169,3 +169,39 @@ def test_a_step_that_ends_by_itself_takes_its_overdue_question_along(
         assert run.start() == 0
         [question] = run.journal().questions.values()
         assert question.what == "overdue" and question.void
+
+
+def test_an_overdue_step_is_stopped_also_when_the_clock_steps_back_before_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wall clock is no witness of what was asked about which attempt."""
+    monkeypatch.setattr(course, "OVERDUE_AFTER", 200_000)
+    read = clock.read
+
+    def steps_back() -> clock.Reading:
+        now = read()
+        return now._replace(at=now.at - (clock.HOUR if (tmp_path / "acts").exists() else 0))
+
+    monkeypatch.setattr(clock, "read", steps_back)
+    body = """
+name: overdue
+steps:
+  - {id: act, run: "echo act >> '{acts}'; exec sleep 50"}
+"""
+
+    def stop_when_asked(run: Bench) -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            if run.acts("act") and [q for q in run.journal().open_questions() if q.what == "overdue"]:
+                return run.answer("stop")
+            time.sleep(0.05)
+        raise AssertionError("nobody was asked")
+
+    with bench(str(tmp_path), body) as run:
+        thread = threading.Thread(target=stop_when_asked, args=(run,))
+        thread.start()
+        assert run.start() == 3
+        thread.join()
+        assert run.journal().step("act").why == "stopped: a person stopped it"
+        run.answer("skip")
+        assert run.resume() == 0

@@ -98,3 +98,32 @@ def test_a_second_run_on_a_full_disk_that_is_refused_its_lock_leaves_nothing_beh
         scene.ok("confirm", "ask")
         assert scene.wait_for("run.ended").data["status"] == "ok"
     assert scene.acts() == ["x"]
+
+
+@pytest.mark.lab
+def test_when_not_even_an_attempt_s_file_fits_the_driver_ends_and_a_resume_goes_on_when_there_is_room(
+    machine: Scene, tiny_disk: Path
+) -> None:
+    """Attempts in doubt keep their files, so doubt after doubt uses up what the run owns."""
+    scene = machine
+    book = scene.runbook("""
+name: doubts
+steps:
+  - {id: act, timeout: 9s, run: "echo act >> 'ACTS'; test -e healed || kill -9 $$"}
+""")
+    assert scene("run", book).code == 3
+    with hostile_writer(tiny_disk / "hog"):
+        for _ in range(12):
+            scene.ok("retry", "act")
+            told = scene("resume")
+            if told.code != 3:
+                break
+        told = scene("resume")
+        assert told.code == 5, told
+        assert "cannot be written" in told.text and f"then howdah resume {scene.run()}" in told.text
+        acts = len(scene.acts())
+    os.unlink(tiny_disk / "hog")
+    Path(scene.folder, "healed").touch()
+    assert scene("resume").code == 0
+    assert len(scene.acts()) == acts + 1
+    assert "whole" in scene.ok("verify")
