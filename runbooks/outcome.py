@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +16,7 @@ from runbooks.doubt import Finish
 from runbooks.expressions import Value, condition
 from runbooks.journal import Attempt, StepState
 
+SSH_LOST = 255  # of ssh itself (ssh(1), EXIT STATUS)
 Names = Callable[[], Mapping[str, Any]]
 MOST_TRIES = 3  # attempts that verify alone may bring about
 
@@ -29,6 +32,7 @@ class Verdict(NamedTuple):
 def judge(
     step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names
 ) -> Verdict:
+    finish = _without_link(attempt, finish)
     match attempt.part:
         case "run":
             return _run(step, state, attempt, finish, raw, names)
@@ -42,6 +46,14 @@ def judge(
         case _:
             status, why = doubt.judge(attempt.effect, finish)
             return Verdict("undone" if status == "ok" else status, why)
+
+
+def _without_link(attempt: Attempt, finish: Finish) -> Finish:
+    """An `ssh` that ends with 255 lost its link, or never had one: no exit status of what it was to run."""
+    argv = attempt.command.argv or [""]
+    if finish.exit == SSH_LOST and os.path.basename(argv[0]) == "ssh" and finish.stopping is None:
+        return dataclasses.replace(finish, lost="exit 255: ssh lost its link, or had none")
+    return finish
 
 
 def _verify(step: Step, state: StepState, finish: Finish, raw: bytes) -> Verdict:
