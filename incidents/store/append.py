@@ -79,8 +79,7 @@ class Appender:
 
     def begin(self) -> Transaction:
         try:
-            self._db.run("BEGIN IMMEDIATE")
-            [(pos, head)] = self._db.run("SELECT pos, hash FROM head")
+            [(pos, head)] = self._db.run("BEGIN IMMEDIATE; SELECT pos, hash FROM head")
         except BaseException:
             self.rollback()
             raise
@@ -92,11 +91,12 @@ class Appender:
         """Raises DiskFull, StoreError; then nothing of the transaction was written."""
         try:
             transaction.flush()
-            self._db.run("COMMIT")
+            moved = (transaction.pos, transaction.head)
+            self._db.do("UPDATE head SET pos = ?, hash = ?; COMMIT", moved)
         except BaseException:
             self.rollback()
             raise
-        self._known = (transaction.pos, transaction.head)
+        self._known = moved
 
     def rollback(self) -> None:
         self._known = (-1, b"")
@@ -166,9 +166,7 @@ class Transaction:
         self.db.run("RELEASE one_group")
 
     def flush(self) -> None:
-        """Write the waiting rows and the head."""
-        if self.pos == self._start:
-            return
+        """Write the waiting rows."""
         waiting, self._waiting = self._waiting, []
         at = 0
         for count in _CHUNKS:
@@ -176,9 +174,8 @@ class Transaction:
                 values: list[Any] = []
                 for row in waiting[at : at + count]:
                     values += row
-                self.db.run(_INSERTS[count], values)
+                self.db.do(_INSERTS[count], values)
                 at += count
-        self.db.run("UPDATE head SET pos = ?, hash = ?", (self.pos, self.head))
 
     def _place(self, sealed: Sealed, incident: str) -> tuple[Any, ...]:
         stream = sealed.draft.stream

@@ -51,6 +51,12 @@ class Connection:
         except UnicodeDecodeError as error:
             raise damaged(self.path, str(error)) from None
 
+    def do(self, sql: str, values: Sequence[Value] = ()) -> None:
+        try:
+            self._db.execute(sql, values)
+        except apsw.Error as error:
+            raise _translated(error, self.path, self._db.system_errno) from error
+
     def script(self, sql: str) -> None:
         self.run(sql)
 

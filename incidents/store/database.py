@@ -26,6 +26,10 @@ class Database(Protocol):
         """All rows of one statement. Raises DiskFull, StoreBusy, StoreError."""
         ...
 
+    def do(self, sql: str, values: Sequence[Value] = ()) -> None:
+        """As `run`, for statements without rows."""
+        ...
+
     def allocate(self, size: int) -> None:
         """Let the database's file own `size` bytes of disk. Raises DiskFull."""
         ...

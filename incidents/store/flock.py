@@ -23,6 +23,7 @@ NAMED_AFTER = 2 * clock.SECOND
 GIVEN_UP_AFTER = 10 * clock.SECOND
 
 _TURN = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+_FREE = struct.pack("h", fcntl.F_UNLCK)
 _NO_TURN = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0)
 
 
@@ -62,17 +63,15 @@ class Door:
         os.close(self._fd)
 
     def _try_now(self) -> bool:
-        try:
-            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _TURN)
-        except OSError:
+        """Take the lock if nobody has it and nobody waits for it."""
+        asked = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _TURN)
+        if asked[:2] != _FREE:
             return False
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
         except OSError:
             return False
-        finally:
-            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _NO_TURN)
+        return True
 
     def _wait(self, since: int) -> None:
         if self._helper is None:

@@ -30,15 +30,17 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 
 class Trap:
-    """Does something the next time the writing connection runs a statement that begins with `start`."""
+    """Does something the next time the writing connection runs a statement with `words`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self._armed: tuple[str, Callable[[], None], bool] | None = None
-        real = Connection.run
+        for name in ("run", "do"):
+            monkeypatch.setattr(Connection, name, self._watching(getattr(Connection, name)))
 
-        def run(db: Connection, sql: str, values: Any = ()) -> list[tuple[Any, ...]]:
+    def _watching(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def run(db: Connection, sql: str, values: Any = ()) -> Any:
             armed = self._armed
-            if armed is None or not sql.startswith(armed[0]):
+            if armed is None or armed[0] not in sql:
                 return real(db, sql, values)
             self._armed = None
             if not armed[2]:
@@ -48,10 +50,10 @@ class Trap:
                 armed[1]()
             return found
 
-        monkeypatch.setattr(Connection, "run", run)
+        return run
 
-    def set(self, start: str, act: Callable[[], None], *, after: bool = False) -> None:
-        self._armed = (start, act, after)
+    def set(self, words: str, act: Callable[[], None], *, after: bool = False) -> None:
+        self._armed = (words, act, after)
 
 
 @pytest.fixture
@@ -66,11 +68,14 @@ def raising(error: BaseException) -> Callable[[], None]:
     return act
 
 
-@pytest.mark.parametrize("statement", ["BEGIN", "SELECT pos, hash FROM head", "INSERT INTO events", "COMMIT"])
+@pytest.mark.parametrize(
+    ("statement", "after"),
+    [("BEGIN", False), ("BEGIN", True), ("INSERT INTO events", True), ("COMMIT", False)],
+)
 def test_an_interrupted_append_leaves_a_store_that_works(
-    store: EmbeddedStore, trap: Trap, statement: str
+    store: EmbeddedStore, trap: Trap, statement: str, after: bool
 ) -> None:
-    trap.set(statement, raising(KeyboardInterrupt()))
+    trap.set(statement, raising(KeyboardInterrupt()), after=after)
     with pytest.raises(KeyboardInterrupt):
         store.append([note("interrupted")])
     store.append([note("next")])
@@ -116,18 +121,18 @@ def test_a_transaction_that_breaks_is_repeated_one_by_one(store: EmbeddedStore, 
 def test_an_append_that_cannot_be_made_durable_fails(
     store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Connection.run
+    real = Connection.do
 
-    def full(db: Connection, sql: str, values: Any = ()) -> list[tuple[Any, ...]]:
-        if sql.startswith("COMMIT"):
+    def full(db: Connection, sql: str, values: Any = ()) -> None:
+        if "COMMIT" in sql:
             raise DiskFull
-        return real(db, sql, values)
+        real(db, sql, values)
 
-    monkeypatch.setattr(Connection, "run", full)
+    monkeypatch.setattr(Connection, "do", full)
     with pytest.raises(NotDurable, match="not recorded") as caught:
         store.append([note("lost")])
     assert caught.value.exit_code == 5
-    monkeypatch.setattr(Connection, "run", real)
+    monkeypatch.setattr(Connection, "do", real)
     store.append([note("kept")])
     assert [event.body for event in store.events("inc-1")] == ["first", "kept"]
 
