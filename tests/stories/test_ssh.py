@@ -49,28 +49,11 @@ def server(scene: Scene) -> Iterator[Server]:
         )  # fmt: skip
     scene.processes.append(process)
     until(lambda: answers(port) or process.poll() is not None, "the server")
-    assert process.poll() is None, open(f"{folder}/log").read()
-    client = [
-        "-F",
-        "none",
-        "-i",
-        f"{folder}/user",
-        "-p",
-        str(port),
-        "-o",
-        "BatchMode=yes",
-        "-o",
-        "ConnectTimeout=10",
-    ]
-    client += [
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        f"UserKnownHostsFile={folder}/known",
-        "-o",
-        "LogLevel=ERROR",
-    ]
-    yield Server(process.pid, ", ".join(["ssh", *client, f"{getpass.getuser()}@127.0.0.1", "--"]))
+    with open(f"{folder}/log") as log_of_server:
+        assert process.poll() is None, log_of_server.read()
+    client = f"ssh, -F, none, -i, {folder}/user, -p, '{port}', -o, BatchMode=yes, -o, ConnectTimeout=10"
+    client += f", -o, StrictHostKeyChecking=no, -o, UserKnownHostsFile={folder}/known, -o, LogLevel=ERROR"
+    yield Server(process.pid, f"{client}, {getpass.getuser()}@127.0.0.1, --")
     kill(process.pid)
 
 
