@@ -25,8 +25,7 @@ The first line of a class's docstring is the message used when none is given.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class HowdahError(Exception):
@@ -65,8 +64,7 @@ class KeyConflict(BadInput):
     code = "key_conflict"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class Mistake:
+class Mistake(NamedTuple):
     """One mistake in one file; `line` and `column` count from 1."""
 
     file: str

@@ -5,7 +5,6 @@ An error is wrong in every case that we know; a warning has exceptions. Each nam
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 import re
 from collections.abc import Iterator
@@ -32,11 +31,18 @@ NEVER_AN_OPTION = frozenset(
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class Finding(Mistake):
-    """`severity` is error or warning."""
+class Finding(NamedTuple):
+    """A Mistake whose `severity` is error or warning."""
 
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
     severity: str = "error"
+
+    def __str__(self) -> str:
+        return str(Mistake(*self[:5]))
 
 
 class _Part(NamedTuple):

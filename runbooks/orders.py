@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(NamedTuple):
     """All that a new run begins with; plain values, so that it can cross an exec."""
 
     store: str
@@ -33,14 +31,13 @@ class Start:
     allowed: list[str]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
+class Resume(NamedTuple):
     """A run of the record that a driver takes up again."""
 
     store: str
     run: str
     attended: bool
-    prompted: dict[str, str] = dataclasses.field(default_factory=dict)
+    prompted: dict[str, str] = {}  # noqa: RUF012 - never mutated
 
 
 def run_dir(store: str, run: str) -> str:
