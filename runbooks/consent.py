@@ -97,7 +97,10 @@ def read_run(store: Store, name: str) -> journal.Run:
     """Raises NotFound."""
     row = store.run(name)
     if row is None:
-        raise NotFound(f"there is no run {name}", hint="howdah list shows what there is")
+        raise NotFound(
+            f"there is no run {name}",
+            hint="howdah status shows the open runs, howdah show INC all of an incident",
+        )
     return journal.fold(name, store.events(row.stream))
 
 

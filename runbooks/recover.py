@@ -68,7 +68,10 @@ def resume(store: Store, what: orders.Resume, folder: str, keeper: Keeper) -> Co
     """The run as the record tells it. Raises NotFound, Refused (other journal), BadInput (secret not to be had)."""
     row = store.run(what.run)
     if row is None:
-        raise NotFound(f"there is no run {what.run}", hint="howdah list shows the runs")
+        raise NotFound(
+            f"there is no run {what.run}",
+            hint="howdah status shows the open runs, howdah show INC all of an incident",
+        )
     stream = list(store.events(row.stream))
     happened = [event for event in stream if event.run == what.run]
     run = journal.fold(what.run, happened)

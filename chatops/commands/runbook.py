@@ -153,7 +153,10 @@ def _the_run(call: Call, name: str | None) -> str:
 
     if name is not None:
         if call.store.run(name) is None:
-            raise NotFound(f"there is no run {name}", hint="howdah list shows what there is")
+            raise NotFound(
+                f"there is no run {name}",
+                hint="howdah status shows the open runs, howdah show INC all of an incident",
+            )
         return name
     rows = call.store.runs(open_only=True)
     if not rows:
