@@ -218,7 +218,7 @@ _TELLERS: dict[str, Teller] = {
     "run.resumed": _run("goes on"),
     "run.ended": _run_ended,
     "run.request": _request,
-    "undo.started": _run("is undone"),
+    "undo.started": _run("is being undone"),
     "step.started": _step_started,
     "step.ended": _step_ended,
     "step.overdue": _plain("{path}: overdue"),
