@@ -17,7 +17,9 @@ from typing import NamedTuple
 HEAD = 1 << 20
 SEGMENT = 5 << 20
 KEPT_SEGMENTS = 3
-HELD = 24 << 10  # bytes in memory of an output of which a full disk took nothing; with base64 they fit a packet
+HELD = (
+    24 << 10
+)  # bytes in memory of an output of which a full disk took nothing; with base64 they fit a packet
 _BLOCK = 4096  # after a hole writing goes on at a block's begin, so that the hole can be seen (SEEK_HOLE)
 
 
