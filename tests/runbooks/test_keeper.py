@@ -53,7 +53,8 @@ def test_a_signal_is_no_exit_status(bench: Bench) -> None:
 
 
 def test_what_outlives_a_killed_main_process_is_named_and_counts_as_running(bench: Bench) -> None:
-    end = bench.run(1, "sleep 600 >/dev/null 2>&1 & kill -9 $$")
+    begun = "until grep -qz ^sleep /proc/$!/cmdline; do sleep 0.01; done"  # it is a bash until it has become sleep
+    end = bench.run(1, f"sleep 600 >/dev/null 2>&1 & {begun}; kill -9 $$")
     assert [s.command for s in end.survivors] == ["sleep 600"]
     assert bench.witness(1).state == "running"
     os.kill(end.survivors[0].pid, signal.SIGKILL)
