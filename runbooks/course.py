@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import enum
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from incidents import clock, kinds
 from incidents.errors import BadInput, NotDurable
@@ -33,8 +33,7 @@ class Stay(enum.Enum):
     PAUSED = "paused"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """Nothing can start until a person answers (`until` None), or until this instant (boot's monotonic µs)."""
 
     until: int | None = None

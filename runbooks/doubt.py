@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import NamedTuple
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """How an attempt ended, whoever saw it: the keeper's answer, or what recovery found.
 
     `stopping` is why it was stopped, None when it was left alone; `lost` that nobody saw its end; `unstarted`

@@ -7,30 +7,27 @@ doubt holds everything until it is resolved; `rescue` never runs for it. An answ
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from runbooks import journal
 from runbooks.document import Runbook, Step
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class At:
+class At(NamedTuple):
     """This step comes next, or is in the middle of its course. `abortable`: it stands in no `always` list."""
 
     step: Step
     abortable: bool = True
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(NamedTuple):
     """This step's undo comes next."""
 
     step: Step
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """Nothing is left. `status` ok | failed | aborted | undone; `stopped`: by a `stop`, which ends every list."""
 
     status: str

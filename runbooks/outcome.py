@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -52,7 +51,7 @@ def _without_link(attempt: Attempt, finish: Finish) -> Finish:
     """An `ssh` that ends with 255 lost its link, or never had one: no exit status of what it was to run."""
     argv = attempt.command.argv or [""]
     if finish.exit == SSH_LOST and os.path.basename(argv[0]) == "ssh" and finish.stopping is None:
-        return dataclasses.replace(finish, lost="exit 255: ssh lost its link, or had none")
+        return finish._replace(lost="exit 255: ssh lost its link, or had none")
     return finish
 
 

@@ -5,12 +5,11 @@ A resumed run must not depend on somebody's shell, so PATH, folder, umask and zo
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 import pwd
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from incidents.errors import BadInput
 from runbooks import inputs, journal
@@ -22,16 +21,14 @@ from runbooks.quoting import Script, Secret
 HIDDEN = "(secret)"  # what the record and people see of a secret
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """One program to run, with what the record may show of it."""
 
     order: Order
     shown: dict[str, Any]  # argv, script, env, user as the intent records them
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """The fixed part of a run: `secrets` are resolved values by input name."""
 
     run: str
