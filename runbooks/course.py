@@ -55,6 +55,7 @@ class Course:
     _stopped: set[int] = dataclasses.field(default_factory=set)
     _parked_since: int | None = None
     _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
+    _looked: bool = False  # since the end of the last attempt
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -62,7 +63,10 @@ class Course:
         return self.around.names(self.run)
 
     def catch_up(self) -> None:
-        self.scribe.catch_up()
+        """Folds what others wrote; the look that followed the end of an attempt, a moment ago, counts as this one."""
+        looked, self._looked = self._looked, False
+        if not looked:
+            self.scribe.catch_up()
 
     def paused(self) -> Stay | None:
         """Records the pause that a person asked for, while no step runs."""
@@ -220,6 +224,7 @@ class Course:
                 if isinstance(notice, Ended):
                     self._ends[notice.n] = notice
             self.scribe.catch_up()
+            self._looked = True
             self._while_running(attempt)
 
     def _while_running(self, attempt: journal.Attempt) -> None:
