@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +64,24 @@ def test_no_function_is_longer_than_sixty_lines(house: dict[str, ast.Module]) ->
 
 def test_every_module_says_what_it_is_for(house: dict[str, ast.Module]) -> None:
     assert [name for name, tree in house.items() if tree.body and not ast.get_docstring(tree)] == []
+
+
+def test_what_is_skipped_on_a_desk_fails_in_ci(tmp_path: Path) -> None:
+    (tmp_path / "test_lab.py").write_text(
+        "import pytest\n\ndef test_lab():\n    pytest.skip('needs a lab')\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        str(tmp_path),
+    ]
+    for ci, code in (("", 0), ("true", 1)):
+        env = {**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, done.stdout

@@ -24,7 +24,7 @@ from incidents import clock
 from incidents.events import Actor, Draft, Event
 from incidents.store import open_store
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, course, driver, engine, flow, journal, recover, starting
+from runbooks import attempt, consent, course, driver, engine, journal, recover, starting
 from runbooks.attempt import Ended, Order, Started, Witness
 from runbooks.loader import loads
 from runbooks.output import OutputInfo
@@ -237,7 +237,7 @@ class JournalMachine(RuleBasedStateMachine):
         if not self.begun:
             return
         run = self._journal()
-        for step in flow.every_step(self.book):
+        for step in self.book.walk():
             acts = sum(part == f"{step.id}-run" for _, part, _ in self.world.acts)
             state = run.steps.get(step.path)
             if step.effect != "unsafe" or state is None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,24 +37,6 @@ while time.monotonic() < until:
 """
 
 
-@pytest.fixture
-def disk() -> Iterator[Path]:
-    """An ext4 filesystem of 48 MiB; without root a skip, in CI a failure."""
-    with tempfile.TemporaryDirectory(prefix="howdah-kit-") as folder:
-        image, mount = os.path.join(folder, "image"), Path(folder, "mount")
-        mount.mkdir()
-        with open(image, "wb") as file:
-            file.truncate(48 << 20)
-        for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, str(mount)]):
-            if subprocess.run(command, capture_output=True, timeout=60).returncode:
-                (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"needs root: {command[0]}")
-        try:
-            yield mount
-        finally:
-            if subprocess.run(["umount", str(mount)], timeout=30).returncode:
-                subprocess.run(["umount", "-l", str(mount)], check=True, timeout=30)
-
-
 def howdah(store: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [HOWDAH, "--store", str(store), *words],
@@ -69,27 +49,27 @@ def howdah(store: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.lab
 @pytest.mark.parametrize("greedy", [0.0, 25.0], ids=["full", "full and every freed byte taken"])
-def test_a_run_begins_and_completes_on_a_full_disk(disk: Path, tmp_path: Path, greedy: float) -> None:
-    store, runbook = disk / "store.db", tmp_path / "book.yaml"
+def test_a_run_begins_and_completes_on_a_full_disk(tiny_disk: Path, tmp_path: Path, greedy: float) -> None:
+    store, runbook = tiny_disk / "store.db", tmp_path / "book.yaml"
     runbook.write_text(RUNBOOK)
     assert howdah(store, "declare", "the disk is full").returncode == 0
     with subprocess.Popen(
-        [sys.executable, "-c", HOG, str(disk / "hog"), str(greedy)], stdout=subprocess.PIPE
+        [sys.executable, "-c", HOG, str(tiny_disk / "hog"), str(greedy)], stdout=subprocess.PIPE
     ) as hog:
         assert hog.stdout is not None
         assert greedy == 0.0 or hog.stdout.readline() == b"full\n"
         if not greedy:
             hog.wait(timeout=60)
-            fill(disk / "rest")
+            fill(tiny_disk / "rest")
         with pytest.raises(OSError, match="No space"):
-            (disk / "probe").write_bytes(bytes(200_000))
+            (tiny_disk / "probe").write_bytes(bytes(200_000))
         answer = howdah(store, "run", str(runbook))
         noted = howdah(store, "note", "still written")
         hog.kill()
     assert answer.returncode == 0, answer
     assert noted.returncode == 0, noted
     assert "whole" in howdah(store, "verify").stdout
-    names = os.listdir(next((disk / "store.db.runs").iterdir()))
+    names = os.listdir(next((tiny_disk / "store.db.runs").iterdir()))
     assert not [name for name in names if name.startswith("spare")]
 
 

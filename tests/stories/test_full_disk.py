@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from incidents.store import open_store
-from tests.incidents.store.conftest import tiny_disk as tiny_disk
 from tests.incidents.store.test_full_disk import hostile_writer
 from tests.stories.scene import Scene, ended, kill, until
 from tests.stories.scene import scene as made

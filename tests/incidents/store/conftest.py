@@ -16,36 +16,6 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def tiny_disk() -> Iterator[Path]:
-    """An ext4 filesystem of 64 MiB, mounted; without root a skip, in CI a failure."""
-    with tempfile.TemporaryDirectory(prefix="howdah-disk-") as folder:
-        image, mount = os.path.join(folder, "image"), Path(folder, "mount")
-        mount.mkdir()
-        with open(image, "wb") as f:
-            f.truncate(64 * 1024 * 1024)
-        made = [["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, str(mount)]]
-        for command in made:
-            _need(command)
-        try:
-            yield mount
-        finally:
-            if subprocess.run(["umount", str(mount)], timeout=30).returncode:
-                subprocess.run(["umount", "-l", str(mount)], check=True, timeout=30)
-
-
-def _need(command: list[str]) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        why = done.stderr.strip() if done.returncode else ""
-    except FileNotFoundError:
-        why = f"there is no {command[0]}"
-    if why and os.environ.get("CI") == "true":
-        pytest.fail(f"CI must have a lab: {why}")
-    if why:
-        pytest.skip(f"needs root, loop devices and mkfs.ext4: {why}")
-
-
-@pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that everybody may enter and write."""
     with tempfile.TemporaryDirectory(prefix="howdah-open-") as folder:
