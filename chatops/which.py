@@ -107,3 +107,20 @@ def _naming(call: Call, name: str) -> str:
     if any(param.name == "incident" and not param.place for param in call.command.params):
         return f"--incident {name}"
     return f"howdah {call.command.name} {name}"
+
+
+def run(call: Call, name: str | None) -> str:
+    """The run that was named, else the only one that has not ended. Raises NotFound, BadInput."""
+    if name is not None:
+        if call.store.run(name) is None:
+            raise NotFound(
+                f"there is no run {name}",
+                hint="howdah status shows the open runs, howdah show INC all of an incident",
+            )
+        return name
+    rows = call.store.runs(open_only=True)
+    if not rows:
+        raise NotFound("no run is open", hint="howdah run NAME starts one")
+    if len(rows) > 1:
+        raise BadInput(f"several runs are open: {', '.join(row.run for row in rows)}", hint="name one")
+    return rows[0].run

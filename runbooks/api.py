@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from incidents import clock
-from incidents.errors import Failed, HowdahError
+from incidents.errors import Failed
 from incidents.events import Actor, Event
 from incidents.store.protocol import Store
 from runbooks import driver, inputs, starting
@@ -83,4 +83,4 @@ def attach(store: Store, run: str, *, timeout: int | None = None) -> Iterator[Ev
         store.wait_news(200_000)
 
 
-__all__ = ["HowdahError", "attach", "load", "plan", "start"]
+__all__ = ["attach", "load", "plan", "start"]

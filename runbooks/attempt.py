@@ -305,11 +305,16 @@ def witness(run_dir: str, n: int) -> Witness:
 
 
 def is_held(run_dir: str, n: int) -> bool:
-    """Does somebody hold the attempt's lock? Looks, and lets go at once."""
+    """Does somebody hold the attempt's lock?"""
     try:
-        fd = os.open(path(run_dir, n), os.O_RDONLY | os.O_CLOEXEC)
+        return is_locked(path(run_dir, n))
     except OSError:
         return False
+
+
+def is_locked(file: str) -> bool:
+    """Does somebody hold this file's flock? Looks, and lets go at once. Raises OSError where it cannot be opened."""
+    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -12,7 +12,7 @@ from incidents import clock, kinds
 from incidents.errors import BadInput, NotDurable
 from incidents.events import Actor, Evidence
 from runbooks import attempt as witnesses
-from runbooks import consent, doubt, flow, journal, outcome, remains, showing
+from runbooks import consent, doubt, flow, journal, outcome, remains, showing, undo
 from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
 from runbooks.keeper import Ended, Keeper, OutputInfo
 from runbooks.process import crash_point
@@ -246,14 +246,14 @@ class Course:
     def _stop(self, attempt: journal.Attempt, why: str) -> None:
         if attempt.n not in self._stopped:
             self._stopped.add(attempt.n)
-            self.keeper.stop(attempt.n, why, grace=flow.find(self.runbook, attempt.path).grace)
+            self.keeper.stop(attempt.n, why, grace=self.runbook.step(attempt.path).grace)
 
     def _report_overdue(self, attempt: journal.Attempt, ran: int) -> None:
         """An unsafe step without a bound is never killed by the clock; everybody is told, and may say so."""
         data = {"path": attempt.path, "n": attempt.n, "ran": ran}
         key = f"{self.run.id}:overdue:{attempt.n}"
         self.scribe.emit("step.overdue", data, step=attempt.path, key=key)
-        self.ask(flow.find(self.runbook, attempt.path), "overdue")
+        self.ask(self.runbook.step(attempt.path), "overdue")
         self.scribe.flush()
 
     def at_rest(self, step: Step) -> bool | None:
@@ -346,14 +346,13 @@ class Course:
 
     # -- waiting ---------------------------------------------------------------------------------------------
 
-    def _sleep_until(self, until: int) -> bool:
-        """False when a person asked for something first."""
+    def _sleep_until(self, until: int) -> None:
+        """Until this instant of the monotonic clock, or until a person asks for something."""
         while (left := until - clock.monotonic()) > 0:
             self.scribe.store.wait_news(min(left, LOOK))
             self.scribe.catch_up()
             if self.interrupted():
-                return False
-        return True
+                return
 
     def hold(self, hold: Hold) -> Stay | None:
         """Nothing can go on by itself: parks, and waits for an answer as long as somebody may give one here."""
@@ -380,14 +379,10 @@ class Course:
     # -- the end ---------------------------------------------------------------------------------------------
 
     def undo(self, step: Step) -> Hold | None:
-        from runbooks import undo
-
         return undo.advance(self, step)
 
     def finish(self, end: flow.End) -> bool:
         """Records the end; False when an undo was asked for, which starts instead."""
-        from runbooks import undo
-
         if self.run.undo is None and undo.begin(self, end):
             return False
         undo.record_end(self, end)

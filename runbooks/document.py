@@ -6,7 +6,7 @@ the file and their rules are in `keys.py`, one table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from runbooks.expressions import Expr as Expr
@@ -160,7 +160,8 @@ class Runbook(NamedTuple):
         raise KeyError(path)
 
 
-def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
+def walk(steps: Iterable[Step]) -> Iterator[Step]:
+    """These steps and all that is in them, blocks before what is in them."""
     for step in steps:
         yield step
         yield from walk(step.block)

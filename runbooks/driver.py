@@ -22,7 +22,7 @@ from typing import Any
 
 from incidents import clock
 from incidents.errors import HowdahError, Refused, StoreError
-from runbooks import kit
+from runbooks import attempt, kit, process
 from runbooks.keeper import Keeper
 from runbooks.orders import Resume as Resume
 from runbooks.orders import Start as Start
@@ -162,15 +162,8 @@ def leave_parent(folder: str, keep: set[int]) -> None:
     for target, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, target)
     sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    close_others({0, 1, 2, *keep})
+    process.close_all_but({0, 1, 2, *keep})
     os.chdir("/")
-
-
-def close_others(keep: set[int]) -> None:
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in keep:
-            with contextlib.suppress(OSError):  # the listing's own descriptor is closed already
-                os.close(int(name))
 
 
 def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
@@ -296,18 +289,11 @@ def wake(store: str, run: str) -> bool:
 
 
 def lock_is_free(folder: str) -> bool:
-    """Does no driver work on this run? Looks, and lets go at once."""
+    """Does no driver work on this run?"""
     try:
-        descriptor = os.open(os.path.join(folder, "driver.lock"), os.O_RDONLY | os.O_CLOEXEC)
+        return not attempt.is_locked(os.path.join(folder, "driver.lock"))
     except FileNotFoundError:
         return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def main() -> int:

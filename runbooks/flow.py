@@ -7,11 +7,11 @@ doubt holds everything until it is resolved; `rescue` never runs for it. An answ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from runbooks import journal
-from runbooks.document import Runbook, Step
+from runbooks.document import Runbook, Step, walk
 
 
 class At(NamedTuple):
@@ -38,25 +38,8 @@ class End(NamedTuple):
 
 def next_move(runbook: Runbook, run: journal.Run) -> At | Undo | End:
     if run.undo is not None:
-        return _next_undo(runbook, run, run.undo.steps, run.undo.after)
+        return _next_undo(runbook, run, run.undo.steps)
     return _section(runbook.steps, runbook.rescue, runbook.always, run, True)
-
-
-def every_step(runbook: Runbook) -> Iterator[Step]:
-    """All steps, blocks before their children, in the order of the file."""
-    for steps in (runbook.steps, runbook.rescue, runbook.always):
-        yield from _descend(steps)
-
-
-def _descend(steps: Sequence[Step]) -> Iterator[Step]:
-    for step in steps:
-        yield step
-        for inner in (step.block, step.rescue, step.always):
-            yield from _descend(inner)
-
-
-def find(runbook: Runbook, path: str) -> Step:
-    return next(step for step in every_step(runbook) if step.path == path)
 
 
 def _section(
@@ -110,14 +93,14 @@ def _block(step: Step, status: str, run: journal.Run, abortable: bool) -> At | E
 
 
 def _begun(step: Step, run: journal.Run) -> bool:
-    return any(inner.path in run.steps for inner in _descend((*step.block, *step.rescue, *step.always)))
+    return any(inner.path in run.steps for inner in walk((*step.block, *step.rescue, *step.always)))
 
 
 def undo_order(runbook: Runbook, run: journal.Run) -> list[Step]:
     """Steps that can be undone: `ok` and `continued` ones with an `undo`, the latest outcome first."""
     done = [
         (run.steps[step.path].end_order, step)
-        for step in every_step(runbook)
+        for step in runbook.walk()
         if step.undo is not None
         and step.path in run.steps
         and run.steps[step.path].status in ("ok", "continued")
@@ -125,7 +108,7 @@ def undo_order(runbook: Runbook, run: journal.Run) -> list[Step]:
     return [step for _, step in sorted(done, key=lambda pair: -pair[0])]
 
 
-def _next_undo(runbook: Runbook, run: journal.Run, paths: Sequence[str], after: str) -> Undo | End:
+def _next_undo(runbook: Runbook, run: journal.Run, paths: Sequence[str]) -> Undo | End:
     for path in paths:
         status = run.step(path).status
         if status == "kept":
@@ -134,5 +117,5 @@ def _next_undo(runbook: Runbook, run: journal.Run, paths: Sequence[str], after: 
                 return End("aborted", "the undo was aborted", path)
             continue
         if status != "undone":
-            return Undo(find(runbook, path))
+            return Undo(runbook.step(path))
     return End("undone")

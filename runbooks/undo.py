@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incidents import kinds
-from runbooks import flow, journal
+from runbooks import flow
 from runbooks.document import Step
 
 if TYPE_CHECKING:
@@ -45,11 +45,10 @@ def record_end(course: Course, end: flow.End) -> None:
     """The run's last event; with it ends the incident that the run declared, when nobody else wrote to it."""
     run = course.run
     asked_after_the_end = run.undo is not None and run.undo.after != "aborted"
-    status = "ok" if end.status == "ok" else end.status
-    code = (0 if asked_after_the_end else 1) if status == "undone" else EXITS[status]
-    course.scribe.emit("run.ended", kinds.RunEnded(status, code, end.say)._asdict())
+    code = (0 if asked_after_the_end else 1) if end.status == "undone" else EXITS[end.status]
+    course.scribe.emit("run.ended", kinds.RunEnded(end.status, code, end.say)._asdict())
     started = run.started
-    if started is not None and started.closes and status == "ok" and _alone(course):
+    if started is not None and started.closes and end.status == "ok" and _alone(course):
         course.scribe.emit(
             "incident.resolved", kinds.IncidentResolved(by_run=run.id)._asdict(), milestone="resolved"
         )
@@ -65,8 +64,3 @@ def _alone(course: Course) -> bool:
         if any(event.run != course.run.id for event in page):
             return False
     return not scribe.others
-
-
-def doubts(run: journal.Run) -> list[str]:
-    """What stands in the way of an undo: steps whose doubt nobody has answered."""
-    return [state.path for state in run.doubts()]

@@ -155,20 +155,14 @@ def unlock(call: Call, name: str, why: str) -> Reply:
 
 
 def _open_run(call: Call, name: str | None) -> journal.Run:
-    from incidents.errors import BadInput, NotFound, Refused
+    from chatops import which
+    from incidents.errors import Refused
     from runbooks import consent
 
-    if name is not None:
-        run = consent.read_run(call.store, name)
-        if run.status == "ended":
-            raise Refused(f"{name} has ended", hint=f"howdah undo {name} takes its steps back")
-        return run
-    runs = list(consent.open_runs(call.store))
-    if not runs:
-        raise NotFound("no run is open")
-    if len(runs) > 1:
-        raise BadInput(f"several runs are open: {', '.join(run.id for run in runs)}", hint="name one")
-    return runs[0]
+    run = consent.read_run(call.store, which.run(call, name))
+    if run.status == "ended":
+        raise Refused(f"{run.id} has ended", hint=f"howdah undo {run.id} takes its steps back")
+    return run
 
 
 def _request(call: Call, run: journal.Run, what: str, text: str) -> Reply:

@@ -112,7 +112,9 @@ def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
     because="a chat shows its runs in their threads",
 )
 def attach(call: Call, run: str | None) -> Reply:
-    store, run_id = call.store.path, _the_run(call, run)
+    from chatops import which
+
+    store, run_id = call.store.path, which.run(call, run)
     call.close()
     return _watch(call, store, run_id, None)
 
@@ -128,9 +130,10 @@ def attach(call: Call, run: str | None) -> Reply:
     because="a chat takes runs up by answering",
 )
 def resume(call: Call, run: str | None, foreground: bool) -> Reply:
+    from chatops import which
     from runbooks import driver
 
-    store, run_id = call.store.path, _the_run(call, run)
+    store, run_id = call.store.path, which.run(call, run)
     attended = call.attended and not call.json
     typed = _type_again(call, run_id) if attended else {}
     call.close()
@@ -147,25 +150,6 @@ def _type_again(call: Call, run_id: str) -> dict[str, str]:
     return {name: prompt(name) for name, reference in references.items() if reference == "prompt"}
 
 
-def _the_run(call: Call, name: str | None) -> str:
-    """The run that was named, else the only one that has not ended. Raises NotFound, BadInput."""
-    from incidents.errors import BadInput, NotFound
-
-    if name is not None:
-        if call.store.run(name) is None:
-            raise NotFound(
-                f"there is no run {name}",
-                hint="howdah status shows the open runs, howdah show INC all of an incident",
-            )
-        return name
-    rows = call.store.runs(open_only=True)
-    if not rows:
-        raise NotFound("no run is open", hint="howdah run NAME starts one")
-    if len(rows) > 1:
-        raise BadInput(f"several runs are open: {', '.join(r.run for r in rows)}", hint="name one")
-    return rows[0].run
-
-
 @command(
     "steps",
     "Where a run stands, step by step.",
@@ -175,10 +159,11 @@ def _the_run(call: Call, name: str | None) -> str:
     writes=False,
 )
 def steps(call: Call, run: str | None) -> Reply:
+    from chatops import which
     from incidents import clock
     from runbooks import follow, recover
 
-    found, document = recover.read(call.store, _the_run(call, run))
+    found, document = recover.read(call.store, which.run(call, run))
     rows = follow.rows(document, found, clock.read())
     table = Table(
         (Column("step"), Column("status"), Column("took", right=True), Column("what", grow=True)),

@@ -19,6 +19,7 @@ from typing import Any
 
 from incidents import clock, ids
 from incidents.errors import BadInput
+from incidents.store import place
 from runbooks import procfs
 from runbooks.process import crash_point, run_bounded
 from runbooks.procfs import Process
@@ -51,7 +52,7 @@ class Ledger:
         self._lines = 0
         pid = os.getpid()
         self.note("owner", pid=pid, start=procfs.start_time(pid), boot=clock.boot_id())
-        _sync_folder(folder)
+        place.sync_folder(folder)
 
     def note(self, what: str, **facts: Any) -> None:
         """Writes one line durably; returns only when it is. Raises OSError where it cannot."""
@@ -123,7 +124,7 @@ def sweep(path: str) -> Swept:
     if not swept.left:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-        _sync_folder(os.path.dirname(path))
+        place.sync_folder(os.path.dirname(path))
     return swept
 
 
@@ -353,11 +354,3 @@ def _remove_folder(path: str, swept: Swept) -> None:
         swept.left.append(f"folder {path}: {error.strerror}")
     else:
         swept.removed.append(f"folder {path}")
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
