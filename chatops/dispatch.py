@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatops import params, permissions, vocabulary
 from chatops.views import Text
 from chatops.vocabulary import Call, Command, Front, Param, Places, Reply
 from incidents.errors import BadInput, HowdahError, Mistakes, NotFound, NotPermitted
 from incidents.visible import one_line
+
+if TYPE_CHECKING:
+    from incidents.store.protocol import Store
 
 Raw = Mapping[str, str | Sequence[str] | bool | None]
 
@@ -31,11 +34,14 @@ def find(name: str) -> Command:
     return found
 
 
-def run(command: Command, raw: Raw, front: Front, places: Places) -> Reply:
-    """Carry out `command` with what was typed; never raises but for an interrupt."""
+def run(command: Command, raw: Raw, front: Front, places: Places, *, store: Store | None = None) -> Reply:
+    """Carry out `command` with what was typed; never raises but for an interrupt.
+
+    `store` is one that the caller has open; without it the call opens and closes its own.
+    """
     from incidents import clock
 
-    call = Call(command, front, places, now=clock.wall())
+    call = Call(command, front, places, now=clock.wall(), store=store)
     try:
         return _carry_out(call, raw)
     except HowdahError as error:
@@ -68,6 +74,8 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
 
 
 def _value(param: Param, raw: str | Sequence[str] | bool | None, call: Call) -> Any:
+    if call.surface not in param.surfaces:
+        raw = None
     if param.flag:
         return bool(raw)
     if param.repeat:
@@ -100,9 +108,9 @@ def _record_refusal(call: Call, error: NotPermitted) -> None:
     from incidents import timeline
 
     rule = error.message.partition(": ")[2]
-    draft = call.draft(
-        "system", "system.refused", data={"command": call.command.name, "rule": rule}, key=None
-    )
+    key = f"{call.places.key}:refused" if call.places.key is not None else None
+    data = {"command": call.command.name, "rule": rule}
+    draft = call.draft("system", "system.refused", data=data, key=key)
     timeline.record(call.store, draft)
 
 

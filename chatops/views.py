@@ -190,11 +190,19 @@ def _marked(lines: list[Line], first: Sequence[Span], mark: str, width: int) -> 
 
 
 class Button(NamedTuple):
-    """Does `command` (words as typed) when pressed."""
+    """Does `command` (words as typed) when pressed.
+
+    In a chat a button outlives what it was made for, so it carries what it is about: the event `seq` of `incident`'s
+    stream, and the `word` that is said to it (chatops/presses.py). `form`: it asks something more when pressed.
+    """
 
     label: str
     command: str
     tone: str = ""
+    incident: str = ""
+    seq: int = 0
+    word: str = ""
+    form: bool = False
 
     def lines(self, width: int = layout.WIDTH) -> list[Line]:
         return layout.hang((Span(f"[{self.label}] ", "name"),), self.command, "quiet", width)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from incidents.store.protocol import IncidentRow, Store
 
 SURFACES = ("terminal", "room", "discord", "slack")
+CHATS = ("discord", "slack")
 GROUPS = {  # in the order of --help
     "incident": "The incident",
     "timeline": "The timeline",
@@ -60,6 +61,7 @@ class Param(NamedTuple):
     short: str = ""
     metavar: str = ""
     dashed: bool = False  # a lone `-` is read from standard input
+    surfaces: tuple[str, ...] = SURFACES  # where it is offered; elsewhere it has its default
 
     @property
     def shown(self) -> str:
@@ -89,6 +91,7 @@ class Command(NamedTuple):
     surfaces: tuple[str, ...] = SURFACES
     because: str = ""
     details: str = ""  # more help: paragraphs under the first line
+    menu: str = ""  # on a chat: an entry of this name in the menu of a message, and no word to type
 
 
 class Reply:
@@ -117,12 +120,16 @@ class Reply:
 
 
 class Who(NamedTuple):
-    """Who gave the command: the actor to record, the person where one is configured, the person's zone."""
+    """Who gave the command: the actor to record, the person where one is configured, the person's zone.
+
+    `incident` is the one whose thread the command was given in.
+    """
 
     actor: Actor
     person: str | None
     zone: str
     source: Source | None = None
+    incident: str | None = None
 
 
 class Terminal(NamedTuple):
@@ -169,14 +176,17 @@ class Places(NamedTuple):
 class Call:
     """One command being carried out. Configuration, person and store are found when first asked for."""
 
-    def __init__(self, command: Command, front: Front, places: Places, *, now: int):
+    def __init__(
+        self, command: Command, front: Front, places: Places, *, now: int, store: Store | None = None
+    ):
         self.command = command
         self.front = front
         self.places = places
         self.now = now  # µs; one instant for the whole call
         self._config: Config | None = None
         self._who: Who | None = None
-        self._store: Store | None = None
+        self._store = store
+        self._store_is_ours = store is None
         self._drafts = 0
 
     @property
@@ -191,6 +201,11 @@ class Call:
     def attended(self) -> bool:
         """A person sits at a terminal that can be asked."""
         return self.front.terminal is not None and self.front.terminal.attended
+
+    @property
+    def in_chat(self) -> bool:
+        """A chat: a person answers later and elsewhere, no terminal is at hand."""
+        return self.front.name in CHATS
 
     @property
     def json(self) -> bool:
@@ -230,7 +245,8 @@ class Call:
         return self._store
 
     def close(self) -> None:
-        if self._store is not None:
+        """Close the store, where this call opened it."""
+        if self._store is not None and self._store_is_ours:
             self._store.close()
             self._store = None
 

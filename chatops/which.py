@@ -44,6 +44,7 @@ def row_to_write(call: Call, name: str | None) -> IncidentRow:
         known = call.store.by_key(call.places.key)
         if known is not None and call.store.incident(known.stream) is not None:
             name = known.stream
+    name = name or call.who.incident
     if name is not None:
         return _row(call, name)
     open_ones = [row for row in call.store.incidents(status="open") if row.mode != "drill"]
@@ -55,6 +56,7 @@ def row_to_write(call: Call, name: str | None) -> IncidentRow:
 
 def to_read(call: Call, name: str | None) -> Incident:
     """The incident to look at. Raises NotFound, Several."""
+    name = name or call.who.incident
     if name is not None:
         return named(call, name)
     open_ones = [row for row in call.store.incidents(status="open") if row.mode != "drill"]
@@ -63,7 +65,7 @@ def to_read(call: Call, name: str | None) -> Incident:
 
 def to_reopen(call: Call, name: str | None) -> Incident:
     """The incident to take up again: the named one, else the newest. Raises NotFound."""
-    return named(call, name if name is not None else _last(call).name)
+    return named(call, name or call.who.incident or _last(call).name)
 
 
 def _row(call: Call, name: str) -> IncidentRow:
@@ -118,7 +120,7 @@ def run(call: Call, name: str | None) -> str:
                 hint="howdah status shows the open runs, howdah show INC all of an incident",
             )
         return name
-    rows = call.store.runs(open_only=True)
+    rows = call.store.runs(stream=call.who.incident, open_only=True)
     if not rows:
         raise NotFound("no run is open", hint="howdah run NAME starts one")
     if len(rows) > 1:
