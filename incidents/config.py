@@ -10,6 +10,7 @@ Each section is parsed by its owner.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
 
 NAME = "howdah.yaml"
 SYSTEM = "/etc/howdah/howdah.yaml"
-SECTIONS = ("people", "permissions")
+SECTIONS = ("people", "permissions", "discord")
 WITHOUT = "--config /dev/null does without it"
+_SNOWFLAKE = re.compile(r"[0-9]{17,20}", re.ASCII)
+
+
+class Discord(NamedTuple):
+    """The `discord:` section: ids as Discord shows them. None: the bot's only server, its channel found there."""
+
+    guild: str | None = None
+    channel: str | None = None
 
 
 class Config(NamedTuple):
@@ -32,6 +41,7 @@ class Config(NamedTuple):
     text: str = ""
     people: people.People = people.People()
     permissions: Mapping[str, tuple[str, ...]] = {}
+    discord: Discord = Discord()
 
 
 def find(given: str | None = None) -> str | None:
@@ -96,9 +106,13 @@ def _parse(root: Node, path: str, text: str) -> Config:
     if "permissions" in root.value:
         permissions, wrong = _permissions(root.value["permissions"], path)
         mistakes += wrong
+    discord = Discord()
+    if "discord" in root.value:
+        discord, wrong = _discord(root.value["discord"], path)
+        mistakes += wrong
     if mistakes:
         raise Mistakes(mistakes)
-    return Config(path, text, everyone, permissions)
+    return Config(path, text, everyone, permissions, discord)
 
 
 def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], list[Mistake]]:
@@ -115,6 +129,34 @@ def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], lis
             continue
         given[word] = tuple(name.text for name in names)
     return given, mistakes
+
+
+def _discord(node: Node, path: str) -> tuple[Discord, list[Mistake]]:
+    """`discord: {guild: ID, channel: ID}`, either may be left out; an id is text, it does not fit every number."""
+    hint = "write `discord: {guild: ID, channel: ID}`"
+    if node.kind != "map":
+        return Discord(), [Mistake(path, node.line, node.column, "discord: is a map", hint)]
+    given: dict[str, str] = {}
+    mistakes = []
+    for word, value in node.value.items():
+        if word not in Discord._fields:
+            key = node.keys[word]
+            near = people.near_hint(word, Discord._fields)
+            mistakes.append(Mistake(path, key.line, key.column, f"discord has no {word!r}", near))
+        elif value.kind in ("map", "list") or not _SNOWFLAKE.fullmatch(value.text):
+            thing = "Server" if word == "guild" else "Channel"
+            mistakes.append(
+                Mistake(
+                    path,
+                    value.line,
+                    value.column,
+                    f"{word} is an id of 17 to 20 digits",
+                    f"with Discord's Developer Mode on (Settings → Advanced), right-click → Copy {thing} ID",
+                )
+            )
+        else:
+            given[word] = value.text
+    return Discord(**given), mistakes
 
 
 def _trust(path: str) -> None:

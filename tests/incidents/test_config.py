@@ -102,3 +102,38 @@ def test_a_file_that_everyone_can_write_is_not_obeyed(tmp_path: Path) -> None:
         NotPermitted, match=f"can be written by everyone, so it is not obeyed; chmod o-w {path}"
     ):
         config.load(path)
+
+
+def test_where_the_bot_serves_is_two_ids_kept_as_text(tmp_path: Path) -> None:
+    assert config.load().discord == (None, None)
+    text = "discord:\n  guild: 99999999999999999999  # no float and no integer holds it\n  channel: '012345678901234567'\n"
+    found = config.load(write(tmp_path / "c.yaml", text))
+    assert found.discord == ("99999999999999999999", "012345678901234567")
+    assert config.load(write(tmp_path / "c.yaml", "discord: {}\n")).discord == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("discord: 5\n", "1:10: discord: is a map; write `discord: {guild: ID, channel: ID}`"),
+        ("discord: {gild: 123456789012345678}\n", "1:11: discord has no 'gild'; did you mean guild?"),
+        ("discord: {token: x}\n", "1:11: discord has no 'token'; there is guild, channel"),
+        ("discord:\n  guild: 1234567890123456\n", "2:10: guild is an id of 17 to 20 digits; "),
+        ("discord:\n  guild: 123456789012345678901\n", "2:10: guild is an id of 17 to 20 digits; "),
+        ("discord:\n  channel: incidents\n", "2:12: channel is an id of 17 to 20 digits; "),
+        ("discord: {channel: [123456789012345678]}\n", "1:20: channel is an id of 17 to 20 digits; "),
+        ("discord: {guild: }\n", "1:18: guild is an id of 17 to 20 digits; "),
+        (
+            "discord: {guild: １２３４５６７８９０１２３４５６７８}\n",
+            "1:18: guild is an id of 17 to 20 digits; ",
+        ),
+    ],
+)
+def test_a_mistake_about_the_bots_place_is_found_where_it_stands(
+    tmp_path: Path, text: str, wrong: str
+) -> None:
+    path = write(tmp_path / "c.yaml", text)
+    with pytest.raises(Mistakes) as caught:
+        config.load(path)
+    (mistake,) = caught.value.mistakes
+    assert str(mistake).startswith(f"{path}:{wrong}")
