@@ -1,0 +1,1 @@
+"""Chat platforms on loopback, for the tests of the surfaces that speak to them."""
