@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chatops import documents, layout
-from chatops.views import Card, Field, Text, View
+from chatops.views import Card, Field, Text
 from chatops.views import Entry as LogEntry
 from chatops.vocabulary import Reply
 from incidents import clock, telling
@@ -15,9 +15,40 @@ if TYPE_CHECKING:
     from chatops.vocabulary import Call
     from incidents.events import Event
     from incidents.lifecycle import Incident, Task
-    from incidents.store.protocol import LockRow, RunRow
+    from incidents.store.protocol import LockRow, RunRow, Store
     from incidents.telling import Changes
     from incidents.timeline import Entry
+
+
+class Reader(Protocol):
+    """For whom a card is drawn: the zone of their clock, and now (µs)."""
+
+    @property
+    def zone(self) -> str: ...
+    @property
+    def now(self) -> int: ...
+
+
+class _Clock(NamedTuple):
+    """How a card tells instants. `lasting`: it is read later and elsewhere too, so each reader's surface tells them
+    (layout.instant); the words of now and here go with them for a surface that cannot."""
+
+    zone: str
+    now: int
+    lasting: bool
+
+    def moment(self, at: int, precision: str = "s") -> str:
+        return self._told(at, "moment", moment(at, self.zone, precision))
+
+    def short(self, at: int) -> str:
+        return self._told(at, "short", short_moment(at, self.zone, self.now))
+
+    def ago(self, at: int) -> str:
+        return self._told(at, "ago", ago(at, self.now))
+
+    def _told(self, at: int, form: str, text: str) -> str:
+        return layout.instant(at, form, text) if self.lasting else text
+
 
 TONES = {"resolved": "good", "cancelled": "quiet", "mitigated": "warn", "monitoring": "warn"}
 
@@ -63,8 +94,45 @@ def recorded(
     return Reply(Text(line), {"event": documents.event(event)}, public=True)
 
 
+class Shown(NamedTuple):
+    """An incident's card and what it was made from."""
+
+    card: Card
+    one: Incident
+    runs: Sequence[RunRow]
+    locks: Sequence[LockRow]
+    events: Sequence[Event]
+
+
+def of_record(
+    store: Store, name: str, reader: Reader, *, everything: bool = False, lasting: bool = False
+) -> Shown:
+    """The incident as the record tells it, with its card (see `incident`). Raises NotFound."""
+    from incidents import lifecycle, timeline
+
+    events = list(store.events(name))
+    one = lifecycle.fold(events)
+    runs = store.runs(stream=name)
+    locks = [lock for lock in store.locks() if lock.stream == name]
+    live = [entry for entry in timeline.view(events) if not entry.redacted and not entry.retracted]
+    last = [("last update", entry) for entry in live if entry.event.kind == "update"][-1:]
+    last += [("last note", entry) for entry in live if entry.event.kind == "note"][-1:]
+    waiting = telling.asking(events)
+    card = incident(
+        reader,
+        one,
+        runs=runs,
+        locks=locks,
+        notes=last,
+        waiting=waiting,
+        everything=everything,
+        lasting=lasting,
+    )
+    return Shown(card, one, runs, locks, events)
+
+
 def incident(
-    call: Call,
+    reader: Reader,
     one: Incident,
     *,
     runs: Sequence[RunRow] = (),
@@ -72,23 +140,25 @@ def incident(
     notes: Sequence[tuple[str, Entry]] = (),
     waiting: Mapping[str, str] | None = None,
     everything: bool = False,
-) -> View:
+    lasting: bool = False,
+) -> Card:
     """The state of an incident on half a screen; `notes` are (name, entry) lines; `waiting` maps a run to
-    the step at which it asks a person; `everything` leaves nothing out.
+    the step at which it asks a person; `everything` leaves nothing out; `lasting`: it stands in a chat.
     """
+    told = _Clock(reader.zone, reader.now, lasting)
     fields = [
         *_roles(one),
         *_tasks(one, everything),
         *_runs(runs, waiting or {}, everything),
-        *_locks(locks, call),
-        *(_milestones(one, call) if everything else ()),
-        *(_note(call, name, entry) for name, entry in notes),
+        *_locks(locks, told),
+        *(_milestones(one, told) if everything else ()),
+        *(_note(told, name, entry) for name, entry in notes),
     ]
     return Card(
         heading(one),
         tuple(fields),
         state=state(one),
-        under=_since(call, one),
+        under=_since(told, one),
         tone=tone(one.status),
     )
 
@@ -167,12 +237,12 @@ def _entry_mark(entry: Entry, changes: Changes) -> str:
     return "; ".join(marks)
 
 
-def _since(call: Call, one: Incident) -> str:
+def _since(told: _Clock, one: Incident) -> str:
     declared = one.milestones.get("declared", one.opened)
-    text = f"declared {moment(declared.at, call.zone, 'min')}"
+    text = f"declared {told.moment(declared.at, 'min')}"
     if one.closed is not None:
         return f"{text}, {one.status} after {length(declared, one.closed)}"
-    return f"{text}, {ago(declared.at, call.now)}"
+    return f"{text}, {told.ago(declared.at)}"
 
 
 def length(start: clock.Reading, end: clock.Reading) -> str:
@@ -217,20 +287,17 @@ def _runs(runs: Sequence[RunRow], waiting: Mapping[str, str], everything: bool) 
     return [Field("runs", tuple(lines), "warn" if waiting else "")] if lines else []
 
 
-def _locks(locks: Sequence[LockRow], call: Call) -> list[Field]:
-    lines = tuple(
-        f"{lock.name}  {lock.run} since {short_moment(lock.since, call.zone, call.now)}" for lock in locks
-    )
+def _locks(locks: Sequence[LockRow], told: _Clock) -> list[Field]:
+    lines = tuple(f"{lock.name}  {lock.run} since {told.short(lock.since)}" for lock in locks)
     return [Field("locks", lines)] if lines else []
 
 
-def _milestones(one: Incident, call: Call) -> list[Field]:
+def _milestones(one: Incident, told: _Clock) -> list[Field]:
     found = sorted(one.milestones.items(), key=lambda pair: pair[1].at)
     width = max((len(name) for name, _ in found), default=0)
-    return [Field("times", tuple(f"{name:{width}}  {moment(r.at, call.zone)}" for name, r in found))]
+    return [Field("times", tuple(f"{name:{width}}  {told.moment(r.at)}" for name, r in found))]
 
 
-def _note(call: Call, name: str, entry: Entry) -> Field:
+def _note(told: _Clock, name: str, entry: Entry) -> Field:
     said = layout.cut(layout.one_line(entry.body), 150)
-    when = short_moment(entry.at, call.zone, call.now)
-    return Field(name, (f"{when}  {telling.who(entry.event)}: {said}",))
+    return Field(name, (f"{told.short(entry.at)}  {telling.who(entry.event)}: {said}",))

@@ -5,6 +5,7 @@ Widths are terminal cells. Whatever people or programs wrote is made visible her
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from incidents.visible import one_line, visible
 
 __all__ = [
+    "INSTANT",
     "STYLES",
     "WIDTH",
     "Line",
@@ -19,6 +21,7 @@ __all__ = [
     "cells",
     "cut",
     "hang",
+    "instant",
     "one_line",
     "pad",
     "plain",
@@ -27,6 +30,7 @@ __all__ = [
 ]
 
 WIDEST_HEADING = 100  # cells between the start of a title and the end of the state beside it
+_LINK = re.compile(r"https?://\S{1,400}\Z")  # stays in one piece: a broken link cannot be followed
 WIDTH = 80  # cells, where nothing is known about the reader's screen
 
 
@@ -76,11 +80,26 @@ def cut(text: str, width: int) -> str:
     return "".join(kept).rstrip() + "…"
 
 
+#: an instant inside a text: µs, form, and the words for a surface that cannot tell it to each reader
+INSTANT = re.compile("\ue000(-?[0-9]{1,18}):(moment|short|ago):([^\ue000\ue001\n]*)\ue001")
+
+
+def instant(at: int, form: str, words: str) -> str:
+    """An instant (µs) in a text that people in many zones read, or read later: a surface that can tells it to each.
+
+    `form`: moment is date and time, short the time and what of the date is needed, ago how long since.
+    """
+    return f"\ue000{at}:{form}:{words}\ue001"
+
+
 def wrap(text: str, width: int) -> list[str]:
-    """`text` made visible and broken at spaces into lines of at most `width` cells; longer words are split.
+    """`text` made visible and broken at spaces into lines of at most `width` cells; longer words are split,
+    but for links.
 
     A line's own indentation is kept on its first line. There is always at least one line.
     """
+    if "\ue000" in text:
+        text = INSTANT.sub(r"\3", text)
     lines: list[str] = []
     for paragraph in visible(text).rstrip().split("\n"):
         lines.extend(_fill(paragraph.rstrip(), max(width, 8)))
@@ -101,7 +120,7 @@ def _fill(paragraph: str, width: int) -> list[str]:
         if line.strip():
             lines.append(line)
             line = ""
-        while cells(line + word) > width:
+        while cells(line + word) > width and not _LINK.match(word):
             head = _head(word, width - cells(line))
             lines.append(line + head)
             line, word = "", word[len(head) :]

@@ -14,21 +14,23 @@ from chatops.layout import Line, Span
 
 
 class Text(NamedTuple):
-    """One paragraph. `tone` is a style of layout.STYLES, or empty."""
+    """One paragraph. `tone` is a style of layout.STYLES, or empty; `exact`: to be read letter by letter."""
 
     text: str
     tone: str = ""
+    exact: bool = False
 
     def lines(self, width: int = layout.WIDTH) -> list[Line]:
         return [(Span(line, self.tone),) for line in layout.wrap(self.text, width)]
 
 
 class Field(NamedTuple):
-    """A name and its values, one a line."""
+    """A name and its values, one a line. `exact`: to be read letter by letter, as commands and programs' output are."""
 
     name: str
     values: tuple[str, ...]
     tone: str = ""
+    exact: bool = False
 
 
 class Card(NamedTuple):

@@ -227,24 +227,14 @@ def show(call: Call, id: str | None) -> Reply:
 
 def _show_incident(call: Call, name: str, *, everything: bool) -> Reply:
     from chatops import cards, documents
-    from incidents import lifecycle, telling, timeline
 
-    events = list(call.store.events(name))
-    one = lifecycle.fold(events)
-    runs = call.store.runs(stream=name)
-    locks = [lock for lock in call.store.locks() if lock.stream == name]
-    live = [entry for entry in timeline.view(events) if not entry.redacted and not entry.retracted]
-    last = [("last update", entry) for entry in live if entry.event.kind == "update"][-1:]
-    last += [("last note", entry) for entry in live if entry.event.kind == "note"][-1:]
-    view = cards.incident(
-        call, one, runs=runs, locks=locks, notes=last, waiting=telling.asking(events), everything=everything
-    )
+    shown = cards.of_record(call.store, name, call, everything=everything)
     document = {
-        "incident": documents.incident(one),
-        "runs": [documents.run(row) for row in runs],
-        "locks": [documents.lock(row) for row in locks],
+        "incident": documents.incident(shown.one),
+        "runs": [documents.run(row) for row in shown.runs],
+        "locks": [documents.lock(row) for row in shown.locks],
     }
-    return Reply(view, document)
+    return Reply(shown.card, document)
 
 
 def _show_run(call: Call, name: str) -> Reply:

@@ -1,0 +1,246 @@
+"""What a pressed button means: which command, about what, and whether the world has moved on since it was drawn.
+
+A button in a chat outlives what it was made for. Its custom_id, `hd:INCIDENT:SEQ:WORD`, holds the event it is about
+and the word that is said to it; all else is read from the record at the moment of the press, so that a restart, an
+old message or a second person changes nothing. A `+` at the end: a form is asked for first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from chatops import cards
+from incidents import clock, telling
+from incidents.errors import BadInput, NotFound, Refused
+from incidents.events import Event
+
+if TYPE_CHECKING:
+    from chatops.views import Button
+    from incidents.store.protocol import Store
+
+LONGEST_ID = 100  # characters of a custom_id that every chat takes
+
+#: word -> command, of an answer to a question
+ANSWERS = {
+    "yes": "confirm", "skip": "skip", "done": "done", "retry": "retry", "beside": "retry", "wait": "wait",
+    "abort": "abort", "stop": "stop",
+}  # fmt: skip
+RUN_WORDS = ("pause", "resume", "abort", "stop")
+#: word -> command, of what is said to the incident
+INCIDENT_WORDS = {"resolve": "resolve", "note": "note", "commander": "role"}
+MANY_TIMES = ("note", "commander")  # said as often as wanted while the incident is open
+
+#: kinds that change how an incident stands
+INCIDENT_STATES = (
+    "incident.declared", "incident.severity", "incident.status", "incident.mitigated", "incident.resolved",
+    "incident.reopened", "incident.cancelled",
+)  # fmt: skip
+RUN_STATES = {
+    "run.started": "running", "run.parked": "parked", "run.paused": "paused", "run.resumed": "running",
+    "run.ended": "ended", "undo.started": "running",
+}  # fmt: skip
+
+
+class Stale(Refused):
+    """This button is older than what has happened since."""
+
+    code = "stale"
+
+    def __init__(self, what: str, event: Event | None = None):
+        self.event = event  # what has happened, where one event says it
+        super().__init__(f"already moved on: {what}")
+
+
+class Pressed(NamedTuple):
+    """What a custom_id says."""
+
+    incident: str
+    seq: int
+    word: str
+    form: bool = False
+
+
+class Press(NamedTuple):
+    """The command to carry out, with raw values by parameter. `key` is empty where the press's own will do."""
+
+    command: str
+    raw: dict[str, str | bool]
+    key: str
+
+
+# -- custom_id -----------------------------------------------------------------------------------------------
+
+
+def custom_id(button: Button) -> str:
+    """`hd:inc-1:57:yes`, at most LONGEST_ID characters. Raises ValueError for a button that is about nothing."""
+    text = f"hd:{button.incident}:{button.seq}:{button.word}{'+' if button.form else ''}"
+    if parse(text) is None:
+        raise ValueError(f"no chat can carry this button: {button!r}")
+    return text
+
+
+_CUSTOM_ID = re.compile(r"hd:(inc-[1-9][0-9]{0,11}):([1-9][0-9]{0,14}):([a-z]{1,20})(\+?)", re.ASCII)
+
+
+def parse(text: str) -> Pressed | None:
+    """What a custom_id says; None where it is not one of ours."""
+    match = _CUSTOM_ID.fullmatch(text) if len(text) <= LONGEST_ID else None
+    return match and Pressed(match[1], int(match[2]), match[3], bool(match[4]))
+
+
+# -- meaning -------------------------------------------------------------------------------------------------
+
+
+def meaning(store: Store, incident: str, seq: int, word: str) -> Press:
+    """What `word`, said to event `seq` of `incident`, means now.
+
+    `seq` is a `question.asked` for an answer; for a run the event that changed its state last, for `stop` the start
+    of the attempt that is to be stopped; for an incident its last change of state. Raises Stale, and NotFound or
+    BadInput for a button that this record never drew.
+    """
+    about = next(iter(store.read(incident, after=seq - 1, limit=1)), None)
+    if about is None or about.seq != seq:
+        raise NotFound(f"there is no {incident} #{seq} here", hint="this button is of another record")
+    if about.kind == "question.asked" and word in ANSWERS:
+        return _answer(store, about, word)
+    if about.run is not None and word in RUN_WORDS:
+        return _to_run(store, about, word)
+    if about.kind in INCIDENT_STATES and word in INCIDENT_WORDS:
+        return _to_incident(store, about, word)
+    raise BadInput(f"{word!r} cannot be said to {incident} #{seq} ({about.kind})")
+
+
+def _answer(store: Store, asked: Event, word: str) -> Press:
+    from runbooks import consent
+
+    question, path = str(asked.data.get("question")), str(asked.data.get("path"))
+    later = [event for event in since(store, asked) if event.run == asked.run]
+    for event in later:
+        if event.kind in ("question.answered", "question.void") and event.data.get("question") == question:
+            raise _moved_from_question(event, later)
+    if ended := next((event for event in later if event.kind == "run.ended"), None):
+        raise Stale(_run_sentence(ended, later), ended)
+    options = asked.data.get("options", ())
+    if ("retry" if word == "beside" else word) not in options:
+        raise BadInput(f"{asked.run}/{path} asks for {', '.join(options)}, not for {word}")
+    if word in RUN_WORDS:
+        return _keyed(store, asked, word, {"run": str(asked.run)})
+    raw: dict[str, str | bool] = {"step": f"{asked.run}/{path}"}
+    if word == "beside":
+        raw["beside"] = True
+    return Press(ANSWERS[word], raw, consent.key(question))
+
+
+def _moved_from_question(event: Event, later: Sequence[Event]) -> Stale:
+    if event.kind == "question.answered":
+        answer = str(event.data.get("answer", "")).replace("-", " ") or "it"
+        return Stale(f"{telling.who(event)} answered {answer} {_when(event)}", event)
+    asked_for = _last_request(later, event)
+    if asked_for is not None:
+        return Stale(_request_sentence(asked_for), asked_for)
+    return Stale(f"the question was taken back {_when(event)}", event)
+
+
+def _to_run(store: Store, about: Event, word: str) -> Press:
+    run = str(about.run)
+    later = [event for event in since(store, about) if event.run == run]
+    if word == "stop" and about.kind == "step.started":
+        for event in later:
+            if event.kind == "step.ended" and event.data.get("n") == about.data.get("n"):
+                name = event.data.get("name") or event.data.get("path")
+                raise Stale(f"{name} has ended: {event.data.get('status')} {_when(event)}", event)
+    else:
+        state = RUN_STATES.get(about.kind, "running")
+        for event in later:
+            if state_after(state, event) != state or event.kind in RUN_STATES:
+                last = [one for one in later if one.kind in RUN_STATES or one is event][-1]
+                raise Stale(_run_sentence(last, later), last)
+    attempt = [str(event.data.get("n")) for event in later if event.kind == "step.started"][-1:]
+    suffix = attempt if word == "stop" and about.kind != "step.started" else []
+    return _keyed(store, about, word, {"run": run}, *suffix)
+
+
+def _to_incident(store: Store, about: Event, word: str) -> Press:
+    name = about.stream
+    changes = [event for event in since(store, about) if event.kind in INCIDENT_STATES]
+    last = changes[-1] if changes else about
+    closed = last.kind in ("incident.resolved", "incident.cancelled")
+    if closed or (changes and word not in MANY_TIMES):
+        raise Stale(_incident_sentence(last), last)
+    raw: dict[str, str | bool] = {"incident": name}
+    if word == "commander":
+        raw |= {"role": "commander", "person": "me"}
+    if word in MANY_TIMES:
+        return Press(INCIDENT_WORDS[word], raw, "")
+    return _keyed(store, about, word, raw)
+
+
+def _keyed(store: Store, about: Event, word: str, raw: dict[str, str | bool], *more: str) -> Press:
+    """The press with a key of its own, so that two clicks are one event. Raises Stale where that exists."""
+    key = ":".join(("press", about.stream, str(about.seq), word, *more))
+    done = store.by_key(key)
+    if done is not None:
+        said = _request_sentence(done) if done.kind == "run.request" else _incident_sentence(done)
+        raise Stale(said, done)
+    command = ANSWERS.get(word) or INCIDENT_WORDS.get(word) or word
+    return Press(command, raw, key)
+
+
+def since(store: Store, about: Event) -> Iterator[Event]:
+    """The events of its stream after `about`."""
+    seen = about.seq
+    while page := store.read(about.stream, after=seen):
+        yield from page
+        seen = page[-1].seq
+
+
+def state_after(state: str, event: Event) -> str:
+    """How a run stands after one more event of it: running, parked, paused or ended."""
+    if state == "parked" and event.kind in ("step.started", "question.answered"):
+        return "running"
+    return RUN_STATES.get(event.kind, state)
+
+
+# -- what has happened ---------------------------------------------------------------------------------------
+
+
+def _when(event: Event) -> str:
+    """`at 14:05 UTC`, with its day where that is not today."""
+    return f"at {cards.short_moment(event.at, 'UTC', clock.wall())} UTC"
+
+
+def _last_request(events: Iterable[Event], before: Event) -> Event | None:
+    """The last thing that a person asked of the run up to `before`."""
+    found = [one for one in events if one.kind == "run.request" and one.seq <= before.seq]
+    return found[-1] if found else None
+
+
+def _request_sentence(event: Event) -> str:
+    what = str(event.data.get("what", "something")).replace("abort-undo", "abort with undo")
+    return f"{telling.who(event)} asked for {what} {_when(event)}"
+
+
+def _run_sentence(event: Event, later: Sequence[Event]) -> str:
+    run, when = event.run, _when(event)
+    if event.kind == "run.ended":
+        return f"{run} ended {event.data.get('status', '')} {when}".replace("  ", " ")
+    asked_for = _last_request(later, event)
+    why = f"; {_request_sentence(asked_for)}" if asked_for is not None else ""
+    if event.kind == "run.parked":
+        return f"{run} waits for a person since {when.removeprefix('at ')}"
+    if event.kind == "run.paused":
+        return f"{run} is paused since {when.removeprefix('at ')}{why}"
+    if event.kind == "undo.started":
+        return f"{run} is being undone since {when.removeprefix('at ')}{why}"
+    if event.kind == "question.answered":
+        return f"{telling.who(event)} answered {event.data.get('answer', '')} {when}"
+    return f"{run} goes on since {when.removeprefix('at ')}"
+
+
+def _incident_sentence(event: Event) -> str:
+    by = f"{telling.who(event)} {_when(event)}"
+    if event.kind in ("incident.resolved", "incident.cancelled", "incident.mitigated"):
+        return f"{event.stream} is {event.kind.partition('.')[2]}, by {by}"
+    return f"{event.stream}: {telling.sentence(event)}, by {by}"
