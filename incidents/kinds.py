@@ -131,6 +131,29 @@ class ConfigSeen(NamedTuple):
     text: str
 
 
+# -- chats ------------------------------------------------------------------------------------------------------
+
+
+class ChatOpened(NamedTuple):
+    """`incident` is shown in a chat from now on: its card in `channel`, its `thread` under that card."""
+
+    platform: str
+    incident: str
+    channel: str
+    card: str
+    thread: str
+
+
+class ChatShown(NamedTuple):
+    """The message that shows `what` (a run, or the incident's card) from now on."""
+
+    platform: str
+    incident: str
+    what: str
+    channel: str
+    message: str
+
+
 # -- runs --------------------------------------------------------------------------------------------------
 
 
@@ -281,6 +304,8 @@ KINDS: dict[str, type] = {
     "system.ballast": SystemBallast,
     "system.refused": SystemRefused,
     "config.seen": ConfigSeen,
+    "chat.opened": ChatOpened,
+    "chat.shown": ChatShown,
     "run.started": RunStarted,
     "run.paused": RunPaused,
     "run.parked": RunParked,

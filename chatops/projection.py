@@ -1,0 +1,314 @@
+"""One incident as one chat shows it: its card, its thread's lines, a message for each of its runs.
+
+Everything here is a projection of the incident's stream from a durable cursor. The cursor moves once all of a batch
+is shown, so after a crash a batch comes again: a line is then looked for among what stands in the thread, a message
+carries its event's id as nonce, and cards are edited in place.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from chatops import cards, layout, running, showing, views
+from chatops.surfaces.base import Denied, Gone, Own, PlatformDown, Post, Ref, Surface, TooOld
+from incidents import clock, lifecycle, telling, timeline
+
+if TYPE_CHECKING:
+    from chatops.rooms import Room, Rooms
+    from incidents.events import Event
+    from incidents.store.protocol import Store
+
+SAID = (
+    "note", "update", "incident.", "role.", "task.", "correction", "retraction", "redaction", "lock.",
+    "run.ended", "x.",
+)  # fmt: skip
+FEW = 3  # lines up to which each is a message of its own
+TOGETHER = 10  # lines in one message where there are more
+LONGEST = 1_500  # characters of lines that share a message
+REFRESH = 2 * clock.SECOND  # of what a running step prints
+YOUNG = 30 * clock.SECOND  # what was recorded so lately is a repeat that the platform itself would notice
+_MARK = re.compile(r"^`?#(\d+)`?(?:\s|$)", re.MULTILINE)
+
+
+class Projection:
+    """`catch_up` shows what was recorded since the cursor; one thread at a time may be in it."""
+
+    def __init__(
+        self, store: Store, surface: Surface, rooms: Rooms, name: str, *, since: int, zone: str,
+        account: Callable[[Event], str | None], warn: Callable[[str], None],
+    ):  # fmt: skip
+        self.name = name
+        self.consumer = f"{surface.name}:{name}"
+        self._store, self._surface, self._rooms = store, surface, rooms
+        self._zone, self._account, self._warn = zone, account, warn
+        self._born = clock.wall()
+        self._told = max(store.cursor(self.consumer), since)
+        self._events: list[Event] = []
+        self._runs: dict[str, running.Running] = {}
+        self._stale: set[str] = set()  # what is to be drawn again: runs, and the incident itself
+        self._edited: dict[str, int] = {}  # what -> when (monotonic µs)
+        self._standing: list[Own] | None = None  # what stood in the thread at the first look
+        self._refused: dict[str, int] = {}  # channel -> until when (monotonic µs) it is left alone
+
+    def again(self) -> None:
+        """Something of ours was deleted: everything is looked at again."""
+        self._stale |= {self.name, *self._runs}
+
+    def catch_up(self) -> int:
+        """Shows the news; returns µs after which to come again without any, 0 for never.
+
+        Raises PlatformDown, Denied, StoreError; what was not shown then comes again.
+        """
+        news = self._read()
+        if not self._events or not self._concerns_us():
+            self._advance()
+            return 0
+        if news:
+            self._stale.add(self.name)
+        room = self._rooms.of(self.name) or self._open()
+        try:
+            self._tell(room, news)
+            self._pin_or_unpin(room, news)
+            wait = self._redraw(room)
+        except Gone as gone:
+            if gone.what != "channel":
+                raise
+            self._standing = []
+            self._open()
+            return 1
+        if not self._stale:
+            self._advance()
+        busy = any(run.busy for run in self._runs.values())
+        return wait or (REFRESH if busy else 0)
+
+    @property
+    def over(self) -> bool:
+        """Nothing of it moves any more, until it is reopened."""
+        return not self._events or not lifecycle.fold(self._events).open and all(run.ended for run in self._runs.values())
+
+    # -- reading
+
+    def _read(self) -> list[Event]:
+        """What is to be told; everything of the incident is in `_events`."""
+        after = self._events[-1].seq if self._events else 0
+        fresh = []
+        while page := self._store.read(self.name, after=after):
+            fresh += page
+            after = page[-1].seq
+        self._events += fresh
+        for event in fresh:
+            if event.run is not None and event.kind == "run.started":
+                self._runs[event.run] = running.Running(self._store, event.run, self.name)
+        for run in list(self._runs.values()):
+            moved = run.poll()
+            if run.busy or any(event.pos > self._told for event in moved):
+                self._stale.add(run.id)
+        return [event for event in self._events if event.pos > self._told]
+
+    def _concerns_us(self) -> bool:
+        """What was entered afterwards is a record and no conversation, unless it was entered here."""
+        first = self._events[0]
+        here = first.source is not None and first.source.platform == self._surface.name
+        return first.mode != "retrospective" or here
+
+    def _advance(self) -> None:
+        if self._events and self._events[-1].pos > self._store.cursor(self.consumer):
+            self._store.set_cursor(self.consumer, self._events[-1].pos)
+            self._told = self._events[-1].pos
+
+    # -- the room
+
+    def _open(self) -> Room:
+        """A card in the best channel that takes it, and its thread."""
+        declared = self._events[0]
+        before = self._rooms.of(self.name)
+        number = 1 if before is None else before.number + 1
+        here = declared.source if declared.source and declared.source.platform == self._surface.name else None
+        why: Exception | None = None
+        for channel in self._surface.homes(here.channel if here else None):
+            if self._refused.get(channel, 0) > clock.monotonic():
+                continue
+            try:
+                card = self._found_card(channel, declared) if number == 1 else None
+                card = card or self._surface.send(channel, self._card(), nonce=nonce(declared, number))
+                room = self._rooms.opened(self.name, card, self._surface.thread(card, self._title()))
+            except (Gone, Denied) as error:
+                self._refused[channel], why = clock.monotonic() + 10 * clock.MINUTE, error
+                self._warn(f"{self.name} cannot be shown in channel {channel}: {error}")
+                continue
+            self._stale.discard(self.name)
+            self._edited[self.name] = clock.monotonic()
+            self._pin(card)
+            return room
+        raise PlatformDown(
+            f"{self.name} has no channel to be shown in" + (f": {why}" if why else ""),
+            hint="howdah doctor discord says what is missing",
+        )
+
+    def _found_card(self, channel: str, declared: Event) -> Ref | None:
+        """The card of an earlier life, which was posted but not recorded."""
+        if clock.wall() - declared.recorded_at < YOUNG:
+            return None
+        for own in self._surface.ours(channel, declared.recorded_at):
+            if re.match(rf"\s*{re.escape(self.name)}\b", own.text):
+                return own.ref
+        return None
+
+    def _title(self) -> str:
+        one = lifecycle.fold(self._events)
+        return layout.cut(f"{self.name} {layout.one_line(one.title or 'redacted')}", 90)
+
+    def _card(self) -> Post:
+        return showing.incident_post(self._store, self.name, zone=self._zone, now=clock.wall())
+
+    def _pin(self, card: Ref) -> None:
+        try:
+            self._surface.pin(card)
+        except (Denied, Gone) as error:
+            self._warn(f"the card of {self.name} cannot be pinned: {error}")
+
+    def _pin_or_unpin(self, room: Room, news: Sequence[Event]) -> None:
+        last = [e for e in news if e.kind in ("incident.resolved", "incident.cancelled", "incident.reopened")]
+        if last and last[-1].kind == "incident.reopened":
+            self._pin(room.card)
+        elif last:
+            try:
+                self._surface.unpin(room.card)
+            except (Denied, Gone) as error:
+                self._warn(f"the card of {self.name} cannot be unpinned: {error}")
+
+    # -- lines
+
+    def _tell(self, room: Room, news: Sequence[Event]) -> None:
+        """Lines in the order of the record; a run's message stands where the run began."""
+        pending: list[Event] = []
+        many = sum(self._is_said(event) for event in news) > FEW
+        for event in news:
+            if event.kind == "run.started" and event.run is not None:
+                self._say(room, pending)
+                if self._rooms.shown(event.run) is None:
+                    self._show_first(room, event)
+            elif self._is_said(event):
+                pending.append(event)
+                full = len(pending) >= TOGETHER or sum(len(e.body) for e in pending) > LONGEST
+                if not many or full or event.kind == "question.asked":
+                    self._say(room, pending)
+            self._told = event.pos if not pending else self._told
+        self._say(room, pending)
+        if news:
+            self._told = news[-1].pos
+
+    def _is_said(self, event: Event) -> bool:
+        if event.kind == "question.asked":
+            run = self._runs.get(event.run or "")
+            return run is not None and str(event.data.get("question")) in run.open_questions()
+        return event.kind.startswith(SAID)
+
+    def _say(self, room: Room, pending: list[Event]) -> None:
+        """One message of lines; those that stand there from an earlier life are left out."""
+        fresh = [event for event in pending if not self._stands(room, event)]
+        pending.clear()
+        if not fresh:
+            return
+        one, changes = lifecycle.fold(self._events), telling.changes(self._events)
+        entries = [entry for entry in timeline.view(self._events) if entry.event in fresh]
+        words = [event for event in fresh if all(entry.event is not event for entry in entries)]
+        shown = [*cards.log_entries(entries, one, changes), *map(self._word_about_words, words)]
+        shown.sort(key=lambda entry: entry.number)
+        pinged = {account for event in fresh if (account := self._to_call(event)) is not None}
+        post = Post(views.Log("", tuple(shown), zone=self._zone), ping=tuple(sorted(pinged)), line=True)
+        self._surface.send(room.thread, post, nonce=nonce(fresh[-1], room.number))
+
+    def _word_about_words(self, event: Event) -> views.Entry:
+        """A correction, retraction or redaction: in a timeline it is folded into what it is about."""
+        return views.Entry(event.seq, event.at, telling.who(event), telling.sentence(event))
+
+    def _to_call(self, event: Event) -> str | None:
+        """A question calls who started the run; a drill calls nobody."""
+        if event.kind != "question.asked" or event.mode == "drill":
+            return None
+        started = next((e for e in self._events if e.run == event.run and e.kind == "run.started"), None)
+        return self._account(started) if started is not None else None
+
+    def _stands(self, room: Room, event: Event) -> bool:
+        if event.recorded_at >= self._born:
+            return False
+        return any(int(mark) == event.seq for own in self._stood(room) for mark in _MARK.findall(own.text))
+
+    def _stood(self, room: Room) -> list[Own]:
+        if self._standing is None:
+            first = next((e.recorded_at for e in self._events if e.pos > self._told), self._born)
+            try:
+                self._standing = self._surface.ours(room.thread, first)
+            except Denied as error:
+                self._warn(f"the history of {self.name}'s thread cannot be read: {error}")
+                self._standing = []
+        return self._standing
+
+    # -- cards
+
+    def _show_first(self, room: Room, started: Event) -> None:
+        """The message of a run, once: an earlier life may have posted it without recording so."""
+        assert started.run is not None
+        if started.recorded_at < self._born:
+            for own in self._stood(room):
+                if re.search(
+                    rf"\b{re.escape(started.run)}\b", own.text.partition("\n")[0]
+                ) and not _MARK.match(own.text):
+                    self._rooms.shows(self.name, started.run, own.ref)
+                    return
+        post = self._runs[started.run].post(clock.read())
+        ref = self._surface.send(room.thread, post, nonce=nonce(started, room.number))
+        self._rooms.shows(self.name, started.run, ref)
+        self._drawn(started.run)
+
+    def _redraw(self, room: Room) -> int:
+        """Edits what is stale, each message `gap` apart at least; returns µs until the next may be edited."""
+        soonest = 0
+        for what in sorted(self._stale, key=lambda what: what == self.name):
+            rest = self._edited.get(what, -self._surface.gap) + self._surface.gap - clock.monotonic()
+            if rest > 0:
+                soonest = min(soonest or rest, rest)
+                continue
+            if what == self.name:
+                self._edit(room, what, room.card, self._card())
+                continue
+            ref, run = self._rooms.shown(what), self._runs[what]
+            if ref is not None or not run.ended:
+                self._edit(room, what, ref, run.post(clock.read()))
+            else:
+                self._stale.discard(what)  # it had ended before this chat was first served
+        return soonest
+
+    def _edit(self, room: Room, what: str, ref: Ref | None, post: Post) -> None:
+        """Edits the message; where it is gone, or too old, another one takes its place in the thread."""
+        if ref is not None:
+            try:
+                self._surface.edit(ref, post)
+                self._drawn(what)
+                return
+            except TooOld:
+                pass
+            except Gone as gone:
+                if gone.what == "channel" and ref.channel == room.thread:
+                    raise
+        last = [event for event in self._events if what in (event.run, self.name)][-1]
+        fresh = self._surface.send(room.thread, post, nonce=nonce(last, 10 + self._rooms.moves(what)))
+        self._rooms.shows(self.name, what, fresh)
+        if what == self.name:
+            self._pin(fresh)
+        self._drawn(what)
+
+    def _drawn(self, what: str) -> None:
+        self._edited[what] = clock.monotonic()
+        self._stale.discard(what)
+
+
+def nonce(event: Event, number: int = 1) -> str:
+    """At most 25 characters (Discord's limit) that say which post this is: the event's id, and how often it moved."""
+    short = base64.urlsafe_b64encode(uuid.UUID(event.id).bytes).decode().rstrip("=")
+    return short if number == 1 else f"{short}{number:02}"[:25]

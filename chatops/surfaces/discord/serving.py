@@ -1,0 +1,87 @@
+"""`howdah serve --discord`: the connection, what comes in through it, and the record shown through it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from chatops.mirror import Mirror
+from chatops.rooms import Rooms
+from chatops.surfaces.discord import gateway, settings
+from chatops.surfaces.discord.breaker import Ledger
+from chatops.surfaces.discord.inbound import Inbound
+from chatops.surfaces.discord.people import account_of
+from chatops.surfaces.discord.wire import Wire
+from chatops.vocabulary import Call, Reply
+from incidents import clock
+
+if TYPE_CHECKING:
+    from incidents.errors import StoreError
+
+ANSWERERS = 4  # threads in which commands are carried out
+
+
+def serve(call: Call) -> Reply:
+    """Serves until TERM or INT. Raises BadInput, NotPermitted (token), TokenRefused, Refused (another bot),
+    StoreError."""
+    given = settings.load(call.config, os.environ)
+    ledger = Ledger(call.store.path)
+    try:
+        asyncio.run(_serve(call, given, ledger))
+    finally:
+        ledger.close()
+    return Reply("Discord is served no more; runs go on")
+
+
+async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _hear_discord_py(call)
+    wire, rooms = Wire(loop), Rooms(call.store, Wire.name)
+    mirror = Mirror(
+        call.store, wire, rooms, zone=clock.local_zone(), account=account_of(call), warn=call.warn,
+    )  # fmt: skip
+    broken: list[StoreError] = []
+    shown = threading.Thread(target=_mirror, args=(mirror, stop, loop, broken), name="mirror")
+    with ThreadPoolExecutor(ANSWERERS, thread_name_prefix="answer") as pool:
+        inbound = Inbound(call, wire, rooms, pool)
+        ears = gateway.Ears(inbound.interaction, inbound.pinned, mirror.lost, call.warn, call.say)
+        shown.start()
+        try:
+            await gateway.live(given, ears, wire, ledger, stop)
+        finally:
+            stop.set()
+            await loop.run_in_executor(None, shown.join)
+            await inbound.finish()
+    if broken:
+        raise broken[0]
+
+
+def _mirror(mirror: Mirror, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, broken: list[StoreError]) -> None:
+    from incidents.errors import StoreError
+
+    try:
+        mirror.run(stop.is_set)
+    except StoreError as error:
+        broken.append(error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(stop.set)
+
+
+def _hear_discord_py(call: Call) -> None:
+    """What the library has to say, one line each and without tracebacks."""
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            call.warn(f"{record.name}: {record.getMessage()}".partition("\n")[0])
+
+    log = logging.getLogger("discord")
+    log.handlers[:] = [Told(logging.WARNING)]
+    log.propagate = False
