@@ -129,7 +129,7 @@ class Gateway:
             return
         session.line, session.lost_at = None, self.world.clock.steady()
         # 1000 and 1001 from the bot end the session; any other end keeps it for a resume.
-        if line.socket.close_code in (1000, 1001):
+        if line.socket.close_code in (1000, 1001) and not line.closing:
             self.sessions.pop(session.id, None)
 
     async def _listen(self, line: Line) -> None:
