@@ -45,6 +45,12 @@ def test_padding_and_cutting_are_by_cells() -> None:
     assert layout.cut("short", 5) == "short"
 
 
+def test_a_link_stays_in_one_piece_on_a_narrow_screen() -> None:
+    link = "https://discord.com/oauth2/authorize?client_id=112233445566778899&scope=bot"
+    assert layout.wrap(f"→ add it: {link} now", 40) == ["→ add it:", link, "now"]
+    assert max(map(layout.cells, layout.wrap("https://" + "x" * 500, 40))) == 40, "nobody follows that"
+
+
 def test_text_is_broken_at_spaces_and_longer_words_are_split() -> None:
     assert layout.wrap("the queue is forty thousand deep", 12) == [
         "the queue is",
