@@ -18,6 +18,7 @@ from incidents.near import near
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4", "sev5")
 STATUSES = ("investigating", "identified", "monitoring")
 LONGEST_TEXT = 65_536  # characters
+MACHINE = ("terminal", "room")  # where a person sits at the machine: its files, its terminal
 
 
 class When(NamedTuple):
@@ -161,8 +162,18 @@ def person(name: str, help: str, **about: Any) -> Param:
     return Param(name, "person", help, parse, complete, **{"metavar": "PERSON", **about})
 
 
-def runbook(name: str = "runbook", help: str = "The name of a runbook, or a file.", **about: Any) -> Param:
-    """What names a runbook; it is found by who loads it."""
+def runbook(
+    name: str = "runbook", help: str = "The name of a runbook; at a terminal also a file.", **about: Any
+) -> Param:
+    """What names a runbook; it is found by who loads it. In a chat it is a name: files are the machine's."""
+
+    def parse(value: str, call: Call) -> str:
+        if call.in_chat and ("/" in value or value.lower().endswith((".yaml", ".yml"))):
+            raise BadInput(
+                f"{value!r} is a file; in a chat a runbook is named",
+                hint="howdah runbook list shows the names",
+            )
+        return _not_empty(value, call)
 
     def complete(start: str, call: Call) -> list[Option]:
         import os
@@ -181,7 +192,7 @@ def runbook(name: str = "runbook", help: str = "The name of a runbook, or a file
         }
         return [Option(one) for one in sorted(names) if one.startswith(start)]
 
-    return Param(name, "runbook", help, _not_empty, complete, **{"metavar": "NAME|FILE", **about})
+    return Param(name, "runbook", help, parse, complete, **{"metavar": "NAME|FILE", **about})
 
 
 def run(name: str = "run", help: str = "Which run.", **about: Any) -> Param:
@@ -208,14 +219,14 @@ def step(
 
 
 def path(name: str, help: str, **about: Any) -> Param:
-    """The name of a file, as the operating system has it."""
+    """The name of a file, as the operating system has it; not in a chat, where nobody sees that machine's files."""
 
     def parse(value: str, call: Call) -> str:
         if not value or "\0" in value:
             raise BadInput(f"{shown(param)}: {value!r} is not the name of a file")
         return value
 
-    param = Param(name, "path", help, parse, **{"metavar": "FILE", **about})
+    param = Param(name, "path", help, parse, **{"metavar": "FILE", "surfaces": MACHINE, **about})
     return param
 
 
@@ -267,6 +278,14 @@ def one_of(value: str, choices: Sequence[str], what: str) -> str:
 def shown(param: Param) -> str:
     """How a message names the parameter."""
     return param.shown if param.place else param.flagname
+
+
+FROM_STDIN = "; - reads it from standard input."
+
+
+def help_in_chat(param: Param) -> str:
+    """The parameter's help where there is no standard input."""
+    return param.help.replace(FROM_STDIN, ".")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

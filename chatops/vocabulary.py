@@ -132,6 +132,31 @@ class Who(NamedTuple):
     incident: str | None = None
 
 
+class Attached(NamedTuple):
+    """A file of a chat message; `size` in bytes. `read` fetches it, and raises a HowdahError where it cannot."""
+
+    name: str
+    media_type: str
+    size: int
+    read: Callable[[], bytes]
+
+
+class Quoted(NamedTuple):
+    """A message of a chat that a command is about.
+
+    `author` is the name that the chat shows, `account` the id behind it; `at` µs when it was written; `key` is the
+    message's own, the same for everybody (`discord:message:ID`).
+    """
+
+    author: str
+    account: str
+    text: str
+    at: int
+    source: Source
+    key: str
+    files: tuple[Attached, ...] = ()
+
+
 class Terminal(NamedTuple):
     """The streams of a terminal front. `attended`: input and output are both a terminal."""
 
@@ -206,6 +231,11 @@ class Call:
     def in_chat(self) -> bool:
         """A chat: a person answers later and elsewhere, no terminal is at hand."""
         return self.front.name in CHATS
+
+    @property
+    def quoted(self) -> Quoted | None:
+        """The message that the command was given on, where its front has one (`front.quoted`)."""
+        return getattr(self.front, "quoted", None)
 
     @property
     def json(self) -> bool:

@@ -28,3 +28,15 @@ def incident_name(number: int) -> str:
 def run_name() -> str:
     """A new run's id: `run-` and six letters; the store refuses a second one."""
     return f"run-{short(6)}"
+
+
+def run_name_of(key: str) -> str:
+    """The id of the run that an idempotency key stands for, the same at every time: `run-` and ten letters."""
+    import hashlib
+
+    number = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest())
+    letters = []
+    for _ in range(10):
+        number, place = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[place])
+    return f"run-{''.join(letters)}"

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from incidents import clock
-from incidents.errors import Failed
 from incidents.events import Actor, Event
 from incidents.store.protocol import Store
 from runbooks import driver, inputs, starting
@@ -41,24 +40,10 @@ def start(
     )  # fmt: skip
     handle = driver.spawn(what)
     try:
-        _wait_for_first_commit(handle)
+        handle.hear_start()
     finally:
         os.close(handle.pipe)
     return what.run
-
-
-def _wait_for_first_commit(handle: driver.Handle) -> None:
-    os.set_blocking(handle.pipe, True)
-    first = os.read(handle.pipe, 1)
-    if first == b".":
-        return
-    handle.heard = first
-    while handle.result() is None and (more := os.read(handle.pipe, 65_536)):
-        handle.heard += more
-    result = handle.result()
-    if result is None:
-        raise Failed("the driver died before the run began", hint="see its driver.log")
-    raise driver.error(*result)
 
 
 def attach(store: Store, run: str, *, timeout: int | None = None) -> Iterator[Event]:

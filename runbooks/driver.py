@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from incidents import clock
-from incidents.errors import HowdahError, Refused, StoreError
+from incidents.errors import Failed, HowdahError, Refused, StoreError
 from runbooks import attempt, kit, process
 from runbooks.keeper import Keeper
 from runbooks.orders import Resume as Resume
@@ -31,7 +31,12 @@ from runbooks.orders import run_dir as run_dir
 EXIT_PARKED = 3
 HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEAR_OUT = 2 * clock.SECOND
+HEAR_START = 30 * clock.SECOND  # longer than a driver waits for a busy store
 BEGUN = "1.try"  # the first attempt's file is made once the run is in the record
+
+
+class AtWork(Refused):
+    """Another driver has the run."""
 
 
 class Handle:
@@ -59,6 +64,20 @@ class Handle:
             return None
         code, _, rest = line.decode().partition(" ")
         return int(code), json.loads(rest or "{}")
+
+    def hear_start(self) -> None:
+        """Waits, at most HEAR_START, until the driver has the run and has recorded so; raises what kept it from it."""
+        until = clock.monotonic() + HEAR_START
+        while not self.begun and (left := until - clock.monotonic()) > 0:
+            if select.select([self.pipe], [], [], left / clock.SECOND)[0] and not self.listen():
+                break
+        if self.heard:  # the beginning of its last word
+            self.hear_out()
+        said = self.result()
+        if said is not None and said[1]:
+            raise error(*said)
+        if not self.begun:
+            raise Failed("the driver died before the run began", hint="see its driver.log")
 
     def hear_out(self) -> None:
         """Waits, at most HEAR_OUT, for the driver's last word."""
@@ -169,10 +188,11 @@ def leave_parent(folder: str, keep: set[int]) -> None:
 def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
     """The driver's life: take the lock, take the run as far as it goes, say how it ended. Returns the exit code."""
     error: dict[str, Any] = {}
+    ours = True
     try:
         code = _serve(what, folder, keeper, lambda: _say(pipe, b"."))
     except HowdahError as problem:
-        code = problem.exit_code
+        code, ours = problem.exit_code, not isinstance(problem, AtWork)
         if isinstance(problem, StoreError) and _begun(what, folder):
             problem.hint = "; then ".join(filter(None, (problem.hint, f"howdah resume {what.run}")))
         error = {"code": problem.code, "message": problem.message, "hint": problem.hint}
@@ -189,7 +209,7 @@ def serve(what: Start | Resume, folder: str, keeper: Keeper, pipe: int) -> int:
             },
         )
     keeper.close()
-    if error and not _begun(what, folder):
+    if error and ours and not _begun(what, folder):
         _forget(folder)
     _say(pipe, b"exit %d %s\n" % (code, json.dumps(error).encode()))
     return code
@@ -237,7 +257,7 @@ def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callabl
         while True:
             lock = take_lock(folder)
             if lock is None:
-                raise Refused(f"a driver is at work on {what.run}", hint=f"howdah attach {what.run}")
+                raise AtWork(f"a driver is at work on {what.run}", hint=f"howdah attach {what.run}")
             if isinstance(what, Start):
                 course = recover.begin(store, what, folder, keeper)
                 what = Resume(store=what.store, run=what.run, attended=what.attended, prompted=what.prompted)
@@ -280,11 +300,14 @@ def take_lock(folder: str) -> int | None:
     return None
 
 
-def wake(store: str, run: str) -> bool:
-    """Starts a driver for a run that has none; False where one is at work and will see the news itself."""
+def wake(store: str, run: str, *, attended: bool = False) -> bool:
+    """Starts a driver for a run that has none; False where one is at work and will see the news itself.
+
+    `attended`: it stays up for further answers.
+    """
     if not lock_is_free(run_dir(store, run)):
         return False
-    os.close(spawn(Resume(store=store, run=run, attended=False)).pipe)
+    os.close(spawn(Resume(store=store, run=run, attended=attended)).pipe)
     return True
 
 

@@ -36,7 +36,7 @@ def begin(store: Store, start: orders.Start, folder: str, keeper: Keeper) -> Cou
         declared = kinds.IncidentDeclared(start.title, start.severity, by_run=start.run)
         drafts.append(Draft(
             stream=NEW_INCIDENT, kind="incident.declared", actor=actor, data=declared._asdict(), run=start.run,
-            mode=start.mode, milestone="declared", zone=start.zone,
+            key=f"{start.run}:declared", mode=start.mode, milestone="declared", zone=start.zone,
         ))  # fmt: skip
     else:
         _must_be_open(store, incident)

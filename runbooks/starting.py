@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from incidents import ids
@@ -18,9 +20,12 @@ SEVERITY = "sev3"  # of an incident that a run declares, where its runbook names
 def prepare(
     runbook: Runbook, *, given: Mapping[str, Any], store: str | None, actor: Actor, zone: str,
     incident: str | None = None, attended: bool = False, allowed: Sequence[str] = (), mode: str = "real",
-    prompt: Callable[[str], str] | None = None,
+    prompt: Callable[[str], str] | None = None, run: str | None = None,
 ) -> orders.Start:  # fmt: skip
-    """Raises BadInput for inputs and steps that do not fit, StoreError where the store may not lie there."""
+    """`run` names it; else it gets a name of its own.
+
+    Raises BadInput for inputs and steps that do not fit, StoreError where the store may not lie there.
+    """
     from incidents.store import place
 
     values = inputs.normalise(runbook, given)
@@ -29,13 +34,37 @@ def prepare(
     umask = os.umask(0o077)
     os.umask(umask)
     return orders.Start(
-        store=place.resolve(store), run=ids.run_name(), text=runbook.text, file=runbook.path,
+        store=place.resolve(store), run=run or ids.run_name(), text=runbook.text, file=runbook.path,
         inputs={name: value for name, value in values.items() if name not in secrets}, secrets=secrets,
         prompted={name: prompt(name) for name, reference in secrets.items() if reference == "prompt" and prompt},
         incident=incident, title=runbook.name, severity=runbook.severity or SEVERITY, actor=actor._asdict(),
         zone=zone, cwd=_cwd(), umask=umask, path=os.environ.get("PATH", os.defpath), mode=mode,
         attended=attended, allowed=list(allowed),
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def one_at_a_time(store: str) -> Iterator[None]:
+    """Who starts a run of a given name looks whether it is there and starts it, while nobody else does the same.
+
+    The queue is the folder FILE.runs itself: it needs no file of its own, so none on a full disk.
+    """
+    from incidents.store import place
+
+    folder = f"{store}.runs"
+    with contextlib.suppress(OSError):  # where it cannot be made, the run cannot begin either, and says so
+        place.make_folder(folder, place.modes(store))
+    try:
+        queue = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(queue, fcntl.LOCK_UN)  # a child by fork may have it open still
+        os.close(queue)
 
 
 def _cwd() -> str:

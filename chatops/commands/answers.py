@@ -61,7 +61,7 @@ def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[s
         recover.must_not_run(store, run, question.path)
     draft = consent.answer(run, question, word, call.actor, outputs=outputs, beside=beside)
     event = consent.record(store, draft)
-    woken = driver.wake(store.path, run.id)
+    woken = driver.wake(store.path, run.id, attended=call.in_chat)
     text = f"{run.id}/{question.path}: {said}" + ("; a driver takes the run up" if woken else "")
     return Reply(
         text, {"run": run.id, "step": question.path, "answer": word, "event": event.seq}, public=True
@@ -172,5 +172,5 @@ def _request(call: Call, run: journal.Run, what: str, text: str) -> Reply:
     data: dict[str, Any] = kinds.RunRequest(what)._asdict()
     mode = run.start.mode if run.start is not None else "real"
     event = call.store.append([call.draft(run.stream, "run.request", data=data, run=run.id, mode=mode)])[0]
-    driver.wake(call.store.path, run.id)
+    driver.wake(call.store.path, run.id, attended=call.in_chat)
     return Reply(text, {"run": run.id, "request": what, "event": event.seq}, public=True)

@@ -11,12 +11,10 @@ from chatops.vocabulary import Call, Reply, command
     "Write the postmortem from the record, as Markdown.",
     params.incident(place=True, help="Which incident; else the only open one, else the last."),
     params.path("output", "Into this file; else it is printed.", short="o"),
-    params.flag("force", "Replace the file also when a person has changed it."),
+    params.flag("force", "Replace the file also when a person has changed it.", surfaces=params.MACHINE),
     group="record",
     permission="read",
     writes=False,
-    surfaces=("terminal", "room"),
-    because="a chat gets the document as an attachment, with the chat surfaces",
     details="A file that howdah wrote and nobody changed is written anew. Times are in UTC and in your zone "
     "(--zone). `howdah verify --expect` with the head it ends with shows later that nothing was changed.",
 )

@@ -10,6 +10,7 @@ from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook
+    from runbooks.orders import Resume, Start
 
 TERMINAL = ("terminal",)
 INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
@@ -21,30 +22,104 @@ INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
     params.runbook(place=True, required=True),
     INPUTS,
     params.incident(),
-    params.step("yes", "Confirm this step beforehand; it is recorded.", repeat=True),
+    params.step("yes", "Confirm this step beforehand; it is recorded.", repeat=True, surfaces=params.MACHINE),
     params.flag("drill", "An exercise: it pages nobody and stays out of the figures."),
-    params.flag("foreground", "Stay one process group, for supervisors: TERM pauses after the step."),
+    params.flag(
+        "foreground",
+        "Stay one process group, for supervisors: TERM pauses after the step.",
+        surfaces=TERMINAL,
+    ),
     group="run",
     streams=True,
-    surfaces=TERMINAL,
-    because="a chat gets its own form of a run with the chat surface",
     details="Without a terminal a question parks the run (exit 3). Ctrl-C once pauses after the step, twice stops it.",
 )
 def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: str | None, yes: tuple[str, ...],
         drill: bool, foreground: bool) -> Reply:  # fmt: skip
     from chatops import permissions
-    from runbooks import driver, starting
+    from incidents import ids
+    from runbooks import starting
 
     document = _load(call, runbook)
     permissions.check_run(call, document.name, document.allow)
+    key = call.places.key
+    mode = "drill" if drill else "real"
+    if call.in_chat:
+        incident, mode = _of_thread(call, incident, mode)
     start = starting.prepare(
-        document, given=params.once(input, "input"), store=call.places.store, incident=incident or _choose_incident(call, drill),
-        actor=call.actor, zone=call.zone, attended=call.attended and not call.json, allowed=yes,
-        mode="drill" if drill else "real", prompt=_prompt(call),
+        document, given=params.once(input, "input"), store=call.store.path if call.in_chat else call.places.store,
+        incident=incident or _choose_incident(call, drill), actor=call.actor, zone=call.zone,
+        attended=call.in_chat or (call.attended and not call.json), allowed=yes, mode=mode, prompt=_prompt(call),
+        run=ids.run_name_of(key) if key else None,
     )  # fmt: skip
-    call.close()
-    handle = driver.fork(start, detach=not foreground)
+    if call.in_chat:
+        return _begin(call, start)
+    return _fork(call, start, detach=not foreground)
+
+
+def _of_thread(call: Call, incident: str | None, mode: str) -> tuple[str | None, str]:
+    """The incident that was named, else that of the thread; a run in a drill's is a drill, a drill's is no other's."""
+    name = incident or call.who.incident
+    row = call.store.incident(name) if name is not None else None
+    if row is not None and row.mode == "drill":
+        return name, "drill"
+    return (None if mode == "drill" and incident is None else name), mode
+
+
+def _fork(call: Call, start: Start, *, detach: bool) -> Reply:
+    """At a terminal: this process becomes the run's first viewer. With a key, a run that was started is watched."""
+    from runbooks import driver, starting
+
+    if call.places.key is None:
+        call.close()
+        return _watch(call, start.store, start.run, driver.fork(start, detach=detach))
+    with starting.one_at_a_time(start.store):
+        known = _started_before(call, start)
+        call.close()
+        handle = None if known else driver.fork(start, detach=detach)
+        if handle is not None:
+            handle.hear_start()
     return _watch(call, start.store, start.run, handle)
+
+
+def _begin(call: Call, start: Start) -> Reply:
+    """In a chat: the run has begun when this returns, and its thread shows how it goes on."""
+    import os
+
+    from incidents.errors import BadInput
+    from runbooks import driver, starting
+
+    typed = [name for name, reference in start.secrets.items() if reference == "prompt"]
+    if typed:
+        raise BadInput(
+            f"the secret {', '.join(typed)} cannot be typed in a chat",
+            hint="give it as env:NAME or file:/PATH",
+        )
+    with starting.one_at_a_time(start.store):
+        known = _started_before(call, start)
+        if not known:
+            handle = driver.spawn(start)
+            try:
+                handle.hear_start()
+            finally:
+                os.close(handle.pipe)
+    row = call.store.run(start.run)
+    incident = row.stream if row is not None else None
+    said = "was started before, in" if known else "has begun in"
+    return Reply(
+        f"{start.run}: {start.title} {said} {incident}",
+        {"run": start.run, "runbook": start.title, "incident": incident},
+        public=True,
+    )
+
+
+def _started_before(call: Call, start: Start) -> bool:
+    """Whether this key started this run. Raises KeyConflict where it stands for another."""
+    from incidents.errors import KeyConflict
+
+    row = call.store.run(start.run)
+    if row is not None and (row.runbook, row.by) != (start.title, start.actor["id"]):
+        raise KeyConflict(f"this key has started {row.run} before: {row.runbook}, by {row.by}")
+    return row is not None
 
 
 def _watch(call: Call, store: str, run_id: str, handle: Any) -> Reply:
@@ -109,7 +184,7 @@ def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
     streams=True,
     writes=False,
     surfaces=TERMINAL,
-    because="a chat shows its runs in their threads",
+    because="a chat shows each run in the thread of its incident, with buttons for its answers",
 )
 def attach(call: Call, run: str | None) -> Reply:
     from chatops import which
@@ -123,22 +198,40 @@ def attach(call: Call, run: str | None) -> Reply:
     "resume",
     "Take up a run whose driver has ended: paused, parked or died.",
     params.run(place=True),
-    params.flag("foreground", "Stay one process group, for supervisors."),
+    params.flag("foreground", "Stay one process group, for supervisors.", surfaces=TERMINAL),
     group="run",
     streams=True,
-    surfaces=TERMINAL,
-    because="a chat takes runs up by answering",
 )
 def resume(call: Call, run: str | None, foreground: bool) -> Reply:
     from chatops import which
     from runbooks import driver
 
     store, run_id = call.store.path, which.run(call, run)
+    if call.in_chat:
+        return _take_up(call, driver.Resume(store=store, run=run_id, attended=True))
     attended = call.attended and not call.json
     typed = _type_again(call, run_id) if attended else {}
     call.close()
     what = driver.Resume(store=store, run=run_id, attended=attended, prompted=typed)
     return _watch(call, store, run_id, driver.fork(what, detach=not foreground))
+
+
+def _take_up(call: Call, what: Resume) -> Reply:
+    """In a chat: the run has a driver again when this returns."""
+    import os
+
+    from incidents.errors import Refused
+    from runbooks import consent, driver
+
+    found = consent.read_run(call.store, what.run)
+    if not driver.lock_is_free(driver.run_dir(what.store, what.run)):
+        raise Refused(f"{what.run} goes on already", hint=f"howdah steps {what.run} shows where it stands")
+    handle = driver.spawn(what)
+    try:
+        handle.hear_start()
+    finally:
+        os.close(handle.pipe)
+    return Reply(f"{what.run} goes on", {"run": what.run, "incident": found.stream}, public=True)
 
 
 def _type_again(call: Call, run_id: str) -> dict[str, str]:

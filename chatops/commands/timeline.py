@@ -151,7 +151,7 @@ def retract(call: Call, number: int, why: str, incident: str | None) -> Reply:
     "Destroy the content of entries: secrets, personal data. It cannot be undone.",
     params.number("numbers", "The entries' numbers on the timeline.", place=True, required=True, repeat=True),
     params.text("why", "Why; this text stays readable.", required=True),
-    params.flag("yes", "Do not ask at a terminal."),
+    params.flag("yes", "Do not ask at a terminal.", surfaces=params.MACHINE),
     INCIDENT,
     group="timeline",
     permission="keep",

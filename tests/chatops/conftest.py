@@ -15,6 +15,8 @@ import pytest
 
 from chatops import cli
 from incidents import clock
+from tests.chatops.chat import Chat
+from tests.chatops.chat import chat as opened_chat
 
 NOW = clock.parse_iso("2022-12-13T18:53:10Z")
 
@@ -87,3 +89,9 @@ def howdah(
     monkeypatch.setenv("TZ", "Europe/Berlin")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     yield Howdah(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Iterator[Chat]:
+    with opened_chat(str(tmp_path)) as one:
+        yield one
