@@ -8,16 +8,18 @@ old message or a second person changes nothing. A `+` at the end: a form is aske
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatops import cards
 from incidents import clock, telling
-from incidents.errors import BadInput, NotFound, Refused
+from incidents.errors import BadInput, HowdahError, NotFound, Refused
 from incidents.events import Event
 
 if TYPE_CHECKING:
+    from chatops.dispatch import Raw
     from chatops.views import Button
+    from chatops.vocabulary import Front, Places, Reply
     from incidents.store.protocol import Store
 
 LONGEST_ID = 100  # characters of a custom_id that every chat takes
@@ -244,3 +246,59 @@ def _incident_sentence(event: Event) -> str:
     if event.kind in ("incident.resolved", "incident.cancelled", "incident.mitigated"):
         return f"{event.stream} is {event.kind.partition('.')[2]}, by {by}"
     return f"{event.stream}: {telling.sentence(event)}, by {by}"
+
+
+# -- carrying it out -----------------------------------------------------------------------------------------
+
+
+def carry_out(
+    pressed: Pressed, front: Front, places: Places, *, store: Store, by: str, given: Raw | None = None
+) -> Reply:
+    """Do what was pressed by the actor `by`; `given` is what a form asked. Never raises but for an interrupt.
+
+    Of two presses one is recorded: the same person reads that it is, another one who was first.
+    """
+    from chatops import dispatch
+
+    try:
+        meant = meaning(store, pressed.incident, pressed.seq, pressed.word)
+    except HowdahError as error:
+        return late(error, pressed, by)
+    raw: dict[str, Any] = {**(given or {}), **meant.raw}
+    key = meant.key or places.key
+    reply = dispatch.run(dispatch.find(meant.command), raw, front, places._replace(key=key), store=store)
+    if _code(reply) not in _LOST:
+        return reply
+    try:  # somebody may have been faster between the look and the record
+        meaning(store, pressed.incident, pressed.seq, pressed.word)
+    except HowdahError as error:
+        return late(error, pressed, by)
+    return reply
+
+
+_LOST = ("key_conflict", "already_answered", "refused", "illegal_transition", "incident_closed", "not_found")
+
+
+def _code(reply: Reply) -> str:
+    error: Mapping[str, Any] = (reply.document or {}).get("error", {}) if reply.error else {}
+    return str(error.get("code", ""))
+
+
+def late(error: HowdahError, pressed: Pressed, by: str) -> Reply:
+    """The answer to a press that `meaning` refused; no error where the same person had said the same before."""
+    from chatops import dispatch
+    from chatops.vocabulary import Reply
+
+    event = error.event if isinstance(error, Stale) else None
+    if event is None or event.actor.id != by or not _says(event, pressed):
+        return dispatch.failure(error)
+    what = error.message.partition(": ")[2]
+    return Reply(f"already recorded: {what}", {"event": event.seq})
+
+
+def _says(event: Event, pressed: Pressed) -> bool:
+    """Whether this event is what the press would record."""
+    if event.kind == "question.answered":
+        word = "retry-beside" if pressed.word == "beside" else pressed.word
+        return event.data.get("answer") == word
+    return event.key.startswith(f"press:{pressed.incident}:{pressed.seq}:{pressed.word}")
