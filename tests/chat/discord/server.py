@@ -17,7 +17,7 @@ from tests.chat.discord import permissions, posting, rest_messages, rest_threads
 from tests.chat.discord.errors import JSON, ApiError
 from tests.chat.discord.faults import Fault, Faults
 from tests.chat.discord.gateway import Gateway
-from tests.chat.discord.judge import Judge, Wrong
+from tests.chat.discord.judge import Judge, Wrong, published
 from tests.chat.discord.limits import Limits
 from tests.chat.discord.permissions import Bits
 from tests.chat.discord.person import Answer, Person
@@ -42,7 +42,7 @@ class Discord:
         self.limits = Limits(self.world.clock)
         self.faults = Faults()
         self.wrong: list[Wrong] = []
-        self.judge = Judge(self.wrong)
+        self.judge = Judge(self.wrong, published=published())
         self._rest = Rest(self.world, self.limits, self.faults, self.judge)
         self._gateway = Gateway(self.world, self.faults)
         self._port = port
