@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Fault:
     """One rule. `method` may be `*`, or `GATEWAY` for dispatches, whose path is the event's name.
 
-    `status`: this answer instead (before anything is stored). `delay`: seconds before it is handled.
+    `status` or `code`: this answer instead, and nothing is stored. `delay`: seconds before it is handled.
     `drop`: the connection is cut `before` anything is stored, or `after`.
     `duplicate`: handled, or dispatched, twice. `retry_after` and `scope`: of a 429.
     """
@@ -19,6 +19,7 @@ class Fault:
     path: re.Pattern[str]
     times: int = 1
     status: int | None = None
+    code: int | None = None
     delay: float | None = None
     drop: str | None = None
     duplicate: bool = False

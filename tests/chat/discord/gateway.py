@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,7 @@ INTENT_OF = {
     "READY": 0,
     "RESUMED": 0,
 }
-PAYLOAD_BYTES, PAYLOADS_A_MINUTE = 4096, 120
+PAYLOAD_BYTES, PAYLOADS_A_MINUTE, REPLAYED = 4096, 120, 10_000
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Session:
     id: str
     intents: int
     seq: int = 0
-    log: list[tuple[int, str]] = field(default_factory=list)
+    log: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REPLAYED))
     line: Line | None = None
     lost_at: float = 0.0
 
@@ -230,7 +231,7 @@ class Gateway:
         self._check_token(data.get("token"))
         session = self.sessions.get(str(data.get("session_id")))
         last = data.get("seq") or 0
-        if session is None:
+        if session is None or (session.log and last + 1 < session.log[0][0]):
             line.send(INVALID, False)
             return
         if last > session.seq:

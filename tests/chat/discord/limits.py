@@ -27,21 +27,34 @@ class Window:
 class Limits:
     """`numbers[route] = (requests, seconds)`; a test may set any of them.
 
-    Only the first two are observed at Discord (5 in 5 s, 2 in 10 min); it publishes none.
+    Discord publishes no numbers; those of messages, webhooks and renames are what is observed.
     """
 
     clock: Clock
     numbers: dict[str, tuple[int, float]] = field(
         default_factory=lambda: {
             POST_MESSAGE: (5, 5.0),
+            "POST /webhooks/{app}/{token}": (5, 2.0),
+            "PATCH /webhooks/{app}/{token}/messages/{message}": (5, 2.0),
             "PATCH /channels/{channel}/messages/{message}": (5, 5.0),
             RENAME: (2, 600.0),
             OTHERS: (50, 1.0),
         }
     )
     global_number: tuple[int, float] = (50, 1.0)
-    invalid: int = 0  # 401, 403 and 429 (but shared) so far
+    refusals: list[float] = field(default_factory=list)  # when 401, 403 and 429 (but shared) were answered
     _windows: dict[str, Window] = field(default_factory=dict)
+
+    @property
+    def invalid(self) -> int:
+        """Refused requests of the last 10 minutes."""
+        now = self.clock.steady()
+        self.refusals = [at for at in self.refusals if now - at < 600]
+        return len(self.refusals)
+
+    def refused(self) -> None:
+        """Counts one."""
+        self.refusals.append(self.clock.steady())
 
     def check(self, route: Route, call: Call) -> dict[str, str]:
         """The headers of this request's bucket; raises the 429 when it is used up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.chat.discord.shapes import components as every
 from tests.chat.discord.specs import (
     Check,
     Mistake,
@@ -20,7 +21,6 @@ from tests.chat.discord.specs import (
     under,
     whole,
 )
-from tests.chat.discord.typed import components as every
 
 ROW, BUTTON, STRING, INPUT, SECTION, TEXT, THUMBNAIL, GALLERY, FILE, SEPARATOR = (
     1,

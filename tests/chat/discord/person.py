@@ -67,7 +67,7 @@ class Answer:
         """All that is to read in them, or in the modal."""
         if self.modal is not None:
             return str(self.modal["title"])
-        return "\n".join(filter(None, (typed.text_of(one) for one in self.messages)))
+        return "\n".join(filter(None, (shapes.text_of(one) for one in self.messages)))
 
     @property
     def modal(self) -> JSON | None:
@@ -138,7 +138,7 @@ class Person:
         """Presses a button, found by label or custom_id; a dict is pressed as it was seen, even if stale."""
 
         def chosen(wire: JSON) -> JSON:
-            buttons = [one for one in typed.components(wire["components"]) if one["type"] == 2]
+            buttons = [one for one in shapes.components(wire["components"]) if one["type"] == 2]
             for one in buttons:
                 if one.get("style") in (5, 6) or (label is None and custom_id is None):
                     continue
@@ -159,7 +159,7 @@ class Person:
         wanted = [values] if isinstance(values, str) else list(values)
 
         def chosen(wire: JSON, typing: typed.Typing) -> JSON:
-            for one in typed.components(wire["components"]):
+            for one in shapes.components(wire["components"]):
                 if one["type"] not in (3, 5, 6, 7, 8) or custom_id not in (None, one["custom_id"]):
                     continue
                 if one.get("disabled"):
@@ -311,4 +311,4 @@ def _key(modal: JSON) -> str:
     return f"{modal['custom_id']}\0{modal['title']}"
 
 
-__all__ = ["Answer", "CannotSend", "Person", "shapes"]
+__all__ = ["Answer", "CannotSend", "Person"]

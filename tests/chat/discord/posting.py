@@ -10,12 +10,15 @@ from urllib.parse import quote
 
 from tests.chat.discord import shapes
 from tests.chat.discord.errors import JSON, invalid, refused
+from tests.chat.discord.overlay import is_empty
+from tests.chat.discord.permissions import VIEW_CHANNEL
 from tests.chat.discord.routes import File
 from tests.chat.discord.state import Channel, Member, Message, World, iso
 
 SUPPRESS = 1 << 2
 STICKY_FLAGS = SUPPRESS | 1 << 12 | shapes.V2 | shapes.EPHEMERAL
 STARTER, PINNED, THREAD_CREATED = 21, 6, 18
+VISIBLE = ("content", "embeds", "components")
 
 
 def post(
@@ -52,6 +55,8 @@ def post(
     wire.update(more)
     kept = Message(wire, now, for_person)
     world.messages[message_id] = kept
+    if channel.is_thread and not for_person:
+        channel.members.add(author.id)
     if not for_person:
         channel.messages.append(message_id)
         tell(world, "MESSAGE_CREATE", kept)
@@ -60,8 +65,10 @@ def post(
 
 
 def edit(world: World, kept: Message, body: JSON, files: Sequence[File] = ()) -> Message:
-    """The message with what the body names changed."""
+    """The message with what the body names changed; 50006 when nothing would be left of it."""
     wire = kept.wire
+    if is_empty({**{key: wire[key] for key in VISIBLE}, **body}, len(files) or len(wire["attachments"])):
+        raise refused(50006)
     channel = world.channel(kept.channel)
     if "content" in body:
         wire["content"] = body["content"] or ""
@@ -94,10 +101,10 @@ def remove(world: World, kept: Message) -> None:
 
 
 def tell(world: World, event: str, kept: Message) -> None:
-    """Dispatches the message, unless it is ephemeral: the gateway never tells those."""
-    if kept.for_person:
-        return
+    """Dispatches the message, unless the bot may not see it; ephemeral ones are never told."""
     channel = world.channel(kept.channel)
+    if kept.for_person or not world.bits(channel).has(VIEW_CHANNEL):
+        return
     wire = {**shapes.message(world, kept), "guild_id": channel.guild}
     author = world.member(channel.guild, wire["author"]["id"])
     if author is not None:

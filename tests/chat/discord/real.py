@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine
+from email.message import Message
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import discord
 import discord.gateway
@@ -78,12 +82,12 @@ class Bot(discord.Client):
         """Runs it on the client's loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
-    def request(self, method: str, path: str, *, json: Any = None, **more: Any) -> Any:
+    def request(self, method: str, path: str, *, body: Any = None, **more: Any) -> Any:
         """One request through discord.py's own rate limiter."""
         places = {key: value for key, value in more.items() if key.endswith("_id")}
         rest = {key: value for key, value in more.items() if key not in places}
-        if json is not None:
-            rest["json"] = json
+        if body is not None:
+            rest["json"] = body
         return self.do(self.http.request(Route(method, path, **places), **rest))
 
     async def on_ready(self) -> None:
@@ -118,3 +122,32 @@ class Bot(discord.Client):
     def hearing(self, what: str) -> list[Any]:
         """Everything of one kind that was heard."""
         return [value for kind, value in list(self.heard) if kind == what]
+
+
+class Reply(NamedTuple):
+    """What a bare HTTP request came back with."""
+
+    status: int
+    body: Any
+    headers: Message
+
+    @property
+    def code(self) -> int:
+        """Discord's error code."""
+        return int(self.body["code"])
+
+
+def bare(server: Discord, method: str, path: str, body: Any = None, *, token: str | None = "") -> Reply:
+    """One request without any library between; `token` None sends none, "" the good one."""
+    headers = {"User-Agent": "DiscordBot (tests, 1)", "Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bot {token or server.token}"
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(server.api + path, content, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            text, status, got = response.read(), response.status, response.headers
+    except urllib.error.HTTPError as error:
+        text, status, got = error.read(), error.code, error.headers
+    kind = got.get("Content-Type", "")
+    return Reply(status, json.loads(text) if kind == "application/json" else text.decode(), got)

@@ -93,7 +93,7 @@ class Rest:
         try:
             if self.limits.invalid >= self.world.settings.ban_after:
                 return 429, BANNED, {}
-            if rule is not None and rule.status is not None:
+            if rule is not None and (rule.status is not None or rule.code is not None):
                 raise _wanted(rule)
             if not request.headers.get("User-Agent"):
                 raise refused(40333)
@@ -109,7 +109,7 @@ class Rest:
         except ApiError as error:
             shared = error.headers.get("X-RateLimit-Scope") == "shared"
             if error.status in (401, 403, 429) and not shared:
-                self.limits.invalid += 1
+                self.limits.refused()
             extra = dict(error.headers)
             if error.status == 429:
                 extra["Via"] = "1.1 google"
@@ -171,6 +171,8 @@ async def _read(request: web.Request, most: int) -> tuple[Any, list[File]]:
 
 def _wanted(rule: Fault) -> ApiError:
     """The answer that a rule asks for."""
+    if rule.code is not None:
+        return refused(rule.code)
     status = rule.status or 500
     if status == 429:
         return too_many(rule.retry_after if rule.retry_after is not None else 1.0, scope=rule.scope)

@@ -151,7 +151,7 @@ class Discord:
     @property
     def invalid_requests(self) -> int:
         """Answers of 401, 403 and 429 (but shared); 10,000 in 10 minutes ban the address."""
-        return self.limits.invalid
+        return self.call(lambda: self.limits.invalid)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float = 10.0, *, what: str = "") -> T:
         """The predicate's first true value; asked again on every change. Raises TimeoutError."""
@@ -237,9 +237,7 @@ class Discord:
 
     def text(self, channel: str = "") -> str:
         """All that is to read in a channel."""
-        from tests.chat.discord.typed import text_of
-
-        return "\n".join(text_of(one) for one in self.messages(channel))
+        return "\n".join(shapes.text_of(one) for one in self.messages(channel))
 
     def threads(self) -> list[JSON]:
         """Every thread, archived ones too."""
@@ -298,7 +296,7 @@ class Discord:
     # What goes wrong
 
     def fault(self, method: str, path_regex: str, times: int = 1, **what: Any) -> Fault:
-        """A rule of `faults.Fault`: status, delay, drop, duplicate, retry_after, scope."""
+        """A rule of `faults.Fault`: status, code, delay, drop, duplicate, retry_after, scope."""
         return self.call(lambda: self.faults.add(Fault(method, re.compile(path_regex), times, **what)))
 
     def delete_message(self, message_id: str) -> None:
@@ -315,6 +313,10 @@ class Discord:
             rest_threads.set_archived(self.world, self.world.channels[thread], locked)
 
         self.call(lock)
+
+    def slow_mode(self, channel: str, seconds: int) -> None:
+        """One message in so many seconds."""
+        self.world.channels[channel].slow_s = seconds
 
     def archive(self, thread: str) -> None:
         self.call(lambda: rest_threads.set_archived(self.world, self.world.channels[thread], True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from tests.chat.discord.errors import JSON
@@ -222,3 +223,25 @@ def mentions(world: World, guild_id: str, text: str, allowed: JSON | None) -> JS
         "mention_roles": list(dict.fromkeys(roles)),
         "mention_everyone": "everyone" in parse and bool(re.search(r"@(everyone|here)\b", text)),
     }
+
+
+def components(tree: list[JSON]) -> Iterator[JSON]:
+    """Every component of a message or modal, whatever holds it."""
+    for one in tree:
+        yield one
+        yield from components(one.get("components", []))
+        for key in ("accessory", "component"):
+            if key in one:
+                yield from components([one[key]])
+
+
+def text_of(wire: JSON) -> str:
+    """All that a person reads of a message."""
+    lines = [wire.get("content", "")]
+    for one in wire.get("embeds", []):
+        lines += [(one.get("author") or {}).get("name", ""), one.get("title", ""), one.get("description", "")]
+        for entry in one.get("fields", []):
+            lines += [entry["name"], entry["value"]]
+        lines.append((one.get("footer") or {}).get("text", ""))
+    lines += [one["content"] for one in components(wire.get("components", [])) if one["type"] == 10]
+    return "\n".join(line for line in lines if line)

@@ -152,28 +152,6 @@ class Typing:
         return {**data, "resolved": {"messages": {target.id: shape}}}
 
 
-def components(tree: list[JSON]) -> Iterator[JSON]:
-    """Every component of a message or modal, whatever holds it."""
-    for one in tree:
-        yield one
-        yield from components(one.get("components", []))
-        for key in ("accessory", "component"):
-            if key in one:
-                yield from components([one[key]])
-
-
-def text_of(wire: JSON) -> str:
-    """All that a person reads of a message."""
-    lines = [wire.get("content", "")]
-    for one in wire.get("embeds", []):
-        lines += [(one.get("author") or {}).get("name", ""), one.get("title", ""), one.get("description", "")]
-        for entry in one.get("fields", []):
-            lines += [entry["name"], entry["value"]]
-        lines.append((one.get("footer") or {}).get("text", ""))
-    lines += [one["content"] for one in components(wire.get("components", [])) if one["type"] == 10]
-    return "\n".join(line for line in lines if line)
-
-
 def pick(options: list[JSON], one: JSON, values: list[str]) -> list[str]:
     """The chosen values of a select, given by value or label, within its numbers."""
     found = []
