@@ -88,7 +88,7 @@ class Projection:
     @property
     def over(self) -> bool:
         """Nothing of it moves any more, until it is reopened."""
-        return not self._events or not lifecycle.fold(self._events).open and all(run.ended for run in self._runs.values())
+        return not self._events or (not lifecycle.fold(self._events).open and all(run.ended for run in self._runs.values()))
 
     # -- reading
 

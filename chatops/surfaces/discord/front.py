@@ -38,9 +38,9 @@ class DiscordFront:
     name = "discord"
     terminal: Terminal | None = None
 
-    def __init__(self, account: str, handle: str, place: Place, incident: str | None, message: Quoted | None = None):
+    def __init__(self, account: str, handle: str, place: Place, incident: str | None):
         self.account, self.handle, self.place, self.incident = account, handle, place, incident
-        self.message = message
+        self.quoted: Quoted | None = None
         self.beside: list[str] = []
 
     def who(self, config: Config) -> Who:

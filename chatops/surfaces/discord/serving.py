@@ -64,7 +64,9 @@ async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
         raise broken[0]
 
 
-def _mirror(mirror: Mirror, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, broken: list[StoreError]) -> None:
+def _mirror(
+    mirror: Mirror, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, broken: list[StoreError]
+) -> None:
     from incidents.errors import StoreError
 
     try:

@@ -112,6 +112,21 @@ class Wire:
             after = int(page[-1]["id"])
         return found
 
+    def fetch(self, url: str) -> bytes:
+        """What stands at the address of an attachment. Raises Gone, PlatformDown."""
+        return self._wait(self._fetch(url))
+
+    async def _fetch(self, url: str) -> bytes:
+        client = self.client
+        if client is None or client.is_closed():
+            raise PlatformDown("Discord is not connected")
+        try:
+            return await client.http.get_from_cdn(url)
+        except (discord.NotFound, discord.Forbidden) as error:
+            raise Gone(f"the attachment is there no more ({error.status})", what="message") from None
+        except (TimeoutError, discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            raise PlatformDown(f"the attachment cannot be fetched: {type(error).__name__}: {error}") from None
+
     def _own_id(self) -> str:
         return str(self.client.user.id) if self.client is not None and self.client.user is not None else ""
 
@@ -157,7 +172,7 @@ class Wire:
             raise _meaning(error, f"{method} {path}") from None
         except discord.RateLimited as error:
             raise PlatformDown(f"Discord takes no more for {error.retry_after:.0f} s") from None
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError, RuntimeError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError) as error:
             raise PlatformDown(f"Discord cannot be reached: {type(error).__name__}: {error}") from None
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
