@@ -114,7 +114,8 @@ class Gateway:
         try:
             await self._listen(line)
         except Closed as closed:
-            await socket.close(code=closed.code)
+            line.close(closed.code)
+            await asyncio.wait({pump}, timeout=1)
         finally:
             if line.closing:  # the pump is in the middle of the closing handshake
                 await asyncio.wait({pump}, timeout=1)

@@ -193,10 +193,10 @@ def forget(world: World, channel: Channel) -> None:
     """A channel or thread is gone, with its messages and threads."""
     for one in [one for one in world.channels.values() if one.parent == channel.id]:
         forget(world, one)
+    shape = shapes.channel(world, channel)
     gone: list[Message] = [kept for kept in world.messages.values() if kept.channel == channel.id]
     for kept in gone:
         del world.messages[kept.id]
-    shape = shapes.channel(world, channel)
     del world.channels[channel.id]
     if channel.is_thread:
         where = {

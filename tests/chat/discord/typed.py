@@ -87,8 +87,10 @@ class Typing:
             option = known[name]
             if name == focused:
                 yield {"name": name, "type": option["type"], "value": str(value), "focused": True}
-            else:
-                yield {"name": name, "type": option["type"], "value": self.value(option, value)}
+            else:  # while one option is being completed, the others are sent as far as they are typed
+                partly = focused is not None and option["type"] in TYPES
+                sent = value if partly else self.value(option, value)
+                yield {"name": name, "type": option["type"], "value": sent}
 
     def value(self, option: JSON, value: Any) -> Any:
         """The value as its type says; raises CannotSend where the client marks it red."""
