@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import ValidationError, relevance
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
@@ -76,10 +76,10 @@ class Published:
         validator = None if template is None else self.validator(method, template)
         if validator is None:
             return []
-        error = best_match(validator.iter_errors(as_published(body)))
-        if error is None:
+        errors = list(validator.iter_errors(as_published(body)))
+        if not errors:
             return []
-        error = _branch(error)
+        error = _deepest(min(errors, key=relevance))
         where = ".".join(str(step) for step in error.absolute_path)
         return [Mistake(where, "PUBLISHED_SCHEMA", error.message[:300])]
 
@@ -88,25 +88,13 @@ def _escaped(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
 
 
-def _branch(error: ValidationError) -> ValidationError:
+def _deepest(error: ValidationError) -> ValidationError:
     """Of a union the branch that the `type` picks, so that the field is named and not the branch."""
     while error.context:
-        picked = [one for one in error.context if not _other_type(error, one)]
-        inner = best_match(iter(picked or error.context))
-        if inner is None:
-            break
-        error = inner
+        other = {one.schema_path[0] for one in error.context if list(one.relative_path) == ["type"]}
+        picked = [one for one in error.context if one.schema_path[0] not in other]
+        error = min(picked or error.context, key=relevance)
     return error
-
-
-def _other_type(union: ValidationError, one: ValidationError) -> bool:
-    """Whether the branch of this error is refused for its `type` alone."""
-    branch = one.schema_path[0] if one.schema_path else None
-    for other in union.context or []:
-        same = bool(other.schema_path) and other.schema_path[0] == branch
-        if same and list(other.path)[-1:] == ["type"]:
-            return True
-    return False
 
 
 def as_published(body: Any) -> Any:

@@ -62,7 +62,8 @@ class Limits:
             self._take("global", self.global_number, scope="global")
         if route.key.startswith("POST /interactions/"):
             return {}
-        if route.key == "PATCH /channels/{channel}" and set(call.body or {}) & {"name", "topic"}:
+        named = isinstance(call.body, dict) and {"name", "topic"} & set(call.body)
+        if route.key == "PATCH /channels/{channel}" and named:
             self._take(f"{RENAME}:{call.params['channel']}", self.numbers[RENAME], scope="user")
         major = next((call.params[name] for name in MAJOR if name in call.params), "")
         number = self.numbers.get(route.key, self.numbers[OTHERS])
