@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatops.views import Option, joined
 from chatops.vocabulary import Call, Param
 from incidents.errors import BadInput
 from incidents.near import near
+
+if TYPE_CHECKING:
+    from incidents.store.protocol import RunRow
 
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4", "sev5")
 STATUSES = ("investigating", "identified", "monitoring")
@@ -131,15 +134,21 @@ def incident(
 
 
 def _complete_incident(start: str, call: Call) -> list[Option]:
+    """The open ones first, each group the newest first."""
     from chatops import which
 
-    return [Option(one.name, one.title) for one in which.newest(call, 20) if one.name.startswith(start)]
+    rows = sorted(which.newest(call, 100), key=lambda row: not row.open)
+    options = [Option(row.name, row.title if row.open else f"{row.title} ({row.status})") for row in rows]
+    return fitting(options, start, call)
 
 
 def person(name: str, help: str, **about: Any) -> Param:
-    """A person: `me`, a name of `people:`, one of their accounts; where nothing is configured, any one word."""
+    """A person: `me`, a name of `people:`, one of their accounts, a mention; where nothing is configured, any word."""
 
     def parse(value: str, call: Call) -> str:
+        mention = _MENTION.fullmatch(value.strip())
+        if mention is not None:
+            return _mentioned(mention[1], call)
         word = value.strip().removeprefix("@")
         if not word or len(word) > 64 or any(char.isspace() or not char.isprintable() for char in word):
             raise BadInput(f"{value!r} is not a person", hint="one word, as in people: of howdah.yaml")
@@ -157,9 +166,29 @@ def person(name: str, help: str, **about: Any) -> Param:
         return word
 
     def complete(start: str, call: Call) -> list[Option]:
-        return [Option(one, "") for one in call.config.people.names() if one.startswith(start)]
+        people = call.config.people
+        known = [people.get(name) for name in people.names()]
+        options = [Option(one.name, one.full_name) for one in known if one is not None]
+        return fitting([Option("me", "you"), *options], start, call)
 
     return Param(name, "person", help, parse, complete, **{"metavar": "PERSON", **about})
+
+
+_MENTION = re.compile(r"<@!?([A-Za-z0-9]{1,32})(?:\|[^<>]*)?>")  # <@123>, <@!123>, <@U024BE7LH|nova>
+
+
+def _mentioned(account: str, call: Call) -> str:
+    """The person with this account of the chat; the account itself, as actors are named, where nobody has it."""
+    people = call.config.people
+    known = people.of_account(call.surface, account)
+    if known:
+        return known[0].name
+    found = people.find(account)
+    if found is not None:
+        return found.name
+    if people:
+        call.warn(f"{account} is nobody's account in people: of {call.config.path}")
+    return f"{call.surface}:{account}" if call.in_chat else account
 
 
 def runbook(
@@ -176,27 +205,16 @@ def runbook(
         return _not_empty(value, call)
 
     def complete(start: str, call: Call) -> list[Option]:
-        import os
+        from runbooks import loader
 
-        import runbooks
-
-        folders = [os.path.join(folder, "library") for folder in runbooks.__path__]
-        if call.config.path:
-            folders.insert(0, os.path.join(os.path.dirname(call.config.path), "runbooks"))
-        names = {
-            file.removesuffix(".yaml")
-            for folder in folders
-            if os.path.isdir(folder)
-            for file in os.listdir(folder)
-            if file.endswith(".yaml")
-        }
-        return [Option(one) for one in sorted(names) if one.startswith(start)]
+        known = loader.available(beside=call.config.path or None)
+        return fitting([Option(one.name, one.description) for one in known], start, call)
 
     return Param(name, "runbook", help, parse, complete, **{"metavar": "NAME|FILE", **about})
 
 
-def run(name: str = "run", help: str = "Which run.", **about: Any) -> Param:
-    """The name of a run: `run-abc234`, or its letters."""
+def run(name: str = "run", help: str = "Which run.", *, ended: bool | None = False, **about: Any) -> Param:
+    """The name of a run: `run-abc234`, or its letters. Offered are those that have `ended` or not, None for both."""
 
     def parse(value: str, call: Call) -> str:
         word = value.strip().lower().removeprefix("run-")
@@ -205,17 +223,70 @@ def run(name: str = "run", help: str = "Which run.", **about: Any) -> Param:
         return f"run-{word}"
 
     def complete(start: str, call: Call) -> list[Option]:
-        names = {lock.run for lock in call.store.locks()} | {row.run for row in call.store.runs()}
-        return [Option(one) for one in sorted(names) if one.startswith(start)][:20]
+        rows = [row for row in call.store.runs() if ended is None or (row.status == "ended") == ended]
+        rows = _own_first(call, rows)
+        options = [Option(row.run, f"{row.runbook}, {row.status} in {row.stream}") for row in rows]
+        return fitting(options, start.strip().lower(), call)
 
     return Param(name, "run", help, parse, complete, **{"metavar": "RUN", **about})
+
+
+def _own_first(call: Call, rows: Sequence[RunRow]) -> list[RunRow]:
+    """Those that have not ended first, among them those of the incident in whose thread the call is given."""
+    mine = call.who.incident
+    newest = sorted(rows, key=lambda row: row.started_at, reverse=True)
+    return sorted(newest, key=lambda row: (row.status == "ended", mine is not None and row.stream != mine))
 
 
 def step(
     name: str = "step", help: str = "A step: [RUN/]PATH, the shortest part that names one.", **about: Any
 ) -> Param:
     """A step's address, `[RUN/]PATH[ITEM]@HOST`; it is resolved by who uses it."""
-    return Param(name, "step", help, _not_empty, **{"metavar": "STEP", **about})
+
+    def complete(start: str, call: Call) -> list[Option]:
+        return fitting(_asked_steps(call), start, call)
+
+    return Param(name, "step", help, _not_empty, complete, **{"metavar": "STEP", **about})
+
+
+_ANSWERS = {"confirm": "yes"}  # a command -> the answer that it gives, where that has another name
+
+
+def _asked_steps(call: Call) -> list[Option]:
+    """The steps that ask a person something which this command answers."""
+    from runbooks import consent
+
+    word = _ANSWERS.get(call.command.name, call.command.name)
+    runs = [
+        consent.read_run(call.store, row.run) for row in _own_first(call, call.store.runs(open_only=True))
+    ]
+    asked = [(run, one) for run in runs for one in run.open_questions() if word in one.options]
+    return [
+        Option(
+            f"{run.id}/{one.path}" if len(asked) > 1 else one.path, f"{one.what}: {one.shows.get('name', '')}"
+        )
+        for run, one in asked
+    ]
+
+
+def lock(name: str, help: str, **about: Any) -> Param:
+    """The name of a lock that a run holds."""
+
+    def complete(start: str, call: Call) -> list[Option]:
+        held = [Option(one.name, f"held by {one.run}, {one.by}") for one in call.store.locks()]
+        return fitting(held, start, call)
+
+    return text(name, help, **about)._replace(complete=complete)
+
+
+def fitting(options: Iterable[Option], start: str, call: Call) -> list[Option]:
+    """Those that begin with what was typed; in a chat, whose list shows labels, also those that hold it anywhere."""
+    options = list(options)
+    found = [one for one in options if one.value.startswith(start)]
+    if call.in_chat:
+        word = start.lower()
+        found += [one for one in options if one not in found and word in f"{one.value} {one.label}".lower()]
+    return found
 
 
 def path(name: str, help: str, **about: Any) -> Param:

@@ -123,7 +123,7 @@ def abort(call: Call, run: str | None, undo: bool) -> Reply:
     return _request(call, found, "abort-undo" if undo else "abort", f"{found.id} is being aborted")
 
 
-@command("undo", "Undo the done steps of a run that has ended, in reverse order.", params.run(place=True, required=True),
+@command("undo", "Undo the done steps of a run that has ended, in reverse order.", params.run(place=True, required=True, ended=True),
          group="answer")  # fmt: skip
 def undo(call: Call, run: str) -> Reply:
     from runbooks import recover
@@ -137,7 +137,7 @@ def undo(call: Call, run: str) -> Reply:
 @command(
     "unlock",
     "Free a lock whose run will not end by itself.",
-    params.text("name", "The lock.", place=True, required=True),
+    params.lock("name", "The lock.", place=True, required=True),
     params.text("why", "Why this is safe.", required=True),
     group="answer",
 )

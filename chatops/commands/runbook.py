@@ -246,7 +246,7 @@ def _type_again(call: Call, run_id: str) -> dict[str, str]:
 @command(
     "steps",
     "Where a run stands, step by step.",
-    params.run(place=True),
+    params.run(place=True, ended=None),
     group="run",
     permission="read",
     writes=False,

@@ -9,6 +9,8 @@ from chatops.params import When
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
+    from chatops.vocabulary import Quoted
+    from incidents.events import Evidence
     from incidents.lifecycle import Incident
 
 AT = params.time()
@@ -65,6 +67,84 @@ def _write(
     fields.update(params.happened(at))
     (event,) = timeline.record(call.store, call.draft(one, kind, body=text, **fields))
     return cards.recorded(call, event, given=at is not None)
+
+
+@command(
+    "add",
+    "Put a message of the chat on the timeline, with its files.",
+    INCIDENT,
+    group="timeline",
+    surfaces=("discord", "slack"),
+    because="it is about a message of a chat; elsewhere `howdah note` says it",
+    menu="Add to timeline",
+)
+def add(call: Call, incident: str | None) -> Reply:
+    import dataclasses
+
+    from chatops import cards, which
+    from incidents import timeline
+    from incidents.errors import BadInput
+    from incidents.store.protocol import KeyUsed
+
+    message = call.quoted
+    if message is None:
+        raise BadInput("there is no message to add", hint="choose it in the menu of a message")
+    known = call.store.by_key(message.key)
+    if known is None:
+        one = which.row_to_write(call, incident)
+        body, evidence = _words_of(call, message)
+        draft = call.draft(
+            one,
+            "note",
+            body=body,
+            at=min(message.at, call.now),
+            precision="ms",
+            evidence=evidence,
+            key=message.key,
+        )
+        try:
+            (event,) = timeline.record(call.store, dataclasses.replace(draft, source=message.source))
+        except KeyUsed as used:  # somebody else added it at this moment
+            known = used.event
+        else:
+            return cards.recorded(call, event)
+    said = f"it is on the timeline already, added by {known.actor.id}: {known.body}"
+    return cards.recorded(call, known, said)
+
+
+LARGEST_FILE = 10 << 20  # bytes of one file of a message that is kept
+LARGEST_FILES = 25 << 20  # bytes of all files of one message
+
+
+def _words_of(call: Call, message: Quoted) -> tuple[str, tuple[Evidence, ...]]:
+    """`author: text`, the files that are kept as evidence, a line for each that is not. Raises BadInput: nothing there."""
+    from incidents.errors import BadInput, HowdahError
+
+    text = message.text.strip()
+    if not text and not message.files:
+        raise BadInput("the message has neither text nor files", hint="write what it shows: howdah note TEXT")
+    people = call.config.people.of_account(message.source.platform, message.account)
+    lines = [f"{people[0].name if people else message.author}: {text}".strip()]
+    kept: list[Evidence] = []
+    room = LARGEST_FILES
+    for file in message.files:
+        try:
+            if file.size > min(LARGEST_FILE, room):
+                raise BadInput(f"{file.size:,} bytes are too many")
+            data = file.read()
+            if len(data) > min(LARGEST_FILE, room):
+                raise BadInput(f"{len(data):,} bytes are too many")
+            kept.append(call.store.put_blob(data, media_type=file.media_type, name=file.name))
+            room -= len(data)
+        except (
+            HowdahError
+        ) as error:  # the words count more than the file: they are recorded, and what is missing
+            lines.append(f"(the file {file.name} is not kept: {error.message})")
+    if len(kept) == 1:
+        lines.append(f"(file: {kept[0].name})")
+    elif kept:
+        lines.append(f"(files: {', '.join(one.name for one in kept)})")
+    return "\n".join(lines), tuple(kept)
 
 
 @command(

@@ -11,16 +11,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chatops import layout, params, vocabulary
-from chatops.surfaces.discord import words
-from chatops.vocabulary import Command, Param
-from incidents.errors import NotFound
+from chatops import params, permissions, vocabulary
+from chatops.surfaces.discord import marking, wanted, words
+from chatops.views import Option
+from chatops.vocabulary import Call, Command, Param
+from incidents.errors import HowdahError, NotFound
 
 SURFACE = "discord"
 MENU = 3  # a command in the menu of a message
 GUILD = 0  # the context and the way of installing: a server, not a private chat
 SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN = 1, 2, 3, 4, 5
-DESCRIPTION = 100  # characters
+LONGEST = 100  # characters of a description, a choice, a value
 CHOICES = 25
 
 TREES = {
@@ -66,7 +67,7 @@ def _tree(name: str) -> dict[str, Any]:
         entry = {
             "type": SUBCOMMAND,
             "name": path[-1],
-            "description": label(command.help),
+            "description": marking.bare(command.help, LONGEST),
             "options": [option(param) for param in _in_order(command)],
         }
         if len(path) == 2:
@@ -78,7 +79,7 @@ def _tree(name: str) -> dict[str, Any]:
         groups[path[1]].append(entry)
     for one in options:
         if one["type"] == GROUP:
-            one["description"] = label(", ".join(entry["name"] for entry in one["options"]))
+            one["description"] = marking.bare(", ".join(entry["name"] for entry in one["options"]), LONGEST)
     return {
         "name": name, "description": TREES[name][0], "options": options, "contexts": [GUILD],
         "integration_types": [GUILD],
@@ -88,7 +89,7 @@ def _tree(name: str) -> dict[str, Any]:
 def option(param: Param) -> dict[str, Any]:
     """One parameter as an option of a slash command."""
     found: dict[str, Any] = {
-        "type": STRING, "name": named(param), "description": label(params.help_in_chat(param)),
+        "type": STRING, "name": named(param), "description": marking.bare(params.help_in_chat(param), LONGEST),
         "required": required(param),
     }  # fmt: skip
     if param.flag:
@@ -160,12 +161,6 @@ def _in_order(command: Command) -> list[Param]:
     return sorted(offered(command), key=lambda param: not required(param))
 
 
-def label(text: str, width: int = DESCRIPTION) -> str:
-    """One line of at most `width` characters."""
-    text = layout.one_line(text)
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
-
-
 # -- how an interaction reads --------------------------------------------------------------------------------------
 
 
@@ -216,6 +211,64 @@ def _no_more(what: str) -> NotFound:
         f"{what} is there no more",
         hint="Discord shows the present commands after a reload (Ctrl+R, or restart it)",
     )
+
+
+# -- what is offered while one types -------------------------------------------------------------------------------
+
+
+def complete(typed: Typed, call: Call) -> list[Option]:
+    """What fits the option that is being typed: at most 25, `label` what the person reads. Nothing to who may not look."""
+    param = next((param for param in typed.command.params if param.name == typed.focused), None)
+    text = typed.raw.get(typed.focused or "")
+    if param is None or not isinstance(text, str):
+        return []
+    try:
+        permissions.check(call)
+        if param.type == "pairs":
+            found = _complete_pairs(typed, text, call)
+        else:
+            found = list(param.complete(text.strip(), call)) if param.complete is not None else []
+    except HowdahError:  # who sends the command reads what is wrong
+        return []
+    fitting = [one for one in found if 0 < marking.units(one.value) <= LONGEST]
+    return [Option(one.value, _offered(one)) for one in fitting[:CHOICES]]
+
+
+def _offered(one: Option) -> str:
+    return marking.bare(f"{one.value} · {one.label}" if one.label else one.value, LONGEST)
+
+
+def _complete_pairs(typed: Typed, text: str, call: Call) -> list[Option]:
+    """The names that are not given yet; after `name=` the values that it can have."""
+    known = wanted.wanted(typed.command, {**typed.raw, typed.focused or "": None}, call)
+    if known is None:
+        return []
+    before, whole, last = words.being_typed(text)
+    name, equals, value = last.partition("=")
+    if equals:
+        spec = known.specs.get(name)
+        if spec is None:
+            return []
+        default = wanted.default_text(spec)
+        values = wanted.values_of(spec) or ((default,) if default else ())
+        plain = value.lstrip("\"“'‘")
+        return [
+            Option(before + words.join([f"{name}={one}"]), spec.help)
+            for one in sorted(values, key=lambda one: one != default)
+            if one.startswith(plain)
+        ]
+    missing = [
+        spec for spec in known.specs.values() if spec.name not in {word.partition("=")[0] for word in whole}
+    ]
+    options = [
+        Option(
+            f"{before}{spec.name}=", ", ".join(filter(None, ("required" if spec.required else "", spec.help)))
+        )
+        for spec in sorted(missing, key=lambda spec: not spec.required)
+        if spec.name.startswith(last)
+    ]
+    required = any(spec.required for spec in missing)
+    return options if required or last or not before else [Option(text.strip(), "that is all"), *options]
 
 
 # -- how a command is named ----------------------------------------------------------------------------------------
