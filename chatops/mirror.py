@@ -38,6 +38,7 @@ class Mirror:
         self._store, self._surface, self._rooms = store, surface, rooms
         self._zone, self._account, self._warn = zone, account, warn
         self._consumer = surface.name
+        self._born = clock.wall()
         self._since = self._first_start()
         self._seen = max(store.cursor(self._consumer), self._since)
         self._projections: dict[str, Projection] = {}
@@ -122,7 +123,7 @@ class Mirror:
         if found is None:
             found = self._projections[name] = Projection(
                 self._store, self._surface, self._rooms, name,
-                since=self._since, zone=self._zone, account=self._account, warn=self._warn,
+                since=self._since, born=self._born, zone=self._zone, account=self._account, warn=self._warn,
             )  # fmt: skip
         return found
 

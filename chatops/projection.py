@@ -38,14 +38,14 @@ class Projection:
     """`catch_up` shows what was recorded since the cursor; one thread at a time may be in it."""
 
     def __init__(
-        self, store: Store, surface: Surface, rooms: Rooms, name: str, *, since: int, zone: str,
+        self, store: Store, surface: Surface, rooms: Rooms, name: str, *, since: int, born: int, zone: str,
         account: Callable[[Event], str | None], warn: Callable[[str], None],
     ):  # fmt: skip
         self.name = name
         self.consumer = f"{surface.name}:{name}"
         self._store, self._surface, self._rooms = store, surface, rooms
         self._zone, self._account, self._warn = zone, account, warn
-        self._born = clock.wall()
+        self._born = born  # wall time (µs) at which this process began: what is older may be a repeat
         self._told = max(store.cursor(self.consumer), since)
         self._events: list[Event] = []
         self._runs: dict[str, running.Running] = {}
@@ -88,7 +88,9 @@ class Projection:
     @property
     def over(self) -> bool:
         """Nothing of it moves any more, until it is reopened."""
-        return not self._events or (not lifecycle.fold(self._events).open and all(run.ended for run in self._runs.values()))
+        return not self._events or (
+            not lifecycle.fold(self._events).open and all(run.ended for run in self._runs.values())
+        )
 
     # -- reading
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from incidents import kinds
+from incidents import kinds, telling
 from incidents.errors import AlreadyAnswered, BadInput, KeyConflict, NotFound, Refused
 from incidents.events import Actor, Draft, Event
 from incidents.store.protocol import KeyUsed, Store
@@ -85,7 +85,7 @@ def already(stored: Event | None) -> AlreadyAnswered:
     """What the second of two people reads."""
     if stored is None or stored.redacted:
         return AlreadyAnswered("somebody answered this question before you")
-    return AlreadyAnswered(f"{stored.actor.id} answered {stored.data['answer']!r} before you")
+    return AlreadyAnswered(f"{telling.who(stored)} answered {stored.data['answer']!r} before you")
 
 
 def open_runs(store: Store) -> Iterator[journal.Run]:

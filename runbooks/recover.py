@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from incidents import kinds
+from incidents import kinds, telling
 from incidents.errors import BadInput, IncidentClosed, NotDurable, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event, Evidence
 from incidents.store.protocol import Store
@@ -108,7 +108,7 @@ def _course(
 ) -> Course:  # fmt: skip
     started = run.started
     assert started is not None
-    actor = Actor("system", "driver", on_behalf_of=event.actor.id, assurance=event.actor.assurance)
+    actor = Actor("system", "driver", on_behalf_of=telling.who(event), assurance=event.actor.assurance)
     around = Surroundings(
         run=run.id, incident=event.stream, store=store.path, runbook=runbook, values=started.inputs, secrets=secrets,
         cwd=started.cwd, umask=started.umask, path=started.path, zone=event.zone or "UTC",

@@ -1,0 +1,335 @@
+"""The one entrance: slash commands, completion, buttons, forms, the message menu, a pin.
+
+Everything is read from the interaction's own data, so that a restart, an old message or a form from before changes
+nothing. The first answer goes out at once, within Discord's 3 s; the work follows in a thread; answers are seen by
+the person alone, what changed is told to all by the mirror. Every command carries a natural key (the interaction's
+id, the button's own, the message's), so what is delivered twice is recorded once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import discord
+
+from chatops import dispatch, presses, views, vocabulary
+from chatops.surfaces.base import File, Gone, PlatformDown
+from chatops.surfaces.discord import forms, keeping, quoting, render, tree
+from chatops.surfaces.discord.front import DiscordFront, Place
+from chatops.surfaces.discord.wire import Unsendable
+from chatops.vocabulary import Places, Reply
+from incidents import clock
+from incidents.errors import BadInput, HowdahError
+
+if TYPE_CHECKING:
+    from chatops.rooms import Rooms
+    from chatops.surfaces.discord.tree import Typed
+    from chatops.surfaces.discord.wire import Wire
+    from chatops.vocabulary import Call, Command
+
+FIRST = 1.5  # seconds that a look-up may take which comes before the first answer
+REMEMBERED = 4096  # interactions whose second delivery is known without the record
+EXPIRED = (10062, 50027, 10015)  # the interaction's token is good no more
+ANSWERED = 40060
+ROOM_WITHIN = 3.0  # seconds that the answer to a declaration waits for the incident's thread
+
+DONE = "\N{WHITE HEAVY CHECK MARK}"
+
+T = TypeVar("T")
+Interaction = discord.Interaction[Any]
+
+
+class Inbound:
+    """What comes in from Discord. `pool` is where commands are carried out."""
+
+    def __init__(self, call: Call, wire: Wire, rooms: Rooms, pool: ThreadPoolExecutor):
+        self._call, self._wire, self._rooms, self._pool = call, wire, rooms, pool
+        self._store = call.store
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._work: set[asyncio.Task[None]] = set()
+
+    async def finish(self) -> None:
+        """What was begun is finished, and told where that still goes."""
+        if self._work:
+            await asyncio.wait(self._work, timeout=10)
+
+    # -- interactions
+
+    async def interaction(self, interaction: Interaction) -> None:
+        """One delivery. What is wrong with it is told to the person."""
+        if interaction.id in self._seen:
+            return
+        self._seen[interaction.id] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        task = asyncio.ensure_future(self._take(interaction))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _take(self, interaction: Interaction) -> None:
+        kind, data = interaction.type, dict(interaction.data or {})
+        if kind is discord.InteractionType.autocomplete:
+            await self._complete(interaction, data)
+            return
+        try:
+            refusal = self._refusal(interaction)
+            if refusal is not None:
+                await self._answer(interaction, lambda: refusal)
+            elif kind is discord.InteractionType.application_command:
+                await self._command(interaction, data)
+            elif kind is discord.InteractionType.component:
+                await self._component(interaction, str(data.get("custom_id", "")))
+            elif kind is discord.InteractionType.modal_submit:
+                await self._form(interaction, data)
+        except HowdahError as error:
+            failed = dispatch.failure(error)
+            await self._answer(interaction, lambda: failed)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is one line for the person, as in dispatch
+            failed = dispatch.unexpected(error)
+            await self._answer(interaction, lambda: failed)
+
+    def _refusal(self, interaction: Interaction) -> Reply | None:
+        """Only one server is served: whoever can add the bot to another one has no say here."""
+        client = self._wire.client
+        served = client.served() if client is not None else None  # type: ignore[attr-defined]
+        if interaction.guild_id is not None and str(interaction.guild_id) == served:
+            return None
+        return Reply("This bot serves another server, and no private messages.", exit=4, error=True)
+
+    async def _command(self, interaction: Interaction, data: dict[str, Any]) -> None:
+        typed = tree.read(data)
+        if typed.command.menu:
+            await self._add(interaction, typed.command, data)
+            return
+        front = self._front(interaction)
+        if forms.may_ask(typed):
+            form = await self._first(lambda: forms.needed(typed, self._new_call(typed.command, front)))
+            if form is not None:
+                await self._open(interaction, lambda: forms.modal(form, self._new_call(typed.command, front)))
+                return
+        await self._answer(interaction, lambda: self._run(typed, front, f"discord:{interaction.id}"))
+
+    async def _component(self, interaction: Interaction, custom_id: str) -> None:
+        front = self._front(interaction)
+        pressed = presses.parse(custom_id)
+        if pressed is not None and pressed.form:
+            await self._open(interaction, lambda: forms.of_press(pressed, self._store))
+        elif pressed is not None:
+            await self._answer(interaction, lambda: self._press(pressed, front, interaction.id))
+        elif not forms.is_ours(custom_id):
+            raise presses.Stale("this button is of an earlier howdah")
+        elif typed := forms.ready(custom_id, self._message(interaction)):
+            await self._answer(interaction, lambda: self._run(typed, front, f"discord:{interaction.id}"))
+        else:
+            form = forms.reopened(self._message(interaction))
+            call = self._new_call(dispatch.find(form.command), front)
+            await self._open(interaction, lambda: forms.modal(form, call))
+
+    async def _form(self, interaction: Interaction, data: dict[str, Any]) -> None:
+        """A form comes back: it is carried out, or comes again with what is wrong, or with its next page."""
+        front, message = self._front(interaction), self._message(interaction)
+        pressed = forms.pressed(data)
+        command = dispatch.find(forms.command_of(data)) if pressed is None else None
+
+        def work() -> Reply | dict[str, Any]:
+            if pressed is not None or command is None:
+                assert pressed is not None
+                return self._press(pressed, front, interaction.id, forms.read_modal(data))
+            call = self._new_call(command, front)
+            sent = forms.submitted(data, message, call)
+            if isinstance(sent, keeping.Form):
+                return forms.again(sent, "")
+            reply = self._run(sent, front, f"discord:{interaction.id}")
+            if reply.error and reply.exit == BadInput.exit_code and reply.view is not None:
+                return forms.again(forms.kept(data, message, call), views.plain(reply.view))
+            return reply
+
+        await self._answer(interaction, work)
+
+    async def _add(self, interaction: Interaction, command: Command, data: dict[str, Any]) -> None:
+        """A message of the channel is put on the timeline, with what is attached to it."""
+        message = next(iter((data.get("resolved") or {}).get("messages", {}).values()))
+        front = self._front(interaction)
+        front.quoted = quoting.quoted(message, front.place, self._wire)
+        key = front.quoted.key
+        await self._answer(interaction, lambda: self._run(tree.Typed(command, {}), front, key))
+
+    async def pinned(self, payload: discord.RawReactionActionEvent) -> None:
+        """A pin on a message of an incident's thread: as the menu's entry. A sign under it says that it is done."""
+        channel = str(payload.channel_id)
+        incident = self._rooms.incident_in(channel)
+        command = next((c for c in vocabulary.registry().values() if c.menu), None)
+        if incident is None or payload.member is None or command is None:
+            return
+        ids = {"channel_id": channel, "message_id": str(payload.message_id)}
+        place = Place(str(payload.guild_id), channel, channel)
+        front = DiscordFront(str(payload.user_id), payload.member.name, place, incident)
+        path = "/channels/{channel_id}/messages/{message_id}"
+        try:
+            front.quoted = quoting.quoted(await self._wire.ask("GET", path, ids), place, self._wire)
+            typed, key = tree.Typed(command, {}), front.quoted.key
+            reply = await self._in_thread(lambda: self._run(typed, front, key))
+            if reply.error:
+                await self._say_aloud(front, render.reply(reply, say=tree.spoken)[0], payload.message_id)
+            else:
+                await self._wire.ask("PUT", f"{path}/reactions/{{emoji}}/@me", {**ids, "emoji": DONE})
+        except HowdahError as error:
+            self._call.warn(f"a pinned message was not added: {error}")
+
+    # -- carrying out
+
+    def _front(self, interaction: Interaction) -> DiscordFront:
+        channel = interaction.channel
+        parent = getattr(channel, "parent_id", None) if isinstance(channel, discord.Thread) else None
+        where = str(interaction.channel_id) if interaction.channel_id is not None else None
+        place = Place(
+            str(interaction.guild_id) if interaction.guild_id is not None else None,
+            str(parent) if parent is not None else where,
+            where if parent is not None else None,
+        )
+        user = interaction.user
+        return DiscordFront(str(user.id), user.name, place, self._rooms.incident_in(where))
+
+    def _new_call(self, command: Command, front: DiscordFront) -> Call:
+        from chatops.vocabulary import Call
+
+        return Call(command, front, self._places(None), now=clock.wall(), store=self._store)
+
+    def _places(self, key: str | None) -> Places:
+        return Places(self._store.path, self._call.places.config, None, key)
+
+    def _run(self, typed: Typed, front: DiscordFront, key: str) -> Reply:
+        return dispatch.run(typed.command, typed.raw, front, self._places(key), store=self._store)
+
+    def _press(
+        self, pressed: presses.Pressed, front: DiscordFront, id: int, given: dict[str, Any] | None = None
+    ) -> Reply:
+        front.incident = pressed.incident
+        by = front.who(self._call.config).actor.id
+        places = self._places(f"discord:{id}")
+        return presses.carry_out(pressed, front, places, store=self._store, by=by, given=given)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _first(self, work: Callable[[], T]) -> T | None:
+        """A look-up before the first answer; None where it takes too long."""
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(self._in_thread(work), FIRST)
+        return None
+
+    # -- answering
+
+    async def _answer(self, interaction: Interaction, work: Callable[[], Reply | dict[str, Any]]) -> None:
+        """Acknowledges, does the work, tells what came of it."""
+        acked = await self._acknowledge(interaction)
+        try:
+            reply = await self._in_thread(work)
+        except HowdahError as error:
+            reply = dispatch.failure(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is one line for the person, as in dispatch
+            reply = dispatch.unexpected(error)
+        await self._tell(interaction, reply, self._front(interaction), acked)
+
+    async def _acknowledge(self, interaction: Interaction) -> bool:
+        """Whether the person can still be answered alone. An answer of an earlier process counts."""
+        if interaction.response.is_done():
+            return True
+        try:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+        except discord.HTTPException as error:
+            return error.code == ANSWERED
+        except (discord.InteractionResponded, OSError, discord.DiscordException):
+            return False
+        return True
+
+    async def _tell(
+        self, interaction: Interaction, reply: Reply | dict[str, Any], front: DiscordFront, acked: bool
+    ) -> None:
+        files: tuple[File, ...] = ()
+        if isinstance(reply, Reply):
+            body, files = render.reply(reply, beside=tuple(front.beside), say=tree.spoken)
+            await self._point_to_room(reply, front, body)
+        else:
+            body = reply
+        if acked and await self._edit_answer(interaction, body, files):
+            return
+        with contextlib.suppress(HowdahError):
+            await self._say_aloud(front, body, interaction.id)
+
+    async def _edit_answer(
+        self, interaction: Interaction, body: dict[str, Any], files: tuple[File, ...]
+    ) -> bool:
+        path = "/webhooks/{webhook_id}/{webhook_token}/messages/@original"
+        ids = {"webhook_id": str(interaction.application_id), "webhook_token": interaction.token}
+        try:
+            await self._wire.ask("PATCH", path, ids, json=body, files=files)
+        except Unsendable as error:
+            return error.number not in EXPIRED
+        except (Gone, PlatformDown, HowdahError):
+            return False
+        return True
+
+    async def _say_aloud(self, front: DiscordFront, body: dict[str, Any], id: int) -> None:
+        """The answer came too late for the person alone: it goes into the channel, and calls them."""
+        said = render.aloud(body, front.account)
+        ids = {"channel_id": front.place.here}
+        nonce = {"nonce": f"{id}"[:25], "enforce_nonce": True}
+        await self._wire.ask("POST", "/channels/{channel_id}/messages", ids, json={**said, **nonce})
+
+    async def _point_to_room(self, reply: Reply, front: DiscordFront, body: dict[str, Any]) -> None:
+        """The answer to a declaration names the incident's thread."""
+        about = (reply.document or {}).get("event", {})
+        if not isinstance(about, dict) or about.get("kind") != "incident.declared":
+            return
+        until = clock.monotonic() + int(ROOM_WITHIN * clock.SECOND)
+        while (room := self._rooms.of(str(about.get("stream")))) is None and clock.monotonic() < until:
+            await asyncio.sleep(0.05)
+        if room is not None and room.thread != front.place.here:
+            body["content"] = f"{body.get('content', '')}\n<#{room.thread}>".strip()
+
+    async def _open(self, interaction: Interaction, make: Callable[[], dict[str, Any]]) -> None:
+        """A form is the first answer, so it is made within FIRST or not at all."""
+        drawn = await self._first(make)
+        if drawn is None:
+            raise PlatformDown("the form took too long to make", hint="try again")
+        with contextlib.suppress(discord.HTTPException):  # expired: the person sees that, and clicks again
+            await interaction.response.send_modal(Drawn(drawn))
+
+    async def _complete(self, interaction: Interaction, data: dict[str, Any]) -> None:
+        """What fits what is typed; nothing where it cannot be found in time."""
+        choices: list[discord.app_commands.Choice[str]] = []
+        with contextlib.suppress(HowdahError):
+            typed, front = tree.read(data), self._front(interaction)
+            found = await self._first(lambda: tree.complete(typed, self._new_call(typed.command, front)))
+            choices = [discord.app_commands.Choice(name=one.label, value=one.value) for one in found or ()]
+        with contextlib.suppress(discord.HTTPException):
+            await interaction.response.autocomplete(choices)
+
+    def _message(self, interaction: Interaction) -> dict[str, Any]:
+        """Our own message that a component or a form stands under, as far as its text goes."""
+        message = interaction.message
+        if message is None:
+            return {}
+        return {
+            "id": str(message.id),
+            "content": message.content,
+            "embeds": [e.to_dict() for e in message.embeds],
+        }
+
+
+class Drawn(discord.ui.Modal, title="howdah"):
+    """A form that was made elsewhere; the library keeps nothing of it."""
+
+    def __init__(self, data: dict[str, Any]):
+        super().__init__()
+        self._drawn = data
+        self.stop()
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._drawn

@@ -1,0 +1,71 @@
+"""An incident in Discord: declared, told, cured by a run that is confirmed with a button, resolved; and what goes wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chat.discord.server import Discord
+from tests.stories.bot import Bot, labels, served
+from tests.stories.scene import Scene, until
+
+BOOK = """\
+runbook: 1
+name: cure
+inputs:
+  who: {type: string, required: true}
+  how: {type: choice, options: [gently, firmly], default: gently}
+steps:
+  - id: look
+    effect: read
+    run: echo looking at "$IN_WHO"
+  - id: cure
+    confirm: Cure it?
+    run: echo cured >> ACTS; echo done with "$IN_WHO"
+"""
+
+
+@pytest.fixture
+def bot(scene: Scene) -> Iterator[Bot]:
+    os.mkdir(os.path.join(scene.folder, "runbooks"))
+    scene.runbook("people: {}\n", "howdah.yaml")
+    scene.runbook(BOOK, "runbooks/cure.yaml")
+    with served(scene) as (bot, _):
+        yield bot
+
+
+@pytest.fixture
+def discord(bot: Bot) -> Discord:
+    return bot.discord
+
+
+def test_an_incident_from_the_first_word_to_the_last(scene: Scene, bot: Bot, discord: Discord) -> None:
+    nova = discord.person("nova")
+    form = nova.slash("inc declare").wait()
+    assert form.modal is not None
+    declared = nova.submit(form, {"Title": "the disk is full"}).wait()
+    assert declared.ephemeral
+    thread = bot.thread()
+    assert f"<#{thread}>" in declared.text
+    assert [pin["id"] for pin in discord.pins()] == [bot.card()["id"]]
+    nova.slash("inc note", text="web answers slowly", channel=thread).wait()
+    said = nova.say(thread, "I think it is the archive")
+    nova.menu("Add to timeline", said).wait()
+    asked = nova.slash("run start", runbook="cure", channel=thread).wait()
+    assert asked.modal is not None
+    started = nova.submit(asked, {"who": "db1"}).wait()
+    assert started.ephemeral and "run-" in started.text, started.text
+    run = scene.run()
+    message = bot.run_message(run, button="Confirm")
+    answer = nova.click(message, "Confirm").wait()
+    assert answer.ephemeral
+    scene.wait_for("run.ended", status="ok")
+    assert scene.acts() == ["cured"]
+    nova.slash("inc resolve", text="cured", channel=thread).wait()
+    until(lambda: scene.incidents() == {"inc-1": "resolved"}, "the end")
+    until(lambda: not discord.pins(), "the card to be unpinned")
+    until(lambda: any("resolved" in line for line in bot.lines()), "the last line")
+    assert labels(bot.run_message(run)) == []
+    assert discord.wrong == []
