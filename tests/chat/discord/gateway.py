@@ -230,6 +230,7 @@ class Gateway:
         if line.session is not None:
             raise Closed(4005)
         self._check_token(data.get("token"))
+        self._forget_old()
         session = self.sessions.get(str(data.get("session_id")))
         last = data.get("seq") or 0
         if session is None or (session.log and last + 1 < session.log[0][0]):
@@ -239,7 +240,7 @@ class Gateway:
             raise Closed(4007)
         missed = [item for item in session.log if item[0] > last]
         self.resumes += 1
-        line.session, session.line = session, line
+        self._bind(line, session)
         cut, self.close_in_replay = self.close_in_replay, None
         for _, text in missed[:cut]:
             line.queue.put_nowait(text)

@@ -67,7 +67,8 @@ def post(
 def edit(world: World, kept: Message, body: JSON, files: Sequence[File] = ()) -> Message:
     """The message with what the body names changed; 50006 when nothing would be left of it."""
     wire = kept.wire
-    if is_empty({**{key: wire[key] for key in VISIBLE}, **body}, len(files) or len(wire["attachments"])):
+    attached = wire["attachments"] if body.get("attachments") is None else body["attachments"]
+    if is_empty({**{key: wire[key] for key in VISIBLE}, **body}, len(files) + len(attached)):
         raise refused(50006)
     channel = world.channel(kept.channel)
     if "content" in body:

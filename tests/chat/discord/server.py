@@ -299,6 +299,10 @@ class Discord:
         """A rule of `faults.Fault`: status, code, delay, drop, duplicate, retry_after, scope."""
         return self.call(lambda: self.faults.add(Fault(method, re.compile(path_regex), times, **what)))
 
+    def heal(self) -> None:
+        """No rule is in force any more."""
+        self.call(self.faults.rules.clear)
+
     def delete_message(self, message_id: str) -> None:
         self.call(lambda: posting.remove(self.world, self.kept(message_id)))
 

@@ -113,8 +113,8 @@ def test_a_session_that_ended_is_not_resumed() -> None:
     with Discord() as server:
         heard, _ = asyncio.run(listen(server, identify(server), until="GUILD_CREATE"))
         resume = {"op": 6, "d": {"token": server.token, "session_id": heard[1]["d"]["session_id"], "seq": 2}}
+        server.wait_for(lambda: not server.connected)
         server.clock.advance(server.world.settings.session_s + 1)
-        server.person("nova").say(server.channel, "this finds the session too old")
         again, _ = asyncio.run(listen(server, resume, {"op": 99}))
         assert (again[1]["op"], again[1]["d"]) == (9, False)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -299,6 +301,25 @@ def test_ephemeral_answers_are_seen_by_their_person_alone(server: Discord) -> No
     assert server.wait_for(lambda: got.wait()).message["id"] == shown
     assert follow(server, got.interaction, "DELETE", ORIGINAL).status == 204
     assert (got.text, follow(server, got.interaction, "GET", ORIGINAL).code) == ("", 10008)
+
+
+def test_files_come_with_answers_followups_and_edits(server: Discord) -> None:
+    def file(name: str) -> discord.File:
+        return discord.File(io.BytesIO(b"the whole output"), name)
+
+    async def send(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("cut", file=file("one.txt"), ephemeral=True)
+        await interaction.followup.send(file=file("two.txt"), ephemeral=True)
+        await interaction.edit_original_response(attachments=[file("three.txt")])
+
+    with Bot(server, send):
+        got = server.person("nova").slash("inc declare", title="disk")
+        got.wait(until=lambda one: one.messages[0]["edited_timestamp"])
+        names = [[one["filename"] for one in shown["attachments"]] for shown in got.messages]
+        assert names == [["three.txt"], ["two.txt"]]
+        with urllib.request.urlopen(got.message["attachments"][0]["url"], timeout=10) as response:
+            assert response.read() == b"the whole output"
+    assert server.wrong == []
 
 
 def test_callbacks_that_do_not_fit_the_interaction_are_refused(server: Discord) -> None:

@@ -157,6 +157,14 @@ def test_a_request_that_is_handled_twice_makes_two_messages() -> None:
         assert len(server.messages()) == 2
 
 
+def test_an_outage_lasts_until_it_is_healed() -> None:
+    with Discord() as server:
+        server.fault("*", ".", times=1000, status=503)
+        assert {post(server).status for _ in range(5)} == {503}
+        server.heal()
+        assert post(server).status == 200
+
+
 def test_a_rule_says_before_or_after() -> None:
     with Discord() as server, pytest.raises(ValueError, match="before"):
         server.fault("POST", "x", drop="sometime")
