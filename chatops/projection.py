@@ -101,6 +101,10 @@ class Projection:
         while page := self._store.read(self.name, after=after):
             fresh += page
             after = page[-1].seq
+        if any(event.kind == "redaction" for event in fresh) and self._events:
+            self._events.clear()  # what was read before holds what is destroyed now
+            self._runs.clear()
+            return self._read()
         self._events += fresh
         for event in fresh:
             if event.run is not None and event.kind == "run.started":
@@ -195,6 +199,8 @@ class Projection:
                 if self._rooms.shown(event.run) is None:
                     self._show_first(room, event)
             elif self._is_said(event):
+                if event.kind == "redaction":
+                    self._unsay(room, set(event.data.get("targets", ())))
                 pending.append(event)
                 full = len(pending) >= TOGETHER or sum(len(e.body) for e in pending) > LONGEST
                 if not many or full or event.kind == "question.asked":
@@ -216,18 +222,42 @@ class Projection:
         pending.clear()
         if not fresh:
             return
-        one, changes = lifecycle.fold(self._events), telling.changes(self._events)
-        entries = [entry for entry in timeline.view(self._events) if entry.event in fresh]
-        words = [event for event in fresh if all(entry.event is not event for entry in entries)]
-        shown = [*cards.log_entries(entries, one, changes), *map(self._word_about_words, words)]
-        shown.sort(key=lambda entry: entry.number)
         pinged = {account for event in fresh if (account := self._to_call(event)) is not None}
-        post = Post(views.Log("", tuple(shown), zone=self._zone), ping=tuple(sorted(pinged)), line=True)
+        post = self._lines(fresh)._replace(ping=tuple(sorted(pinged)))
         self._surface.send(room.thread, post, nonce=nonce(fresh[-1], room.number))
 
-    def _word_about_words(self, event: Event) -> views.Entry:
-        """A correction, retraction or redaction: in a timeline it is folded into what it is about."""
-        return views.Entry(event.seq, event.at, telling.who(event), telling.sentence(event))
+    def _lines(self, events: Sequence[Event]) -> Post:
+        one, changes = lifecycle.fold(self._events), telling.changes(self._events)
+        entries = [entry for entry in timeline.view(self._events) if entry.event in events]
+        words = [event for event in events if all(entry.event is not event for entry in entries)]
+        shown = [
+            *map(self._with_head, cards.log_entries(entries, one, changes)),
+            *map(_word_about_words, words),
+        ]
+        shown.sort(key=lambda entry: entry.number)
+        return Post(views.Log("", tuple(shown), zone=self._zone), line=True)
+
+    def _with_head(self, entry: views.Entry) -> views.Entry:
+        """Who keeps the last line elsewhere can tell later that nothing was changed: `verify --expect`."""
+        if self._events[entry.number - 1].kind != "incident.resolved" or entry.mark:
+            return entry
+        return entry._replace(mark=f"head {self._store.head()}")
+
+    def _unsay(self, room: Room, targets: set[int]) -> None:
+        """What is redacted in the record is not left standing in our own lines."""
+        events = {event.seq: event for event in self._events}
+        first = min((events[seq].recorded_at for seq in targets if seq in events), default=None)
+        if first is None:
+            return
+        for own in self._surface.ours(room.thread, first):
+            told = [events[seq] for mark in _MARK.findall(own.text) if (seq := int(mark)) in events]
+            if any(event.seq in targets for event in told):
+                try:
+                    self._surface.edit(own.ref, self._lines(told))
+                except (Gone, Denied, TooOld) as error:
+                    self._warn(
+                        f"{self.name}: a redacted line still stands in the chat; delete it there: {error}"
+                    )
 
     def _to_call(self, event: Event) -> str | None:
         """A question calls who started the run; a drill calls nobody."""
@@ -308,6 +338,11 @@ class Projection:
     def _drawn(self, what: str) -> None:
         self._edited[what] = clock.monotonic()
         self._stale.discard(what)
+
+
+def _word_about_words(event: Event) -> views.Entry:
+    """A correction, retraction or redaction: in a timeline it is folded into what it is about."""
+    return views.Entry(event.seq, event.at, telling.who(event), telling.sentence(event))
 
 
 def nonce(event: Event, number: int = 1) -> str:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from chatops import projection
+from chatops import projection, views
 from chatops.mirror import Mirror
 from chatops.rooms import Rooms
 from incidents import clock
 from incidents.events import Event, Source
 from incidents.store import open_store
 from incidents.store.protocol import Store
-from tests.chatops.board import Board, Denied, PlatformDown, TooOld
+from tests.chatops.board import Board, Denied, PlatformDown, TooOld, text
 from tests.drafts import declared, draft, note, run_ended, run_started
 
 PATIENCE = 20 * clock.SECOND
@@ -271,3 +271,44 @@ def test_a_correction_and_a_redaction_are_told_in_the_thread(store: Store) -> No
     shown(store, board)
     (thread,) = board.threads()
     assert "`#3`" in board.lines(thread)[-1]
+
+
+@pytest.mark.parametrize("lives", [1, 2])
+def test_what_is_redacted_is_not_left_standing_in_our_lines_nor_on_the_card(store: Store, lives: int) -> None:
+    board = Board()
+    started(store, board)
+    store.append([declared()])
+    store.append([note("the password is hunter2"), note("not a secret")])
+    redacted = draft("redaction", {"targets": [2]}, body="a secret")
+    if lives == 2:
+        shown(store, board)
+        store.redact(redacted)
+        shown(store, board)
+    else:
+        done = False
+
+        def until() -> bool:
+            nonlocal done
+            if not done and settled(store, board)():
+                store.redact(redacted)
+                done = True
+                return False
+            return done and settled(store, board)()
+
+        serve(store, board, until)
+    (thread,) = board.threads()
+    everything = "\n".join(board.texts(thread) + board.texts("ops"))
+    assert "hunter2" not in everything
+    assert "not a secret" in everything
+    assert "`#4`" in everything
+
+
+def test_the_last_line_carries_the_head_of_the_record(store: Store) -> None:
+    board = Board()
+    started(store, board)
+    store.append([declared()])
+    store.append([draft("incident.resolved", milestone="resolved")])
+    shown(store, board)
+    (post,) = [post for post in board.messages[board.threads()[0]].values() if "resolved" in text(post)]
+    assert isinstance(post.view, views.Log)
+    assert post.view.entries[-1].mark.startswith("head ")
