@@ -140,7 +140,7 @@ class Projection:
                 continue
             try:
                 card = self._found_card(channel, declared) if number == 1 else None
-                card = card or self._surface.send(channel, self._card(), nonce=nonce(declared, number))
+                card = card or self._surface.send(channel, self._card(), nonce=nonce(declared, "c", number))
                 room = self._rooms.opened(self.name, card, self._surface.thread(card, self._title()))
             except (Gone, Denied) as error:
                 self._refused[channel], why = clock.monotonic() + 10 * clock.MINUTE, error
@@ -224,7 +224,7 @@ class Projection:
             return
         pinged = {account for event in fresh if (account := self._to_call(event)) is not None}
         post = self._lines(fresh)._replace(ping=tuple(sorted(pinged)))
-        self._surface.send(room.thread, post, nonce=nonce(fresh[-1], room.number))
+        self._surface.send(room.thread, post, nonce=nonce(fresh[-1], "", room.number))
 
     def _lines(self, events: Sequence[Event]) -> Post:
         one, changes = lifecycle.fold(self._events), telling.changes(self._events)
@@ -294,7 +294,7 @@ class Projection:
                     self._rooms.shows(self.name, started.run, own.ref)
                     return
         post = self._runs[started.run].post(clock.read())
-        ref = self._surface.send(room.thread, post, nonce=nonce(started, room.number))
+        ref = self._surface.send(room.thread, post, nonce=nonce(started, "r", room.number))
         self._rooms.shows(self.name, started.run, ref)
         self._drawn(started.run)
 
@@ -329,7 +329,7 @@ class Projection:
                 if gone.what == "channel" and ref.channel == room.thread:
                     raise
         last = [event for event in self._events if what in (event.run, self.name)][-1]
-        fresh = self._surface.send(room.thread, post, nonce=nonce(last, 10 + self._rooms.moves(what)))
+        fresh = self._surface.send(room.thread, post, nonce=nonce(last, "m", self._rooms.moves(what)))
         self._rooms.shows(self.name, what, fresh)
         if what == self.name:
             self._pin(fresh)
@@ -345,7 +345,10 @@ def _word_about_words(event: Event) -> views.Entry:
     return views.Entry(event.seq, event.at, telling.who(event), telling.sentence(event))
 
 
-def nonce(event: Event, number: int = 1) -> str:
-    """At most 25 characters (Discord's limit) that say which post this is: the event's id, and how often it moved."""
+def nonce(event: Event, what: str, number: int) -> str:
+    """At most 25 characters (Discord's limit) that say which post this is: the event's id, what of it, how often.
+
+    A line of the first thread has the id alone; a card and a run's message of the same event are other posts.
+    """
     short = base64.urlsafe_b64encode(uuid.UUID(event.id).bytes).decode().rstrip("=")
-    return short if number == 1 else f"{short}{number:02}"[:25]
+    return short if not what and number == 1 else f"{short}{what or 'l'}{number}"[:25]

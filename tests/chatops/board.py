@@ -25,12 +25,12 @@ class Board:
         self.log: list[tuple[str, str]] = []
         self.fail: Callable[[str, str], None] = lambda what, channel: None
         self.after: Callable[[str, str], None] = lambda what, channel: None
-        self._nonces: dict[tuple[str, str], Ref] = {}
+        self._nonces: dict[str, Ref] = {}
         self._count = 100
         self._lock = threading.Lock()
 
     def forget_nonces(self) -> None:
-        """The platform remembers them for a few minutes only."""
+        """The platform remembers them for a few minutes only, and over all channels."""
         self._nonces.clear()
 
     def homes(self, wished: str | None) -> Sequence[str]:
@@ -40,10 +40,10 @@ class Board:
         with self._lock:
             self._begin("send", channel)
             assert 0 < len(nonce) <= 25
-            known = self._nonces.get((channel, nonce))
+            known = self._nonces.get(nonce)
             if known is None:
                 self._count += 1
-                known = self._nonces[channel, nonce] = Ref(channel, str(self._count))
+                known = self._nonces[nonce] = Ref(channel, str(self._count))
                 self.messages[channel][known.message] = post
                 self.at[known.message] = clock.wall()
             self.after("send", channel)

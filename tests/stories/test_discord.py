@@ -69,3 +69,6 @@ def test_an_incident_from_the_first_word_to_the_last(scene: Scene, bot: Bot, dis
     until(lambda: any("resolved" in line for line in bot.lines()), "the last line")
     assert labels(bot.run_message(run)) == []
     assert discord.wrong == []
+    numbers = [line.split("`")[1] for line in bot.lines()]
+    assert numbers[:3] == ["#1", "#2", "#3"]
+    assert numbers == sorted(numbers, key=lambda one: int(one[1:]))
