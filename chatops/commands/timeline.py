@@ -82,7 +82,7 @@ def add(call: Call, incident: str | None) -> Reply:
     import dataclasses
 
     from chatops import cards, which
-    from incidents import timeline
+    from incidents import telling, timeline
     from incidents.errors import BadInput
     from incidents.store.protocol import KeyUsed
 
@@ -108,7 +108,7 @@ def add(call: Call, incident: str | None) -> Reply:
             known = used.event
         else:
             return cards.recorded(call, event)
-    said = f"it is on the timeline already, added by {known.actor.id}: {known.body}"
+    said = f"it is on the timeline already, added by {telling.who(known)}: {known.body}"
     return cards.recorded(call, known, said)
 
 

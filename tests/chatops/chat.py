@@ -65,7 +65,7 @@ class Chat:
         self.config = "/dev/null"
         self.keys = 0
 
-    def __call__(self, name: str, *, by: str = "nova", thread: str | None = None, key: str | None = None,
+    def __call__(self, name: str, /, *, by: str = "nova", thread: str | None = None, key: str | None = None,
                  quoted: Quoted | None = None, **raw: Any) -> Answer:  # fmt: skip
         """One interaction, to its answer. `thread`: the incident in whose thread it is given."""
         self.keys += 1
@@ -74,7 +74,7 @@ class Chat:
         reply = dispatch.run(dispatch.find(name), raw, front, places, store=self.store)
         return _answer(reply)
 
-    def ok(self, name: str, **about: Any) -> Answer:
+    def ok(self, name: str, /, **about: Any) -> Answer:
         answer = self(name, **about)
         assert answer.exit == 0, answer
         return answer

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from chatops import dispatch, permissions, presses
 from chatops.surfaces.discord import fields, keeping, marking, tree, wanted
 from chatops.surfaces.discord.fields import PAGE, Field
-from chatops.surfaces.discord.keeping import OURS, PAIRS, PARAMS, Form
+from chatops.surfaces.discord.keeping import OURS, PAIRS, PARAMS
+from chatops.surfaces.discord.keeping import Form as Form
 from chatops.surfaces.discord.tree import Typed
 from incidents.errors import BadInput, HowdahError, NotFound
 
