@@ -20,17 +20,14 @@ from chatops.vocabulary import Call, Reply, command
     "Runs are no part of this process: they go on when it ends. `howdah doctor discord` says what is missing.",
 )
 def serve(call: Call, discord: bool) -> Reply:
-    import importlib
-
     from incidents.errors import BadInput
 
     if not discord:
         raise BadInput("serve what?", hint="howdah serve --discord")
     try:
-        serving = importlib.import_module("chatops.surfaces.discord.serving")
+        from chatops.surfaces.discord import serving
     except ModuleNotFoundError as error:
         if error.name not in ("discord", "aiohttp"):
             raise
         raise BadInput("discord.py is not installed", hint="pip install 'howdah[discord]'") from None
-    reply: Reply = serving.serve(call)
-    return reply
+    return serving.serve(call)

@@ -56,7 +56,7 @@ def test_a_connection_that_held_makes_good_for_those_before_it() -> None:
 
 def test_a_days_identifies_are_counted_across_restarts_far_below_what_resets_the_token(tmp_path: Path) -> None:
     path, now = str(tmp_path / "store.db"), 1_000 * DAY
-    for life in range(20):
+    for _ in range(20):
         ledger = Ledger(path)
         for _ in range(10):
             assert ledger.wait(now) == 0
@@ -64,7 +64,7 @@ def test_a_days_identifies_are_counted_across_restarts_far_below_what_resets_the
         ledger.close()
         now += clock.MINUTE
     ledger = Ledger(path)
-    assert DAILY == 200, life
+    assert DAILY == 200
     assert ledger.wait(now) == DAY - 20 * clock.MINUTE
     assert ledger.wait(now + DAY) == 0
     ledger.close()
@@ -72,7 +72,7 @@ def test_a_days_identifies_are_counted_across_restarts_far_below_what_resets_the
 
 def test_one_bot_serves_a_store_and_the_second_is_told(tmp_path: Path) -> None:
     first = Ledger(str(tmp_path / "store.db"))
-    with pytest.raises(Refused, match="serves .* already"):
+    with pytest.raises(Refused, match=r"serves .* already"):
         Ledger(str(tmp_path / "store.db"))
     first.close()
     Ledger(str(tmp_path / "store.db")).close()
