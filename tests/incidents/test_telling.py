@@ -50,7 +50,7 @@ def test_sentences(kind: str, data: dict[str, Any], body: str, sentence: str) ->
 
 
 def test_every_kind_of_an_incident_has_a_sentence_of_its_own() -> None:
-    system = {"system.ballast", "system.refused", "config.seen"}
+    system = {"system.ballast", "system.refused", "config.seen", "chat.opened", "chat.shown"}
     assert set(kinds.KINDS) - system == set(telling._TELLERS)
 
 
