@@ -153,7 +153,7 @@ def person(name: str, help: str, **about: Any) -> Param:
         if not word or len(word) > 64 or any(char.isspace() or not char.isprintable() for char in word):
             raise BadInput(f"{value!r} is not a person", hint="one word, as in people: of howdah.yaml")
         if word == "me":
-            return call.who.person or call.actor.id
+            return call.who.person or call.actor.shown
         people = call.config.people
         found = people.find(word)
         if found is not None:

@@ -29,7 +29,7 @@ def check(call: Call) -> None:
     if _is_one_of(call, allowed):
         return
     raise NotPermitted(
-        f"{call.actor.id} may not {name}: permissions.{rule} gives it to {', '.join(allowed)}",
+        f"{call.actor.shown} may not {name}: permissions.{rule} gives it to {', '.join(allowed)}",
         hint=f"ask one of them, or change {call.config.path}",
     )
 
@@ -39,7 +39,7 @@ def check_run(call: Call, runbook: str, allowed: Sequence[str]) -> None:
     if not allowed or not call.config.people or _is_one_of(call, allowed):
         return
     raise NotPermitted(
-        f"{call.actor.id} may not run {runbook}: its `allow` gives it to {', '.join(allowed)}",
+        f"{call.actor.shown} may not run {runbook}: its `allow` gives it to {', '.join(allowed)}",
         hint="ask one of them",
     )
 

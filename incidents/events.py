@@ -45,6 +45,11 @@ class Actor(NamedTuple):
     on_behalf_of: str | None = None
     assurance: str = "claimed"
 
+    @property
+    def shown(self) -> str:
+        """How people call them: whom a program acted for, the name of a chat's account, else the id."""
+        return self.on_behalf_of or self.id
+
 
 class Source(NamedTuple):
     """Where in a chat it was said; None where the platform has no such thing."""

@@ -22,7 +22,7 @@ _ENDINGS = {
 
 def who(event: Event) -> str:
     """Whose doing it was, for people: the person a program acted for, else the actor."""
-    return event.actor.on_behalf_of or event.actor.id
+    return event.actor.shown
 
 
 def sentence(event: Event, *, body: str | None = None, tasks: Mapping[int, str] | None = None) -> str:

@@ -154,6 +154,6 @@ def _explain(matching: list[tuple[journal.Run, journal.Question]], address: str 
     answered = [q for _, q in matching if q.answer is not None]
     if answered:
         last = answered[-1]
-        raise AlreadyAnswered(f"{last.by.id if last.by else 'somebody'} answered {last.answer!r} before you")
+        raise AlreadyAnswered(f"{last.by.shown if last.by else 'somebody'} answered {last.answer!r} before you")
     what = f"no question is open for {address}" if address else "no question is open"
     raise NotFound(what, hint="howdah steps RUN shows where a run stands")

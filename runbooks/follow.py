@@ -259,7 +259,7 @@ def _decided(run: journal.Run, path: str, status: str) -> list[str]:
     did = "decided by" if undone else _DID.get(last.what, {}).get(last.answer or "", "")
     if not did or undone != (last.what == "undo"):
         return []
-    return [f"{did} {last.by.on_behalf_of or last.by.id}"]
+    return [f"{did} {last.by.shown}"]
 
 
 LONGEST_VALUE = 60  # characters of an output's value in a list of steps

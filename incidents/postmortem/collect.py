@@ -280,7 +280,7 @@ def _people(events: list[Event], incident: Incident) -> tuple[Person, ...]:
                 held.append(str(data["role"]))
         if event.actor.type != "human":
             continue
-        name = event.actor.id
+        name = event.actor.shown
         first, last = seen.get(name, (event.at, event.at))
         seen[name] = (min(first, event.at), max(last, event.at))
         if event.kind in _DEEDS:
