@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,31 @@ def parse(param: Param, typed: str, *, front: Front | None = None) -> Any:
 )
 def test_values(param: Param, typed: str, value: object) -> None:
     assert parse(param, typed) == value
+
+
+class InDiscord(Front):
+    """The same person in a chat."""
+
+    name = "discord"
+
+
+@pytest.mark.parametrize("typed", ["<@77>", "<@!77>", " <@77> ", "<@77|whoever>", "malte", "@malte"])
+def test_a_mention_is_the_person_with_that_account_on_this_platform(typed: str, tmp_path: Path) -> None:
+    (tmp_path / "howdah.yaml").write_text('people: {malte: {discord: "77"}, nova: {slack: "77"}}\n')
+    command = Command("x", "X.", lambda call: Reply())
+    call = Call(command, InDiscord(), Places(config=str(tmp_path / "howdah.yaml")), now=NOW)
+    assert params.person("who", "W.").parse(typed, call) == "malte"
+
+
+def test_an_unknown_mention_is_the_account_itself(tmp_path: Path) -> None:
+    front = InDiscord()
+    assert parse(params.person("who", "W."), "<@78>", front=front) == "discord:78"
+    (tmp_path / "howdah.yaml").write_text('people: {malte: {discord: "77"}}\n')
+    call = Call(
+        Command("x", "X.", lambda call: Reply()), front, Places(config=str(tmp_path / "howdah.yaml")), now=NOW
+    )
+    assert params.person("who", "W.").parse("<@78>", call) == "discord:78"
+    assert front.warnings == [f"78 is nobody's account in people: of {tmp_path}/howdah.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,17 @@ from tests.docs import pages
 
 
 def commands() -> Iterator[str]:
-    """Every command by groups, as `--help` has them: how it is called, what it does."""
+    """Every command by groups, as `--help` has them: how it is called, what it does. Those of a chat's menus too."""
     known = vocabulary.registry().values()
     for group, title in vocabulary.GROUPS.items():
-        rows = [(_cell(f"`{dispatch.usage(one)}`"), one.help) for one in known if one.group == group]
+        rows = [(_cell(_called(one)), one.help) for one in known if one.group == group]
         if rows:
             yield f"\n## {title}\n\n| command | |\n|---|---|"
             yield from (f"| {usage} | {_cell(help)} |" for usage, help in rows)
+
+
+def _called(command: vocabulary.Command) -> str:
+    return f"“{command.menu}” in the menu of a message" if command.menu else f"`{dispatch.usage(command)}`"
 
 
 def codes() -> Iterator[str]:
