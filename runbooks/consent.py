@@ -104,13 +104,24 @@ def read_run(store: Store, name: str) -> journal.Run:
     return journal.fold(name, store.events(row.stream))
 
 
-def find(store: Store, address: str | None, word: str) -> tuple[journal.Run, journal.Question]:
+def find(
+    store: Store, address: str | None, word: str, *, stream: str | None = None
+) -> tuple[journal.Run, journal.Question]:
     """The open question that `[RUN/]PATH`, or the shortest part that names one, means; None is the only one.
+
+    Given in the thread of an incident (`stream`) its own are meant; others only by their name, where it has none of it.
 
     Raises NotFound, BadInput (several), AlreadyAnswered, Refused (`word` is no answer to it).
     """
     run_part, path = _split(address)
     runs = [read_run(store, run_part)] if run_part else list(open_runs(store))
+    if stream is not None:
+        own = [run for run in runs if run.stream == stream]
+        runs = (
+            own
+            if address is None or any(_means(path, q.path) for r in own for q in r.open_questions())
+            else runs
+        )
     matching = [(run, q) for run in runs for q in run.questions.values() if _means(path, q.path)]
     found = [(run, q) for run, q in matching if q.open]
     if len(found) > 1:
@@ -120,7 +131,8 @@ def find(store: Store, address: str | None, word: str) -> tuple[journal.Run, jou
         names = ", ".join(f"{run.id}/{q.path} ({q.what})" for run, q in found)
         raise BadInput(f"several questions are open: {names}", hint="name one of them")
     if not found:
-        _explain(matching or list(_answered_lately(store, path)), address)
+        alone = stream is not None and address is None
+        _explain(matching or ([] if alone else list(_answered_lately(store, path))), address)
     run, question = found[0]
     if word not in question.options:
         raise Refused(
@@ -154,6 +166,8 @@ def _explain(matching: list[tuple[journal.Run, journal.Question]], address: str 
     answered = [q for _, q in matching if q.answer is not None]
     if answered:
         last = answered[-1]
-        raise AlreadyAnswered(f"{last.by.shown if last.by else 'somebody'} answered {last.answer!r} before you")
+        raise AlreadyAnswered(
+            f"{last.by.shown if last.by else 'somebody'} answered {last.answer!r} before you"
+        )
     what = f"no question is open for {address}" if address else "no question is open"
     raise NotFound(what, hint="howdah steps RUN shows where a run stands")

@@ -55,7 +55,7 @@ def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[s
     from runbooks import consent, driver, recover
 
     store = call.store
-    run, question = consent.find(store, step, word)
+    run, question = consent.find(store, step, word, stream=call.who.incident)
     outputs = recover.typed_outputs(store, run, question.path, given or {})
     if word == "retry" and not beside:
         recover.must_not_run(store, run, question.path)

@@ -40,7 +40,8 @@ def wanted(command: Command, raw: Raw, call: Call) -> Wanted | None:
             if param.type == "runbook" and isinstance(value, str):
                 return _inputs(pairs, param.parse(value, call), call)
             if param.type == "step":
-                return outputs(pairs, command.name, value if isinstance(value, str) else None, call.store)
+                step = value if isinstance(value, str) else None
+                return outputs(pairs, command.name, step, call.store, call.who.incident)
     except HowdahError:  # whoever carries the command out says what is wrong
         return None
     return None
@@ -54,12 +55,12 @@ def _inputs(pairs: Param, name: str, call: Call) -> Wanted:
     return Wanted(pairs, book.name, dict(book.inputs))
 
 
-def outputs(pairs: Param, word: str, step: str | None, store: Store) -> Wanted:
-    """The outputs of the step whose question is meant. Raises as consent.find does."""
+def outputs(pairs: Param, word: str, step: str | None, store: Store, stream: str | None = None) -> Wanted:
+    """The outputs of the step whose question is meant, in `stream` first. Raises as consent.find does."""
     from runbooks import consent, recover
     from runbooks.inputs import InputSpec
 
-    run, question = consent.find(store, step, word)
+    run, question = consent.find(store, step, word, stream=stream)
     _, book = recover.read(store, run.id)
     found = book.step(question.path).outputs
     specs = {name: InputSpec(name, one.type or "string") for name, one in found.items()}

@@ -166,6 +166,30 @@ def test_where_a_run_stands_is_shown(chat: Chat) -> None:
     chat.until_status(run, "ended")
 
 
+def test_in_a_thread_its_own_run_is_meant(chat: Chat) -> None:
+    first = begin(chat)
+    asks(chat, first, "cut")
+    chat.ok("declare", title="another")
+    chat.runbook(BOOK.replace("/srv", "/var"), "other")
+    second = str(chat.ok("run", runbook="other", thread="inc-2").document["run"])
+    asks(chat, second, "cut")
+    assert chat("confirm").exit == 2, "nobody knows which one"
+    assert chat.ok("skip", thread="inc-2").document["run"] == second
+    asks(chat, second, "rack")
+    answer = chat("confirm", thread="inc-2")
+    assert (answer.exit, answer.text.split(";")[0]) == (4, f"{second}/rack asks for done, skip, abort")
+    chat.ok("done", thread="inc-2")
+    chat.until_status(second, "ended")
+    answer = chat("confirm", thread="inc-2")
+    assert (answer.exit, answer.text.split(";")[0]) == (2, "no question is open"), (
+        "another incident's is not meant"
+    )
+    assert chat.ok("confirm", step="cut", thread="inc-2").document["run"] == first, "but by its name it is"
+    asks(chat, first, "rack")
+    chat.ok("abort", thread="inc-1")
+    chat.until_status(first, "ended")
+
+
 def test_the_word_that_fits_no_question_says_so(chat: Chat) -> None:
     answer = chat("wait")
     assert (answer.exit, answer.text) == (2, "no question is open; howdah steps RUN shows where a run stands")
