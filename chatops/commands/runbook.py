@@ -88,12 +88,15 @@ def _begin(call: Call, start: Start) -> Reply:
     from incidents.errors import BadInput
     from runbooks import driver, starting
 
-    typed = [name for name, reference in start.secrets.items() if reference == "prompt"]
-    if typed:
-        raise BadInput(
-            f"the secret {', '.join(typed)} cannot be typed in a chat",
-            hint="give it as env:NAME or file:/PATH",
-        )
+    for name, reference in start.secrets.items():
+        if reference == "prompt":
+            raise BadInput(
+                f"the secret {name} cannot be typed in a chat", hint="give it as env:NAME or file:/PATH"
+            )
+        if reference.startswith("env:HOWDAH_"):  # the chat's own token is one of them
+            raise BadInput(
+                f"the secret {name} is a variable of howdah itself", hint="name one that is made for it"
+            )
     with starting.one_at_a_time(start.store):
         known = _started_before(call, start)
         if not known:

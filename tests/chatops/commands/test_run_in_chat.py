@@ -97,6 +97,8 @@ def test_a_secret_is_given_by_reference_and_never_typed(chat: Chat) -> None:
     assert (answer.exit, answer.text) == (
         2, "the secret token cannot be typed in a chat; give it as env:NAME or file:/PATH",
     )  # fmt: skip
+    answer = chat("run", runbook="quick", input=["token=env:HOWDAH_DISCORD_TOKEN"])
+    assert (answer.exit, answer.text.split(";")[0]) == (2, "the secret token is a variable of howdah itself")
     answer = chat("run", runbook="quick", input=["token=hunter2hunter2"])
     assert answer.exit == 2
     assert "hunter2" not in answer.text
