@@ -12,7 +12,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-import aiohttp
 import discord
 import yarl
 from discord.gateway import DiscordWebSocket
@@ -29,7 +28,6 @@ from incidents.errors import HowdahError, Refused
 READY_WITHIN = 30.0  # seconds
 TEXT_CHANNEL = 0
 GATEWAY_MESSAGE_CONTENT = 1 << 18 | 1 << 19  # flags of an application: on, or on for small ones
-PASSING = (discord.HTTPException, discord.GatewayNotFound, aiohttp.ClientError, OSError, TimeoutError)
 PIN = "\N{PUSHPIN}"
 
 
@@ -205,7 +203,9 @@ async def live(settings: Settings, ears: Ears, wire: Wire, ledger: Ledger, stop:
                     "Discord has revoked the token", hint="reset it in the developer portal"
                 ) from None
             why = f"Discord closed the connection ({error.code})"
-        except (*PASSING, PlatformDown) as error:
+        except TokenRefused:
+            raise
+        except Exception as error:  # noqa: BLE001 - a client that is closed under way fails in ways of its own
             why = f"{type(error).__name__}: {error}"
         finally:
             wire.client = None

@@ -124,7 +124,8 @@ class Inbound:
         elif not forms.is_ours(custom_id):
             raise presses.Stale("this button is of an earlier howdah")
         elif typed := forms.ready(custom_id, self._message(interaction)):
-            await self._answer(interaction, lambda: self._run(typed, front, f"discord:{interaction.id}"))
+            key = f"discord:{self._message(interaction).get('id')}:go"  # of two clicks on one message one counts
+            await self._answer(interaction, lambda: self._run(typed, front, key))
         else:
             form = forms.reopened(self._message(interaction))
             call = self._new_call(dispatch.find(form.command), front)
@@ -134,17 +135,17 @@ class Inbound:
         """A form comes back: it is carried out, or comes again with what is wrong, or with its next page."""
         front, message = self._front(interaction), self._message(interaction)
         pressed = forms.pressed(data)
-        command = dispatch.find(forms.command_of(data)) if pressed is None else None
 
         def work() -> Reply | dict[str, Any]:
-            if pressed is not None or command is None:
-                assert pressed is not None
-                return self._press(pressed, front, interaction.id, forms.read_modal(data))
-            call = self._new_call(command, front)
-            sent = forms.submitted(data, message, call)
-            if isinstance(sent, keeping.Form):
-                return forms.again(sent, "")
-            reply = self._run(sent, front, f"discord:{interaction.id}")
+            if pressed is not None:
+                reply = self._press(pressed, front, interaction.id, forms.read_modal(data))
+                call = self._new_call(dispatch.find("status"), front)
+            else:
+                call = self._new_call(dispatch.find(forms.command_of(data)), front)
+                sent = forms.submitted(data, message, call)
+                if isinstance(sent, keeping.Form):
+                    return forms.again(sent, "")
+                reply = self._run(sent, front, f"discord:{interaction.id}")
             if reply.error and reply.exit == BadInput.exit_code and reply.view is not None:
                 return forms.again(forms.kept(data, message, call), views.plain(reply.view))
             return reply
