@@ -7,6 +7,7 @@ own cursor says up to where all of them stand.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from chatops.projection import Projection
 from incidents import clock
-from incidents.errors import HowdahError, StoreError
+from incidents.errors import HowdahError, NotDurable, StoreBusy, StoreError
 
 if TYPE_CHECKING:
     from chatops.rooms import Rooms
@@ -26,6 +27,7 @@ WORKERS = 4
 LOOK = clock.SECOND // 2  # how often `stop` is asked while nothing happens
 FIRST_DELAY = clock.SECOND
 LONGEST_DELAY = clock.MINUTE
+PASSING = (StoreBusy, NotDurable)  # another process is writing, or the disk is full: it may be better soon
 
 
 class Mirror:
@@ -69,6 +71,13 @@ class Mirror:
         if self._broken is not None:
             raise self._broken
 
+    def nudge(self) -> None:
+        """The platform is back: what waits for it is tried at once."""
+        with self._lock:
+            self._delay.clear()
+            for name in self._due:
+                self._due[name] = 0
+
     def lost(self, channel: str) -> None:
         """A message or the thread itself was deleted there: it is looked at at once."""
         name = self._rooms.incident_in(channel)
@@ -107,16 +116,23 @@ class Mirror:
             if not wait and projection.over:
                 del self._projections[name]
         except StoreError as error:
-            self._broken, wait = error, 0
+            wait = self._later(name, error) if isinstance(error, PASSING) else 0
+            if not wait:
+                self._broken = error
         except Exception as error:  # noqa: BLE001 - whatever a platform does: told, and repeated
-            wait = min(LONGEST_DELAY, self._delay.get(name, FIRST_DELAY // 2) * 2)
-            self._delay[name] = wait
-            told = str(error) if isinstance(error, HowdahError) else f"{type(error).__name__}: {error}"
-            self._warn(f"{name} is not shown yet, again in {clock.words(wait)}: {told}")
+            wait = self._later(name, error)
         with self._lock:
             self._working.discard(name)
             if wait:
                 self._due[name] = min(self._due.get(name, clock.monotonic() + wait), clock.monotonic() + wait)
+
+    def _later(self, name: str, error: Exception) -> int:
+        """How long (µs) the incident waits now; twice as long each time."""
+        wait = min(LONGEST_DELAY, self._delay.get(name, FIRST_DELAY // 2) * 2)
+        self._delay[name] = wait
+        told = str(error) if isinstance(error, HowdahError) else f"{type(error).__name__}: {error}"
+        self._warn(f"{name} is not shown yet, again in {clock.words(wait)}: {told}")
+        return wait
 
     def _projection(self, name: str) -> Projection:
         found = self._projections.get(name)
@@ -132,7 +148,8 @@ class Mirror:
         with self._lock:
             idle = not self._due and not self._working
         if idle and self._seen > self._store.cursor(self._consumer):
-            self._store.set_cursor(self._consumer, self._seen)
+            with contextlib.suppress(*PASSING):  # then a restart looks further back
+                self._store.set_cursor(self._consumer, self._seen)
 
     def _rest(self) -> int:
         with self._lock:

@@ -39,6 +39,7 @@ class Ears(NamedTuple):
     lost: Callable[[str], None]
     warn: Callable[[str], None]
     say: Callable[[str], None]
+    back: Callable[[], None]
 
 
 class TokenRefused(Refused):
@@ -84,6 +85,7 @@ class Client(discord.Client):
 
     async def on_resumed(self) -> None:
         self.arrived.set()
+        self.ears.back()
 
     async def on_disconnect(self) -> None:
         self.arrived.clear()
@@ -139,6 +141,7 @@ class Client(discord.Client):
         )
         await self._sync(str(guild.id))
         self.ears.say(f"{self.user} serves {guild.name}")
+        self.ears.back()
 
     async def _sync(self, guild: str) -> None:
         """The guild's commands are ours; they are sent only where they differ (200 may be made a day)."""

@@ -40,9 +40,9 @@ def serve(call: Call) -> Reply:
 
 
 async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop, stop, leave = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, leave.set)
     _hear_discord_py(call)
     wire, rooms = Wire(loop), Rooms(call.store, Wire.name)
     mirror = Mirror(
@@ -52,16 +52,27 @@ async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
     shown = threading.Thread(target=_mirror, args=(mirror, stop, loop, broken), name="mirror")
     with ThreadPoolExecutor(ANSWERERS, thread_name_prefix="answer") as pool:
         inbound = Inbound(call, wire, rooms, pool)
-        ears = gateway.Ears(inbound.interaction, inbound.pinned, mirror.lost, call.warn, call.say)
+        ears = gateway.Ears(
+            inbound.interaction, inbound.pinned, mirror.lost, call.warn, call.say, mirror.nudge
+        )
         shown.start()
+        leaving = asyncio.ensure_future(_leave(leave, inbound, stop))
         try:
             await gateway.live(given, ears, wire, ledger, stop)
         finally:
+            leaving.cancel()
             stop.set()
+            wire.close()
             await loop.run_in_executor(None, shown.join)
-            await inbound.finish()
     if broken:
         raise broken[0]
+
+
+async def _leave(leave: asyncio.Event, inbound: Inbound, stop: asyncio.Event) -> None:
+    """Whoever was acknowledged is answered before the connection is closed."""
+    await leave.wait()
+    await inbound.finish()
+    stop.set()
 
 
 def _mirror(

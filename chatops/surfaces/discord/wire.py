@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
@@ -56,6 +56,7 @@ class Wire:
         self._loop = loop
         self.client: discord.Client | None = None
         self.token_refused = False
+        self._pending: set[Future[Any]] = set()
         self.channels: tuple[str, ...] = ()  # where an incident may be shown, the best first
 
     # -- the surface
@@ -181,11 +182,19 @@ class Wire:
         except RuntimeError:  # the loop has ended
             work.close()
             raise PlatformDown("Discord is not connected") from None
+        self._pending.add(future)
         try:
             return future.result(PATIENCE / clock.SECOND)
         except (TimeoutError, CancelledError):
             future.cancel()
             raise PlatformDown("Discord does not answer") from None
+        finally:
+            self._pending.discard(future)
+
+    def close(self) -> None:
+        """Nobody waits for an answer any more."""
+        for future in tuple(self._pending):
+            future.cancel()
 
 
 def _ids(ref: Ref) -> dict[str, str]:
