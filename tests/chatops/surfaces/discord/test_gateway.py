@@ -41,7 +41,7 @@ class Line:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self.wire = Wire(self._loop)
         ears = gateway.Ears(
-            self._interaction, self._pin, lambda where: None, self.told.append, self.told.append
+            self._interaction, self._pin, lambda where: None, self.told.append, self.told.append, lambda: None
         )
         try:
             await gateway.live(self.settings, ears, self.wire, self.ledger, self._stop)
