@@ -50,6 +50,7 @@ STORY: list[list[str]] = [
     ["verify"],
     ["backup", "b.db"],
     ["restore", "b.db", "--store", "other.db"],
+    ["discord", "invite", "--application", "112233445566778899"],
 ]
 
 # Another one, with a run that waits for a person; (words, exit).
@@ -79,7 +80,8 @@ steps:
 
 # Words that need a run in a state of its own, or a lab; the tests of the engine and the drills carry them out.
 ELSEWHERE = {
-    "abort", "confirm", "done", "drill disk-full", "pause", "resume", "retry", "stop", "undo", "unlock", "wait",
+    "abort", "confirm", "doctor discord", "done", "drill disk-full", "pause", "resume", "retry", "serve", "stop",
+    "undo", "unlock", "wait",
 }  # fmt: skip
 
 
@@ -93,7 +95,7 @@ def rows() -> dict[str, list[set[str]]]:
 
 
 def name_of(words: list[str]) -> str:
-    return " ".join(words[:2]) if words[0] in ("task", "runbook", "drill") else words[0]
+    return " ".join(words[:2]) if words[0] in ("task", "runbook", "drill", "discord") else words[0]
 
 
 def test_every_command_is_walked_and_has_its_row() -> None:
