@@ -49,6 +49,7 @@ class Inbound:
 
     def __init__(self, call: Call, wire: Wire, rooms: Rooms, pool: ThreadPoolExecutor):
         self._call, self._wire, self._rooms, self._pool = call, wire, rooms, pool
+        self._looks = ThreadPoolExecutor(2, thread_name_prefix="look")  # never behind a command that waits
         self._store = call.store
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._work: set[asyncio.Task[None]] = set()
@@ -57,6 +58,7 @@ class Inbound:
         """What was begun is finished, and told where that still goes."""
         if self._work:
             await asyncio.wait(self._work, timeout=10)
+        self._looks.shutdown(wait=False)
 
     # -- interactions
 
@@ -221,7 +223,9 @@ class Inbound:
     async def _first(self, work: Callable[[], T]) -> T | None:
         """A look-up before the first answer; None where it takes too long."""
         with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(self._in_thread(work), FIRST)
+            return await asyncio.wait_for(
+                asyncio.get_running_loop().run_in_executor(self._looks, work), FIRST
+            )
         return None
 
     # -- answering
