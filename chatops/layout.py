@@ -59,17 +59,29 @@ def _cell(char: str) -> int:
     return 0 if unicodedata.category(char) in ("Mn", "Me", "Cf") else 1
 
 
+def _exceeds(text: str, width: int) -> bool:
+    """Whether `text` is wider than `width`; looks no further than it must."""
+    if text.isascii():
+        return len(text) > width
+    used = 0
+    for char in text:
+        used += _cell(char)
+        if used > width:
+            return True
+    return False
+
+
 def pad(text: str, width: int, *, right: bool = False) -> str:
     """`text` filled with spaces to `width` cells, or cut to it with `…`."""
+    if _exceeds(text, width):
+        text = cut(text, width)
     gap = width - cells(text)
-    if gap < 0:
-        return pad(cut(text, width), width, right=right)
     return " " * gap + text if right else text + " " * gap
 
 
 def cut(text: str, width: int) -> str:
     """The first `width` cells of `text`, the last of them `…` where something was left out."""
-    if cells(text) <= width:
+    if not _exceeds(text, width):
         return text
     kept, used = [], 0
     for char in text:
@@ -107,20 +119,20 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _fill(paragraph: str, width: int) -> list[str]:
-    if cells(paragraph) <= width:
+    if not _exceeds(paragraph, width):
         return [paragraph]
     indent = paragraph[: len(paragraph) - len(paragraph.lstrip())][: width // 2]
     lines: list[str] = []
     line = indent
     for word in paragraph.split():
         glue = "" if line in ("", indent) and not lines else " " if line else ""
-        if cells(line) + len(glue) + cells(word) <= width:
+        if not _exceeds(line + glue + word, width):
             line += glue + word
             continue
         if line.strip():
             lines.append(line)
             line = ""
-        while cells(line + word) > width and not _LINK.match(word):
+        while _exceeds(line + word, width) and not _LINK.match(word):
             head = _head(word, width - cells(line))
             lines.append(line + head)
             line, word = "", word[len(head) :]

@@ -229,7 +229,7 @@ class Running:
         card = question.card(self.run, one.question, self.document())
         risky = card.what in ("doubt", "undo")
         for answer in card.answers:
-            word = "beside" if answer.word == "retry" and card.alive else answer.word
+            word = _word(card, answer.word)
             label = f"{LABELS.get(word, word)} {of.rpartition('/')[2]}".strip()
             form = word == "done" and bool(card.outputs)
             yield Button(
@@ -334,20 +334,26 @@ def _coarse(run: journal.Run, now: clock.Reading) -> clock.Reading:
 
 
 def _question_card(card: question.Card) -> Card:
-    """What a person needs to decide: what it does, what each answer risks."""
+    """What a person needs to decide: short facts first, then what runs letter by letter, then what each answer risks."""
+    told: list[str] = []
     fields: list[Field] = []
     for fact in card.facts:
-        loud = fact.text.startswith(("NO", "YES"))
         if fact.form == "output":
             fields += _printed(fact.name, fact.text, FAILED_LINES)
+        elif fact.form == "exact" or "\n" in fact.text:
+            fields.append(Field(fact.name, (fact.text,), exact=fact.form == "exact"))
         else:
-            fields.append(Field(fact.name, (fact.text,), "bad" if loud else "", exact=fact.form == "exact"))
-    answers = tuple(
-        f"{LABELS['beside' if a.word == 'retry' and card.alive else a.word]}: {a.risk}" for a in card.answers
-    )
-    fields.append(Field("answers", answers))
+            told.append(f"{fact.name} – {fact.text}")
+    risks = tuple(f"{LABELS[_word(card, one.word)]}: {one.risk}" for one in card.answers)
     tone = "bad" if card.what in ("doubt", "undo") else "warn"
-    return Card(card.title, tuple(fields), under=card.text, tone=tone)
+    return Card(
+        card.title, (Field("what is known", tuple(told)), *fields, Field("answers", risks)), under=card.text, tone=tone
+    )  # fmt: skip
+
+
+def _word(card: question.Card, word: str) -> str:
+    """The word of an answer's button: a retry while the earlier attempt lives is another matter."""
+    return "beside" if word == "retry" and card.alive else word
 
 
 def _printed(name: str, text: str, most: int) -> Iterator[Field]:

@@ -46,7 +46,8 @@ class Card(NamedTuple):
         lines = heading(self.title, self.state, self.tone, width)
         if self.under:
             lines.extend((Span(line, "quiet"),) for line in layout.wrap(self.under, width))
-        name_width = max((layout.cells(field.name) for field in self.fields), default=0) + 2
+        widest = max((layout.cells(field.name[:_WIDEST_NAME]) for field in self.fields), default=0)
+        name_width = min(widest, _WIDEST_NAME) + 2
         if self.fields:
             lines.append(())
         for field in self.fields:
@@ -112,6 +113,7 @@ class Table(NamedTuple):
         return lines if under is None else [*lines, *(f"  {line}" for line in cells[under])]
 
 
+_WIDEST_NAME = 40  # cells of a field's name
 _NARROWEST = 16  # cells that a growing column needs to be read beside the others
 
 

@@ -60,7 +60,7 @@ def reply(
     """The body of an answer, and the files that go with it.
 
     `beside` are lines under it; `name` is that of the file that holds what was cut, with `.txt` where it has no
-    ending; `choice_id` is the custom_id of a Choice, which is told in lines without one.
+    ending; `choice_id` is the custom_id of the first Choice; without one it is told in lines.
     """
     page = _Page(say, choice_id)
     small = [f"-# {marking.label(say(line))}" for line in beside if marking.readable(marking.label(line))]
@@ -230,6 +230,7 @@ class _Page:
             for one in options
         ]
         self.rows.append([{"type": 3, "custom_id": self._choice_id, "options": drawn}])
+        self._choice_id = ""
 
     # -- the whole
 
