@@ -108,7 +108,7 @@ def _record_refusal(call: Call, error: NotPermitted) -> None:
     from incidents import timeline
 
     rule = error.message.partition(": ")[2]
-    key = f"{call.places.key}:refused" if call.places.key is not None else None
+    key = f"{call.places.key}:refused:{call.actor.id}" if call.places.key is not None else None
     data = {"command": call.command.name, "rule": rule}
     draft = call.draft("system", "system.refused", data=data, key=key)
     timeline.record(call.store, draft)

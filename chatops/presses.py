@@ -119,8 +119,11 @@ def _answer(store: Store, asked: Event, word: str) -> Press:
 
     question, path = str(asked.data.get("question")), str(asked.data.get("path"))
     later = [event for event in since(store, asked) if event.run == asked.run]
+    key = consent.key(question)
     for event in later:
-        if event.kind in ("question.answered", "question.void") and event.data.get("question") == question:
+        if event.kind in ("question.answered", "question.void") and (
+            event.key == key or event.data.get("question") == question
+        ):
             raise _moved_from_question(event, later)
     if ended := next((event for event in later if event.kind == "run.ended"), None):
         raise Stale(_run_sentence(ended, later), ended)
@@ -132,7 +135,7 @@ def _answer(store: Store, asked: Event, word: str) -> Press:
     raw: dict[str, str | bool] = {"step": f"{asked.run}/{path}"}
     if word == "beside":
         raw["beside"] = True
-    return Press(ANSWERS[word], raw, consent.key(question))
+    return Press(ANSWERS[word], raw, key)
 
 
 def _moved_from_question(event: Event, later: Sequence[Event]) -> Stale:

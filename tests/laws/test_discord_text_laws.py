@@ -91,7 +91,8 @@ class Seen(NamedTuple):
 
 def seen(text: str) -> Seen:
     """Reads `text` as a client does: a backslash takes the next sign out of play, the first closing fence closes."""
-    words, code, at = "", [], 0
+    words, at = "", 0
+    code: list[str] = []
     while at < len(text):
         if (
             text[at] == "\\"
