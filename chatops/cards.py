@@ -105,12 +105,16 @@ class Shown(NamedTuple):
 
 
 def of_record(
-    store: Store, name: str, reader: Reader, *, everything: bool = False, lasting: bool = False
-) -> Shown:
-    """The incident as the record tells it, with its card (see `incident`). Raises NotFound."""
+    store: Store, name: str, reader: Reader, *, everything: bool = False, lasting: bool = False,
+    events: Sequence[Event] | None = None,
+) -> Shown:  # fmt: skip
+    """The incident as the record tells it, with its card (see `incident`); `events` is its stream, where it was read.
+
+    Raises NotFound.
+    """
     from incidents import lifecycle, timeline
 
-    events = list(store.events(name))
+    events = list(store.events(name)) if events is None else events
     one = lifecycle.fold(events)
     runs = store.runs(stream=name)
     locks = [lock for lock in store.locks() if lock.stream == name]

@@ -8,6 +8,7 @@ carries its event's id as nonce, and cards are edited in place.
 from __future__ import annotations
 
 import base64
+import bisect
 import re
 import uuid
 from collections.abc import Callable, Sequence
@@ -113,7 +114,8 @@ class Projection:
             moved = run.poll()
             if run.busy or any(event.pos > self._told for event in moved):
                 self._stale.add(run.id)
-        return [event for event in self._events if event.pos > self._told]
+        place = bisect.bisect_right(self._events, self._told, key=lambda event: event.pos)
+        return self._events[place:]
 
     def _concerns_us(self) -> bool:
         """What was entered afterwards is a record and no conversation, unless it was entered here."""
@@ -169,7 +171,7 @@ class Projection:
         return layout.cut(f"{self.name} {layout.one_line(one.title or 'redacted')}", 90)
 
     def _card(self) -> Post:
-        return showing.incident_post(self._store, self.name, zone=self._zone, now=clock.wall())
+        return showing.incident_post(self._store, self.name, self._zone, clock.wall(), events=self._events)
 
     def _pin(self, card: Ref) -> None:
         try:
@@ -227,9 +229,11 @@ class Projection:
         self._surface.send(room.thread, post, nonce=nonce(fresh[-1], "", room.number))
 
     def _lines(self, events: Sequence[Event]) -> Post:
-        one, changes = lifecycle.fold(self._events), telling.changes(self._events)
-        entries = [entry for entry in timeline.view(self._events) if entry.event in events]
-        words = [event for event in events if all(entry.event is not event for entry in entries)]
+        told = {event.seq for event in events}
+        later = self._events[min(told) - 1 :]  # only what comes after says something about them
+        one, changes = lifecycle.fold(self._events), telling.changes(later)
+        entries = [entry for entry in timeline.view(later) if entry.event.seq in told]
+        words = [event for event in events if event.seq not in {entry.event.seq for entry in entries}]
         shown = [
             *map(self._with_head, cards.log_entries(entries, one, changes)),
             *map(_word_about_words, words),

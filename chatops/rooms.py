@@ -68,14 +68,14 @@ class Rooms:
         number = 1 if before is None else before.number + 1
         card = Ref(opened.channel, opened.card)
         self._rooms[opened.incident] = Room(opened.incident, card, opened.thread, number)
-        self._incident_of[opened.thread] = opened.incident
+        self._incident_of[opened.thread] = self._incident_of[opened.card] = opened.incident
 
     def of(self, incident: str) -> Room | None:
         with self._lock:
             return self._rooms.get(incident)
 
     def incident_in(self, channel: str | None) -> str | None:
-        """The incident whose thread this is."""
+        """The incident whose thread, or card, this is."""
         with self._lock:
             return self._incident_of.get(channel or "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatops import cards, presses
@@ -9,6 +10,7 @@ from chatops.surfaces.base import Post
 from chatops.views import Button
 
 if TYPE_CHECKING:
+    from incidents.events import Event
     from incidents.store.protocol import Store
 
 
@@ -19,9 +21,14 @@ class Reader(NamedTuple):
     now: int
 
 
-def incident_post(store: Store, name: str, zone: str, now: int) -> Post:
-    """The incident's card, with what can be pressed while it is open. Raises NotFound."""
-    shown = cards.of_record(store, name, Reader(zone, now), lasting=True)
+def incident_post(
+    store: Store, name: str, zone: str, now: int, *, events: Sequence[Event] | None = None
+) -> Post:
+    """The incident's card, with what can be pressed while it is open; `events` is its stream, where it was read.
+
+    Raises NotFound.
+    """
+    shown = cards.of_record(store, name, Reader(zone, now), lasting=True, events=events)
     return Post(shown.card, tuple(_buttons(shown)))
 
 

@@ -104,7 +104,7 @@ class Client(discord.Client):
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         self.ears.lost(str(payload.channel_id))
-        self.ears.lost(str(payload.message_id))  # a card's thread has its id
+        self.ears.lost(str(payload.message_id))  # it may be a card
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         self.ears.lost(str(payload.thread_id))

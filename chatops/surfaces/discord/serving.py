@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from incidents import clock
 if TYPE_CHECKING:
     from incidents.errors import StoreError
 
+SWITCH_S = 0.001  # a thread that folds an incident gives way to the loop five times sooner than usual
 ANSWERERS = 4  # threads in which commands are carried out
 
 
@@ -32,6 +34,7 @@ def serve(call: Call) -> Reply:
     StoreError."""
     given = settings.load(call.config, os.environ)
     ledger = Ledger(call.store.path)
+    sys.setswitchinterval(SWITCH_S)
     try:
         asyncio.run(_serve(call, given, ledger))
     finally:

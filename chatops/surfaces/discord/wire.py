@@ -76,11 +76,11 @@ class Wire:
         self._wait(self._posted(route, _ids(ref), body, post))
 
     def thread(self, ref: Ref, name: str) -> str:
-        """A thread that was made from a message has its id."""
+        """A thread that was made from a message before has its id."""
         body = {"name": name, "auto_archive_duration": AUTO_ARCHIVE}
         path = "/channels/{channel_id}/messages/{message_id}/threads"
         try:
-            self._wait(self.ask("POST", path, _ids(ref), json=body))
+            return str(self._wait(self.ask("POST", path, _ids(ref), json=body))["id"])
         except Unsendable as error:
             if error.number != THREAD_EXISTS:
                 raise
