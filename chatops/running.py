@@ -10,12 +10,12 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatops import layout, presses
+from chatops import layout, presses, step_list
 from chatops.surfaces.base import Post
 from chatops.views import Button, Card, Field, Stack
 from incidents import clock
 from incidents.errors import HowdahError
-from runbooks import attempt, follow, orders, question
+from runbooks import attempt, driver, follow, inputs, orders, question
 from runbooks.player import alone, safe
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from runbooks.document import Runbook
     from runbooks.follow import Row
 
-MOST_ROWS = 18  # lines of the list of steps
 MOST_QUESTIONS = 4  # drawn at once, each with a row of buttons
 TAIL = 8_192  # bytes of a running step's output that are read
 LIVE_LINES = 8  # of the output of what runs
@@ -68,6 +67,7 @@ class Running:
         self._store = store
         self._folder = orders.run_dir(store.path, run_id)
         self._lookout = alone.Lookout(self._folder, "howdah")
+        self._died: HowdahError | None = None
         self._runbook: Runbook | None = None
         self._unreadable = False
         self._asked: dict[str, int] = {}  # question -> seq of its question.asked
@@ -79,6 +79,7 @@ class Running:
         news = self._follower.poll()
         if news:
             self._lookout.news()
+            self._died = None
         for event in news:
             if event.run == self.id:
                 self._note(event)
@@ -109,8 +110,21 @@ class Running:
 
     @property
     def busy(self) -> bool:
-        """Something runs: what it prints and how long it takes changes without any event."""
-        return not self.ended and bool(self.run.open_attempts())
+        """How it is shown may change without any event: by what it prints, by its time, by its driver's death."""
+        return self.run.status in ("starting", "running") or (
+            not self.ended and bool(self.run.open_attempts())
+        )
+
+    def _driver_died(self) -> HowdahError | None:
+        """Why nobody drives a run that should go on; None where somebody does, or nobody need."""
+        if self.run.status not in ("starting", "running"):
+            return None
+        found = self._lookout.look(self.run)  # looks once a second, and says nothing in between
+        if found is not None:
+            self._died = found
+        elif self._died is not None and not driver.lock_is_free(self._folder):
+            self._died = None
+        return self._died
 
     def open_questions(self) -> dict[str, int]:
         """The ids of the questions that wait for an answer, each with the seq of the event that asked it."""
@@ -136,7 +150,7 @@ class Running:
 
     def post(self, now: clock.Reading) -> Post:
         """The run's message at `now`."""
-        died = self._lookout.look(self.run) if not self.ended else None
+        died = self._driver_died()
         asked = self._open()
         shown = asked[:MOST_QUESTIONS]
         cards = [self._card(now, died)]
@@ -153,13 +167,13 @@ class Running:
         name = run.started.runbook if run.started is not None else "a run"
         rows = follow.rows(self.document(), run, _coarse(run, now))
         state, tone = self._standing(now, died)
-        lines = [*_head(run), *step_lines(rows)]
-        fields = [*self._output(rows), *_last_words(run, now, died)]
+        under = "\n".join((*_head(run, self.document()), *step_list.lines(rows)))
+        fields = [*self._output(rows), *_last_words(run, now, died, under)]
         return Card(
             f"{name} · {run.id}",
             tuple(fields),
             state=state,
-            under="\n".join(lines),
+            under=under,
             tone=tone,
         )
 
@@ -175,10 +189,10 @@ class Running:
             words, tone = "nobody drives it", "bad"
         else:
             words, tone = STATES.get(run.status, (run.status, ""))
-            if any(one.question.what in ("doubt", "undo") for one in self._open()):
+            if run.doubts() or any(one.question.what == "undo" for one in self._open()):
                 tone = "bad"
-            elif asking := [what for what, _ in run.requests]:
-                words += f", to {asking[-1].what.replace('-', ' with ')}"
+            if run.requests:
+                words += f"; {run.requests[-1][0].what.replace('-', ' with ')} asked for"
         return (words if mode == "real" else f"{mode} · {words}"), tone
 
     def _output(self, rows: Sequence[Row]) -> Iterator[Field]:
@@ -200,7 +214,7 @@ class Running:
     def _buttons(self, shown: Sequence[_Open], died: HowdahError | None) -> Iterator[Button]:
         if self.ended:
             return
-        words: set[str] = set()
+        words = {request.what for request, _ in self.run.requests}
         for one in shown:
             words |= {word for word in one.question.options if len(shown) == 1}
             yield from self._answers(one, of=one.question.path if len(shown) > 1 else "")
@@ -212,9 +226,9 @@ class Running:
     def _of_the_run(self, said: set[str]) -> Iterator[Button]:
         if self.run.status in ("paused", "parked"):
             yield self._button("resume", "good")
-        elif self.run.status == "running":
+        elif self.run.status == "running" and "pause" not in said:
             yield self._button("pause")
-        if "abort" not in said:
+        if "abort" not in said and not self.run.aborting:
             yield self._button("abort", "bad")
         now_on = follow.running(self.run)
         if now_on is not None and "stop" not in said and now_on.n in self._begun:
@@ -244,80 +258,21 @@ def _answer_tone(word: str, risky: bool) -> str:
     return "good" if word in ("yes", "done") and not risky else ""
 
 
-# -- the list of steps ---------------------------------------------------------------------------------------
+# -- what it runs with, and how finely its time is told -------------------------------------------------------
 
 
-def step_lines(rows: Sequence[Row], most: int = MOST_ROWS) -> list[str]:
-    """The steps, a line each; of a long list what runs, asks or went wrong, what is next to it, and counts."""
-    lines: list[str] = []
-    left: list[Row] = []
-    for row, keep in zip(rows, _kept(rows, most), strict=True):
-        if not keep:
-            left.append(row)
-            continue
-        if left:
-            lines.append(_counted(left))
-            left = []
-        lines.append(row_line(row))
-    return [*lines, _counted(left)] if left else lines
-
-
-def _kept(rows: Sequence[Row], most: int) -> list[bool]:
-    """Which rows are shown: all where they fit, else those that matter most, so that the list stays short."""
-    if len(rows) <= most:
-        return [True] * len(rows)
-    order = sorted(range(len(rows)), key=lambda i: (_weight(rows, i), -i))
-    kept = set(order[: most - 4])  # the counts of what is left out need lines of their own
-    return [i in kept for i in range(len(rows))]
-
-
-def _weight(rows: Sequence[Row], i: int) -> int:
-    """How far a row is from what matters: 0 asks or runs, then what went wrong, then by distance."""
-    row = rows[i]
-    if _hot(row):
-        return 0
-    if row.tone in ("bad", "warn"):
-        return 1
-    hot = [abs(i - j) for j, one in enumerate(rows) if _hot(one)]
-    settled = max((j for j, one in enumerate(rows) if one.settled), default=0)
-    return 1 + min(hot, default=abs(i - settled) + 1)
-
-
-def _hot(row: Row) -> bool:
-    return (
-        row.mark == follow.MARKS["asks"]
-        or (row.tone == "busy" and row.status != "entered")
-        or row.word == "IN DOUBT"
-    )
-
-
-def _counted(rows: Sequence[Row]) -> str:
-    """`… 12 steps: 11 ok, 1 skipped`."""
-    found: dict[str, int] = {}
-    for row in rows:
-        found[row.word] = found.get(row.word, 0) + 1
-    told = ", ".join(f"{count} {word}" for word, count in found.items())
-    return f"… {len(rows)} step{'s' if len(rows) > 1 else ''}: {told}"
-
-
-def row_line(row: Row) -> str:
-    """`✓ Measure the disk  1.0 s`; more only where it matters."""
-    words = "" if row.status in ("ok", "pending") and row.word != "asks" else row.word
-    tail = " · ".join(filter(None, (words, row.took)))
-    line = f"{'  ' * row.depth}{row.mark} {layout.cut(layout.one_line(row.name), 70)}"
-    line += f"  {tail}" if tail else ""
-    if row.detail and (row.tone in ("bad", "warn", "busy")):
-        line += f"\n{'  ' * row.depth}   {layout.cut(layout.one_line(row.detail), 200)}"
-    return line
-
-
-def _head(run: journal.Run) -> Iterator[str]:
-    """Which inputs it was given: what it does depends on them."""
+def _head(run: journal.Run, runbook: Runbook | None) -> Iterator[str]:
+    """The inputs that somebody gave: what the run does depends on them."""
     if run.started is None:
         return
-    given = {name: value for name, value in run.started.inputs.items() if value is not None}
+    specs = {} if runbook is None else runbook.inputs
+    given = [
+        f"{name} = {inputs.shown(specs.get(name), value)}"
+        for name, value in run.started.inputs.items()
+        if value not in (None, [], "") and (name not in specs or value != specs[name].default)
+    ]
     if given:
-        yield layout.cut(layout.one_line(follow.shown_outputs(given)), 200)
+        yield layout.cut(layout.one_line(", ".join(given)), 200)
 
 
 def _coarse(run: journal.Run, now: clock.Reading) -> clock.Reading:
@@ -364,12 +319,14 @@ def _printed(name: str, text: str, most: int) -> Iterator[Field]:
         yield Field(name, ("\n".join(lines),), exact=True)
 
 
-def _last_words(run: journal.Run, now: clock.Reading, died: HowdahError | None) -> Iterator[Field]:
+def _last_words(
+    run: journal.Run, now: clock.Reading, died: HowdahError | None, told_already: str
+) -> Iterator[Field]:
     if died is not None:
         yield Field("the driver", (died.message,), "bad")
     if run.end is None or run.status != "ended":
         return
     summary = follow.summary(run, now)
-    told = [run.end.say] if run.end.say else []
+    told = [run.end.say] if run.end.say and run.end.say not in told_already else []
     told += [summary.counts] if summary.counts else []
     yield Field("the end", (*told, *summary.doubts) or (summary.line,), "bad" if summary.doubts else "")

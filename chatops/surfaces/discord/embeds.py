@@ -81,11 +81,12 @@ class Embed:
         """The field within `left` units, and whether it is all of it; None where nothing useful fits."""
         name = marking.title(field.name, NAME)
         room = min(VALUE, left - units(name))
-        if room < SMALLEST + units(marking.NOTICE):
-            return None, False
         text = "\n".join(field.values)
         value = marking.exact(text, room) if field.exact else marking.prose(self._say(text), room)
-        return {"name": name, "value": value.text or marking.NOTHING}, value.whole
+        if room < SMALLEST + units(marking.NOTICE) and not value.whole:
+            return None, False
+        shown = value.text or marking.NOTHING
+        return ({"name": name, "value": shown}, value.whole) if units(shown) <= room else (None, False)
 
     def _more(self, fields: list[dict[str, Any]], left: int) -> None:
         if left >= units(marking.NOTICE) + 4 and len(fields) < FIELDS:

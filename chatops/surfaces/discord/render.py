@@ -194,8 +194,8 @@ class _Page:
     # -- what can be pressed
 
     def press(self, buttons: Sequence[Button]) -> None:
-        """Buttons about one thing stand in one row."""
-        about: int | None = None
+        """What can be said to one thing, a question or a run, stands in one row."""
+        before: Button | None = None
         for button in buttons:
             if not button.incident:  # it is about nothing that a press could find again
                 self.write(marking.prose(f"{button.label}: {self._say(button.command)}", self.room))
@@ -203,11 +203,11 @@ class _Page:
             drawn = _button(button)
             if drawn["custom_id"] in self._ids:
                 continue
-            if about != button.seq or len(self.rows[-1]) >= ROW:
+            if before is None or not _beside(before, button) or len(self.rows[-1]) >= ROW:
                 if len(self.rows) >= ROWS:
                     return
                 self.rows.append([])
-            about = button.seq
+            before = button
             self.rows[-1].append(drawn)
             self._ids.add(drawn["custom_id"])
 
@@ -253,8 +253,16 @@ def _drawn(embeds: Sequence[Embed]) -> tuple[list[dict[str, Any]], bool]:
         for rank, i in enumerate(sorted(range(len(found)), key=lambda i: found[i].size)):
             share[i] = min(found[i].size, room // (len(found) - rank))
             room -= share[i]
-        found = [embed.draw(share[i]) for i, embed in enumerate(embeds)]
+        found = [
+            found[i] if found[i].size <= share[i] else embed.draw(share[i]) for i, embed in enumerate(embeds)
+        ]
     return [one.json for one in found], all(one.whole for one in found)
+
+
+def _beside(one: Button, other: Button) -> bool:
+    """Whether two buttons are about the same thing; what is said to a run may be about events of its own."""
+    words = presses.RUN_WORDS
+    return one.seq == other.seq or (one.word in words and other.word in words)
 
 
 def _button(button: Button) -> dict[str, Any]:
