@@ -46,6 +46,7 @@ class Mirror:
         self._projections: dict[str, Projection] = {}
         self._lock = threading.Lock()
         self._due: dict[str, int] = {}  # incident -> when (monotonic µs) it is to be looked at
+        self._unshown: dict[str, int] = {}  # incident -> the last position that is not known to be shown
         self._working: set[str] = set()
         self._delay: dict[str, int] = {}
         self._broken: StoreError | None = None
@@ -96,7 +97,7 @@ class Mirror:
             with self._lock:
                 for event in page:
                     if event.stream.startswith("inc-"):
-                        self._due[event.stream] = 0
+                        self._due[event.stream], self._unshown[event.stream] = 0, event.pos
 
     def _send_off(self, pool: ThreadPoolExecutor) -> None:
         now = clock.monotonic()
@@ -113,6 +114,9 @@ class Mirror:
             projection = self._projection(name)
             wait = projection.catch_up()
             self._delay.pop(name, None)
+            with self._lock:
+                if projection.shown >= self._unshown.get(name, 0):
+                    self._unshown.pop(name, None)
             if not wait and projection.over:
                 del self._projections[name]
         except StoreError as error:
@@ -146,8 +150,8 @@ class Mirror:
     def _settle(self) -> None:
         """Where nothing is left to do, a restart need not look further back than here."""
         with self._lock:
-            idle = not self._due and not self._working
-        if idle and self._seen > self._store.cursor(self._consumer):
+            all_shown = not self._unshown
+        if all_shown and self._seen > self._store.cursor(self._consumer):
             with contextlib.suppress(*PASSING):  # then a restart looks further back
                 self._store.set_cursor(self._consumer, self._seen)
 

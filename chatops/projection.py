@@ -52,12 +52,14 @@ class Projection:
         self._runs: dict[str, running.Running] = {}
         self._stale: set[str] = set()  # what is to be drawn again: runs, and the incident itself
         self._edited: dict[str, int] = {}  # what -> when (monotonic µs)
+        self._looks: dict[str, Post] = {}  # what -> how it stands there
+        self._lost = False  # something of ours was deleted there
         self._standing: list[Own] | None = None  # what stood in the thread at the first look
         self._refused: dict[str, int] = {}  # channel -> until when (monotonic µs) it is left alone
 
     def again(self) -> None:
         """Something of ours was deleted: everything is looked at again."""
-        self._stale |= {self.name, *self._runs}
+        self._lost = True
 
     def catch_up(self) -> int:
         """Shows the news; returns µs after which to come again without any, 0 for never.
@@ -65,6 +67,10 @@ class Projection:
         Raises PlatformDown, Denied, StoreError; what was not shown then comes again.
         """
         news = self._read()
+        if self._lost:
+            self._lost = False
+            self._looks.clear()
+            self._stale |= {self.name, *self._runs}
         if not self._events or not self._concerns_us():
             self._advance()
             return 0
@@ -85,6 +91,11 @@ class Projection:
             self._advance()
         busy = any(run.busy for run in self._runs.values())
         return wait or (REFRESH if busy else 0)
+
+    @property
+    def shown(self) -> int:
+        """The position up to which everything of it is shown."""
+        return 0 if self._stale else self._told
 
     @property
     def over(self) -> bool:
@@ -292,15 +303,14 @@ class Projection:
         assert started.run is not None
         if started.recorded_at < self._born:
             for own in self._stood(room):
-                if re.search(
-                    rf"\b{re.escape(started.run)}\b", own.text.partition("\n")[0]
-                ) and not _MARK.match(own.text):
+                heading = own.text.partition("\n")[0]
+                if re.search(rf"\b{re.escape(started.run)}\b", heading) and not _MARK.match(own.text):
                     self._rooms.shows(self.name, started.run, own.ref)
                     return
         post = self._runs[started.run].post(clock.read())
         ref = self._surface.send(room.thread, post, nonce=nonce(started, "r", room.number))
         self._rooms.shows(self.name, started.run, ref)
-        self._drawn(started.run)
+        self._drawn(started.run, post)
 
     def _redraw(self, room: Room) -> int:
         """Edits what is stale, each message `gap` apart at least; returns µs until the next may be edited."""
@@ -322,10 +332,13 @@ class Projection:
 
     def _edit(self, room: Room, what: str, ref: Ref | None, post: Post) -> None:
         """Edits the message; where it is gone, or too old, another one takes its place in the thread."""
+        if ref is not None and self._looks.get(what) == post:
+            self._stale.discard(what)
+            return
         if ref is not None:
             try:
                 self._surface.edit(ref, post)
-                self._drawn(what)
+                self._drawn(what, post)
                 return
             except TooOld:
                 pass
@@ -337,10 +350,10 @@ class Projection:
         self._rooms.shows(self.name, what, fresh)
         if what == self.name:
             self._pin(fresh)
-        self._drawn(what)
+        self._drawn(what, post)
 
-    def _drawn(self, what: str) -> None:
-        self._edited[what] = clock.monotonic()
+    def _drawn(self, what: str, post: Post) -> None:
+        self._edited[what], self._looks[what] = clock.monotonic(), post
         self._stale.discard(what)
 
 

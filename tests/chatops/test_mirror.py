@@ -261,6 +261,24 @@ def test_a_platform_that_is_down_is_tried_again_and_holds_up_no_other_incident(s
     assert len(board.texts("ops")) == 1
 
 
+def test_a_message_that_would_look_the_same_is_not_edited(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "REFRESH", clock.SECOND // 50)
+    board = Board()
+    started(store, board)
+    store.append([declared()])
+    store.append([run_started("run-abcdef")])
+    edits: list[int] = []
+
+    def until() -> bool:
+        edits.append(sum(what == "edit" for what, _ in board.log))
+        return settled(store, board)() and len(edits) > 9
+
+    serve(store, board, until)
+    assert edits[-1] == edits[len(edits) // 2], "a run that does not move is left alone"
+
+
 def test_a_correction_and_a_redaction_are_told_in_the_thread(store: Store) -> None:
     board = Board()
     started(store, board)
