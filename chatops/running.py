@@ -30,7 +30,7 @@ TAIL = 8_192  # bytes of a running step's output that are read
 LIVE_LINES = 8  # of the output of what runs
 FAILED_LINES = 12  # of the output of what failed
 WIDEST = 100  # cells of a line of output
-LONGEST_OUTPUT = 900  # characters
+LONGEST_OUTPUT = 550  # characters
 
 LABELS = {
     "yes": "Confirm", "skip": "Skip", "abort": "Abort", "done": "Done", "retry": "Retry", "beside": "Retry beside",
@@ -55,6 +55,13 @@ class _Open(NamedTuple):
 
     seq: int
     question: journal.Question
+
+
+class _Shown(NamedTuple):
+    """The same as it is drawn."""
+
+    seq: int
+    card: question.Card
 
 
 class Running:
@@ -152,13 +159,14 @@ class Running:
         """The run's message at `now`."""
         died = self._driver_died()
         asked = self._open()
-        shown = asked[:MOST_QUESTIONS]
-        cards = [self._card(now, died)]
-        cards += [_question_card(question.card(self.run, one.question, self.document())) for one in shown]
-        if len(asked) > len(shown):
-            cards[-1] = cards[-1]._replace(
-                fields=(*cards[-1].fields, Field("more", (f"{len(asked) - len(shown)} more questions wait",)))
-            )
+        shown = [
+            _Shown(one.seq, question.card(self.run, one.question, self.document()))
+            for one in asked[:MOST_QUESTIONS]
+        ]
+        cards = [self._card(now, died), *(_question_card(one.card, self.run) for one in shown)]
+        if more := len(asked) - len(shown):
+            waits = f"{more} more question{'s wait' if more > 1 else ' waits'}"
+            cards[-1] = cards[-1]._replace(fields=(*cards[-1].fields, Field("more", (waits,))))
         view = cards[0] if len(cards) == 1 else Stack(tuple(cards))
         return Post(view, tuple(self._buttons(shown, died)))
 
@@ -200,7 +208,9 @@ class Running:
         now_on = follow.running(self.run)
         if now_on is not None and not self.ended:
             if now_on.part != "wait":
-                raw = attempt.tail(self._folder, now_on.n, TAIL)
+                raw = b""
+                with contextlib.suppress(OSError):  # another account's run may not be readable
+                    raw = attempt.tail(self._folder, now_on.n, TAIL)
                 yield from _printed(
                     f"{now_on.command.name or now_on.path} prints", raw.decode("utf-8", "replace"), LIVE_LINES
                 )
@@ -211,13 +221,13 @@ class Running:
             if state is not None and (self.ended or not self._open()):
                 yield from _printed(f"{row.name} printed", state.tail, FAILED_LINES)
 
-    def _buttons(self, shown: Sequence[_Open], died: HowdahError | None) -> Iterator[Button]:
+    def _buttons(self, shown: Sequence[_Shown], died: HowdahError | None) -> Iterator[Button]:
         if self.ended:
             return
         words = {request.what for request, _ in self.run.requests}
         for one in shown:
-            words |= {word for word in one.question.options if len(shown) == 1}
-            yield from self._answers(one, of=one.question.path if len(shown) > 1 else "")
+            words |= {answer.word for answer in one.card.answers if len(shown) == 1}
+            yield from self._answers(one, of=one.card.path if len(shown) > 1 else "")
         if died is not None:
             yield self._button("resume", "good")
         elif not shown or self.run.status == "running":
@@ -239,13 +249,12 @@ class Running:
             LABELS[word], f"howdah {word} {self.id}", tone, incident=self.run.stream, seq=self._state_seq, word=word
         )  # fmt: skip
 
-    def _answers(self, one: _Open, of: str) -> Iterator[Button]:
-        card = question.card(self.run, one.question, self.document())
-        risky = card.what in ("doubt", "undo")
-        for answer in card.answers:
-            word = _word(card, answer.word)
+    def _answers(self, one: _Shown, of: str) -> Iterator[Button]:
+        risky = one.card.what in ("doubt", "undo")
+        for answer in one.card.answers:
+            word = _word(one.card, answer.word)
             label = f"{LABELS.get(word, word)} {of.rpartition('/')[2]}".strip()
-            form = word == "done" and bool(card.outputs)
+            form = word == "done" and bool(one.card.outputs)
             yield Button(
                 label, answer.command, _answer_tone(word, risky), incident=self.run.stream, seq=one.seq, word=word,
                 form=form,
@@ -288,15 +297,20 @@ def _coarse(run: journal.Run, now: clock.Reading) -> clock.Reading:
 # -- questions, output, last words ---------------------------------------------------------------------------
 
 
-def _question_card(card: question.Card) -> Card:
+def _question_card(card: question.Card, run: journal.Run) -> Card:
     """What a person needs to decide: short facts first, then what runs letter by letter, then what each answer risks."""
+    given = run.started.inputs if run.started is not None else {}
+    absent = {f"{name} = {inputs.shown(None, value)}" for name, value in given.items() if value is None}
     told: list[str] = []
     fields: list[Field] = []
     for fact in card.facts:
         if fact.form == "output":
             fields += _printed(fact.name, fact.text, FAILED_LINES)
         elif fact.form == "exact" or "\n" in fact.text:
-            fields.append(Field(fact.name, (fact.text,), exact=fact.form == "exact"))
+            lines = fact.text.split("\n")
+            if fact.name == "inputs":
+                lines = [line for line in lines if line not in absent]
+            fields += [Field(fact.name, tuple(lines), exact=fact.form == "exact")] if lines else []
         else:
             told.append(f"{fact.name} – {fact.text}")
     risks = tuple(f"{LABELS[_word(card, one.word)]}: {one.risk}" for one in card.answers)

@@ -30,6 +30,7 @@ name: disk-full
 inputs:
   mount: {type: path}
   recent: {type: duration, default: 1h}
+  spill: {type: path, required: false}
 steps:
   - {id: before, name: Measure the disk, effect: read, run: [df, -B1]}
   - {id: grow, name: Grow the volume, confirm: Grow it?, run: [lvextend, -L, 120G], outputs: {size: {type: int, regex: "(.*)"}}}
@@ -51,7 +52,7 @@ class Log:
         self.store, self.n = store, 0
         kept = store.put_blob(text.encode(), media_type="application/yaml", name="runbook.yaml")
         begin = run_started(RUN, actor=NOVA, key=f"{RUN}:started", evidence=(kept,), **started)
-        inputs = {"mount": "/var", "recent": clock.HOUR}
+        inputs = {"mount": "/var", "recent": clock.HOUR, "spill": None}
         data = {**begin.data, "inputs": inputs, "digest": hashlib.sha256(text.encode()).hexdigest()}
         self.write("run.started", data, actor=NOVA, key=begin.key, evidence=(kept,), **started)
         self.shown = Running(store, RUN, "inc-1")
@@ -154,6 +155,15 @@ def test_a_question_stands_under_the_run_with_what_is_needed_to_decide(store: St
     )
     assert len(cards(log.post())) == 1
     assert log.shown.open_questions() == {}
+
+
+def test_a_script_is_shown_to_the_letter_with_the_inputs_that_were_given(store: Store) -> None:
+    log = Log(store)
+    script = "echo 'spill = (not given)'\nspill = (not given)\n  lvextend   -L 120G"
+    log.ask("grow", name="Grow the volume", text="Grow it?", script=script)
+    card = cards(log.post())[1]
+    assert field(card, "runs in bash") == script
+    assert field(card, "inputs") == "mount = /var\nrecent = 3600s"
 
 
 def test_a_doubt_is_bad_and_says_whether_something_still_runs(store: Store) -> None:

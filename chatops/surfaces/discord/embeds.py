@@ -13,6 +13,9 @@ EMBEDS = 10
 SUM = 5_900  # units of all embeds of a message; Discord takes 6,000
 TITLE, DESCRIPTION = 256, 4_096
 FIELDS, NAME, VALUE = 25, 256, 1_024
+EXACT = (
+    600  # units of a field in code: the answers under it stay on a phone's screen, the whole is in the file
+)
 SMALLEST = 60  # units of a field that says anything
 COLOURS = {"bad": 0xE03E3E, "warn": 0xE0A100, "good": 0x2EA043, "quiet": 0x8B949E}
 
@@ -80,7 +83,7 @@ class Embed:
     def _field(self, field: Field, left: int) -> tuple[dict[str, Any] | None, bool]:
         """The field within `left` units, and whether it is all of it; None where nothing useful fits."""
         name = marking.title(field.name, NAME)
-        room = min(VALUE, left - units(name))
+        room = min(EXACT if field.exact else VALUE, left - units(name))
         text = "\n".join(field.values)
         value = marking.exact(text, room) if field.exact else marking.prose(self._say(text), room)
         if room < SMALLEST + units(marking.NOTICE) and not value.whole:
