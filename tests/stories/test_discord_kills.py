@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from incidents import lifecycle, timeline
 from incidents.store import open_store
 from runbooks import journal
@@ -167,7 +169,16 @@ def told(
 
 
 def test_twenty_kills_change_nothing_of_the_record_the_run_or_the_chat(tmp_path: Path) -> None:
-    seed = random.randrange(1 << 30)
+    same_as_without_kills(tmp_path, random.randrange(1 << 30))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(25))
+def test_five_hundred_kills_change_nothing(tmp_path: Path, seed: int) -> None:
+    same_as_without_kills(tmp_path, seed)
+
+
+def same_as_without_kills(tmp_path: Path, seed: int) -> None:
     quiet_events, quiet_folds, quiet_chat = told(tmp_path / "quiet", 0, seed)
     events, folded, shown = told(tmp_path / "hunted", KILLS, seed)
     assert sorted(map(repr, events)) == sorted(map(repr, quiet_events)), f"seed {seed}"
