@@ -72,3 +72,20 @@ def test_an_incident_from_the_first_word_to_the_last(scene: Scene, bot: Bot, dis
     numbers = [line.split("`")[1] for line in bot.lines()]
     assert numbers[:3] == ["#1", "#2", "#3"]
     assert numbers == sorted(numbers, key=lambda one: int(one[1:]))
+
+
+def test_a_pin_puts_a_message_on_the_timeline_where_the_bot_may_read_messages(scene: Scene) -> None:
+    with served(scene, message_content=True) as (bot, discord):
+        nova = discord.person("nova")
+        nova.slash("inc declare", title="uploads fail").wait()
+        thread = bot.thread()
+        said = nova.say(thread, "it began with the deploy")
+        nova.react(said, "\N{PUSHPIN}")
+        until(lambda: "it began with the deploy" in scene.ok("timeline"), "the note")
+        until(lambda: discord.message(said).get("reactions", [{}])[-1].get("me"), "the sign that it is done")
+        elsewhere = nova.say(discord.channel, "lunch?")
+        nova.react(elsewhere, "\N{PUSHPIN}")
+        nova.menu("Add to timeline", said).wait()
+        assert scene.ok("timeline").count("it began with the deploy") == 1
+        assert "lunch" not in scene.ok("timeline")
+        assert discord.wrong == []
