@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from chatops.pace import Pace
 from chatops.projection import Projection
 from incidents import clock
 from incidents.errors import HowdahError, NotDurable, StoreBusy, StoreError
@@ -42,6 +43,7 @@ class Mirror:
         self._consumer = surface.name
         self._born = clock.wall()
         self._since = self._first_start()
+        self._pace = Pace(surface)
         self._seen = max(store.cursor(self._consumer), self._since)
         self._projections: dict[str, Projection] = {}
         self._lock = threading.Lock()
@@ -143,7 +145,7 @@ class Mirror:
         if found is None:
             found = self._projections[name] = Projection(
                 self._store, self._surface, self._rooms, name,
-                since=self._since, born=self._born, zone=self._zone, account=self._account, warn=self._warn,
+                since=self._since, born=self._born, pace=self._pace, zone=self._zone, account=self._account, warn=self._warn,
             )  # fmt: skip
         return found
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chatops import cards, layout, running, showing, views
+from chatops.pace import Pace
 from chatops.surfaces.base import Denied, Gone, Own, PlatformDown, Post, Ref, Surface, TooOld
 from incidents import clock, lifecycle, telling, timeline
 
@@ -39,19 +40,19 @@ class Projection:
     """`catch_up` shows what was recorded since the cursor; one thread at a time may be in it."""
 
     def __init__(
-        self, store: Store, surface: Surface, rooms: Rooms, name: str, *, since: int, born: int, zone: str,
+        self, store: Store, surface: Surface, rooms: Rooms, name: str, *, since: int, born: int, pace: Pace, zone: str,
         account: Callable[[Event], str | None], warn: Callable[[str], None],
     ):  # fmt: skip
         self.name = name
         self.consumer = f"{surface.name}:{name}"
         self._store, self._surface, self._rooms = store, surface, rooms
-        self._zone, self._account, self._warn = zone, account, warn
+        self._zone, self._account, self._warn, self._pace = zone, account, warn, pace
         self._born = born  # wall time (µs) at which this process began: what is older may be a repeat
         self._told = max(store.cursor(self.consumer), since)
         self._events: list[Event] = []
         self._runs: dict[str, running.Running] = {}
         self._stale: set[str] = set()  # what is to be drawn again: runs, and the incident itself
-        self._edited: dict[str, int] = {}  # what -> when (monotonic µs)
+        self._edited: dict[str, int] = {}  # what -> when (monotonic µs): who waited longest comes first
         self._looks: dict[str, Post] = {}  # what -> how it stands there
         self._lost = False  # something of ours was deleted there
         self._standing: list[Own] | None = None  # what stood in the thread at the first look
@@ -78,24 +79,26 @@ class Projection:
             self._stale.add(self.name)
         room = self._rooms.of(self.name) or self._open()
         try:
-            self._tell(room, news)
-            self._pin_or_unpin(room, news)
-            wait = self._redraw(room)
+            self._redraw(room)  # what people look at and press comes before what they read
+            wait = self._tell(room, news)
+            if not wait:
+                self._pin_or_unpin(room, news)
+            waits = (wait, self._redraw(room))
         except Gone as gone:
             if gone.what != "channel":
                 raise
             self._standing = []
             self._open()
             return 1
-        if not self._stale:
+        if not any(waits) and not self._stale:
             self._advance()
         busy = any(run.busy for run in self._runs.values())
-        return wait or (REFRESH if busy else 0)
+        return min(filter(None, (*waits, REFRESH if busy else 0)), default=0)
 
     @property
     def shown(self) -> int:
         """The position up to which everything of it is shown."""
-        return 0 if self._stale else self._told
+        return 0 if self._stale or self._untold() else self._told
 
     @property
     def over(self) -> bool:
@@ -125,8 +128,7 @@ class Projection:
             moved = run.poll()
             if run.busy or any(event.pos > self._told for event in moved):
                 self._stale.add(run.id)
-        place = bisect.bisect_right(self._events, self._told, key=lambda event: event.pos)
-        return self._events[place:]
+        return self._untold()
 
     def _concerns_us(self) -> bool:
         """What was entered afterwards is a record and no conversation, unless it was entered here."""
@@ -202,26 +204,35 @@ class Projection:
 
     # -- lines
 
-    def _tell(self, room: Room, news: Sequence[Event]) -> None:
-        """Lines in the order of the record; a run's message stands where the run began."""
-        pending: list[Event] = []
-        many = sum(self._is_said(event) for event in news) > FEW
-        for event in news:
-            if event.kind == "run.started" and event.run is not None:
-                self._say(room, pending)
-                if self._rooms.shown(event.run) is None:
-                    self._show_first(room, event)
-            elif self._is_said(event):
-                if event.kind == "redaction":
-                    self._unsay(room, set(event.data.get("targets", ())))
-                pending.append(event)
-                full = len(pending) >= TOGETHER or sum(len(e.body) for e in pending) > LONGEST
-                if not many or full or event.kind == "question.asked":
-                    self._say(room, pending)
-            self._told = event.pos if not pending else self._told
-        self._say(room, pending)
+    def _tell(self, room: Room, news: Sequence[Event]) -> int:
+        """Lines in the order of the record, a run's message where the run began; returns µs until the next may go."""
+        for group in self._groups(news):
+            first = group[0]
+            is_run = first.kind == "run.started"
+            if is_run and self._rooms.shown(str(first.run)) is None:
+                wait = self._show_first(room, first)
+            else:
+                wait = 0 if is_run else self._say(room, group)
+            if wait:
+                return wait
+            self._told = group[-1].pos
         if news:
             self._told = news[-1].pos
+        return 0
+
+    def _groups(self, news: Sequence[Event]) -> list[list[Event]]:
+        """What goes into one message each: a run, a line, or several lines where there are many."""
+        told = [event for event in news if event.kind == "run.started" or self._is_said(event)]
+        together = TOGETHER if len(told) > FEW else 1
+        groups: list[list[Event]] = []
+        for event in told:
+            last = groups[-1] if groups else []
+            alone = event.kind == "run.started" or not last or last[0].kind == "run.started"
+            if alone or len(last) >= together or sum(len(e.body) for e in last) > LONGEST:
+                groups.append([event])
+            else:
+                last.append(event)
+        return groups
 
     def _is_said(self, event: Event) -> bool:
         if event.kind == "question.asked":
@@ -229,15 +240,21 @@ class Projection:
             return run is not None and str(event.data.get("question")) in run.open_questions()
         return event.kind.startswith(SAID)
 
-    def _say(self, room: Room, pending: list[Event]) -> None:
-        """One message of lines; those that stand there from an earlier life are left out."""
-        fresh = [event for event in pending if not self._stands(room, event)]
-        pending.clear()
+    def _say(self, room: Room, group: Sequence[Event]) -> int:
+        """One message of lines, without those that stand there from an earlier life; µs to wait where it must."""
+        fresh = [event for event in group if not self._stands(room, event)]
         if not fresh:
-            return
+            return 0
+        wait = self._pace.post(room.thread, urgent=any(event.kind == "question.asked" for event in fresh))
+        if wait:
+            return wait
+        for event in fresh:
+            if event.kind == "redaction":
+                self._unsay(room, set(event.data.get("targets", ())))
         pinged = {account for event in fresh if (account := self._to_call(event)) is not None}
         post = self._lines(fresh)._replace(ping=tuple(sorted(pinged)))
         self._surface.send(room.thread, post, nonce=nonce(fresh[-1], "", room.number))
+        return 0
 
     def _lines(self, events: Sequence[Event]) -> Post:
         told = {event.seq for event in events}
@@ -298,43 +315,55 @@ class Projection:
 
     # -- cards
 
-    def _show_first(self, room: Room, started: Event) -> None:
-        """The message of a run, once: an earlier life may have posted it without recording so."""
-        assert started.run is not None
+    def _show_first(self, room: Room, started: Event) -> int:
+        """The message of a run, once: an earlier life may have posted it without recording so. µs where it must wait."""
+        run = str(started.run)
         if started.recorded_at < self._born:
             for own in self._stood(room):
                 heading = own.text.partition("\n")[0]
-                if re.search(rf"\b{re.escape(started.run)}\b", heading) and not _MARK.match(own.text):
-                    self._rooms.shows(self.name, started.run, own.ref)
-                    return
-        post = self._runs[started.run].post(clock.read())
+                if re.search(rf"\b{re.escape(run)}\b", heading) and not _MARK.match(own.text):
+                    self._rooms.shows(self.name, run, own.ref)
+                    return 0
+        wait = self._pace.post(room.thread, urgent=True)
+        if wait:
+            return wait
+        post = self._runs[run].post(clock.read())
         ref = self._surface.send(room.thread, post, nonce=nonce(started, "r", room.number))
-        self._rooms.shows(self.name, started.run, ref)
-        self._drawn(started.run, post)
+        self._rooms.shows(self.name, run, ref)
+        self._drawn(run, post)
+        return 0
 
     def _redraw(self, room: Room) -> int:
-        """Edits what is stale, each message `gap` apart at least; returns µs until the next may be edited."""
+        """Edits what is stale and stands in the chat; returns µs until the next may be edited, 0 where all is drawn."""
         soonest = 0
-        for what in sorted(self._stale, key=lambda what: what == self.name):
-            rest = self._edited.get(what, -self._surface.gap) + self._surface.gap - clock.monotonic()
-            if rest > 0:
-                soonest = min(soonest or rest, rest)
+        for what in sorted(self._stale, key=lambda what: self._edited.get(what, 0)):
+            ref = room.card if what == self.name else self._rooms.shown(what)
+            if ref is None and self._is_to_come(what):
                 continue
-            if what == self.name:
-                self._edit(room, what, room.card, self._card())
-                continue
-            ref, run = self._rooms.shown(what), self._runs[what]
-            if ref is not None or not run.ended:
-                self._edit(room, what, ref, run.post(clock.read()))
-            else:
+            if ref is None and self._runs[what].ended:
                 self._stale.discard(what)  # it had ended before this chat was first served
+                continue
+            post = self._card() if what == self.name else self._runs[what].post(clock.read())
+            if ref is not None and self._looks.get(what) == post:
+                self._stale.discard(what)
+                continue
+            wait = self._pace.edit(ref.channel) if ref else self._pace.post(room.thread, urgent=True)
+            if wait:
+                soonest = min(soonest or wait, wait)
+            else:
+                self._edit(room, what, ref, post)
         return soonest
+
+    def _is_to_come(self, run: str) -> bool:
+        """Its message is posted in its place among the lines."""
+        return any(event.run == run and event.kind == "run.started" for event in self._untold())
+
+    def _untold(self) -> list[Event]:
+        place = bisect.bisect_right(self._events, self._told, key=lambda event: event.pos)
+        return self._events[place:]
 
     def _edit(self, room: Room, what: str, ref: Ref | None, post: Post) -> None:
         """Edits the message; where it is gone, or too old, another one takes its place in the thread."""
-        if ref is not None and self._looks.get(what) == post:
-            self._stale.discard(what)
-            return
         if ref is not None:
             try:
                 self._surface.edit(ref, post)

@@ -75,9 +75,11 @@ class TooOld(Refused):
 
 
 class Surface(Protocol):
-    """A chat platform. `gap` is the time (µs) that two edits of one message are apart at least."""
+    """A chat platform. Its limits are those of chatops/pace.py."""
 
     name: ClassVar[str]
+    burst: ClassVar[int]
+    window: ClassVar[int]
     gap: ClassVar[int]
 
     def homes(self, wished: str | None) -> Sequence[str]:

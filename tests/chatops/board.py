@@ -15,6 +15,8 @@ class Board:
     """`messages` maps channel -> message id -> Post; `log` is every request. `fail` may raise before one is done."""
 
     name: ClassVar[str] = "board"
+    burst: ClassVar[int] = 1000
+    window: ClassVar[int] = clock.SECOND
     gap: ClassVar[int] = 0
 
     def __init__(self, *homes: str):

@@ -50,7 +50,9 @@ class Wire:
     """`chatops.surfaces.base.Surface` on the client that is connected at the moment."""
 
     name: ClassVar[str] = "discord"
-    gap: ClassVar[int] = 1_200_000  # µs; a channel takes five messages or edits in five seconds
+    burst: ClassVar[int] = 5  # posts a channel takes within `window` (µs): observed, Discord publishes no numbers
+    window: ClassVar[int] = 5 * clock.SECOND
+    gap: ClassVar[int] = 1_200_000  # µs between two edits, of which a channel takes as many
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop = loop
