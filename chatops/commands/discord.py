@@ -51,12 +51,9 @@ def _own_application(call: Call) -> str:
     import os
 
     from chatops.surfaces.discord import asking, settings
-    from incidents.errors import Failed, NotPermitted, Refused
+    from incidents.errors import Failed
 
-    try:
-        found = settings.load(call.config, os.environ)
-    except NotPermitted as error:  # about a file, not about a person: nothing for the record
-        raise Refused(error.message, hint=error.hint) from None
+    found = settings.load(call.config, os.environ)
     answer = asking.get(found, "/oauth2/applications/@me")
     application = str(answer.body.get("id", "")) if answer.ok and isinstance(answer.body, dict) else ""
     if not (application.isascii() and application.isdecimal()):

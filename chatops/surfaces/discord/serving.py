@@ -30,8 +30,7 @@ ANSWERERS = 4  # threads in which commands are carried out
 
 
 def serve(call: Call) -> Reply:
-    """Serves until TERM or INT. Raises BadInput, NotPermitted (token), TokenRefused, Refused (another bot),
-    StoreError."""
+    """Serves until TERM or INT. Raises BadInput and Refused (token), TokenRefused, Refused (another bot), StoreError."""
     given = settings.load(call.config, os.environ)
     ledger = Ledger(call.store.path)
     sys.setswitchinterval(SWITCH_S)

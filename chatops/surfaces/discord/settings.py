@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from incidents.config import Config
-from incidents.errors import BadInput, NotPermitted
+from incidents.errors import BadInput, Refused
 from runbooks.quoting import Secret
 
 API = "https://discord.com/api/v10"
@@ -46,7 +46,7 @@ class Settings(NamedTuple):
 
 
 def load(config: Config, environ: Mapping[str, str]) -> Settings:
-    """Raises BadInput where there is no token, or none that can be one, NotPermitted for a file that others read."""
+    """Raises BadInput where there is no token, or none that can be one, Refused for a file that others read."""
     api = api_of(environ)
     gateway = _address(environ, "HOWDAH_DISCORD_GATEWAY", GATEWAY, ("ws", "wss"))
     token = _token(environ, any_word=bool(environ.get("HOWDAH_DISCORD_API")))
@@ -114,12 +114,12 @@ def _trust(path: str, found: os.stat_result, *, by_systemd: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise BadInput(f"{path} is not a regular file", hint=_WHERE_TO_PUT)
     if found.st_uid not in (0, os.geteuid()):
-        raise NotPermitted(
+        raise Refused(
             f"{path} belongs to another user (uid {found.st_uid}), who knows the token too",
             hint=f"reset the token, then chown {os.geteuid()} {path}",
         )
     if found.st_mode & (0o037 if by_systemd else 0o077):
-        raise NotPermitted(
+        raise Refused(
             f"{path} can be read by others (mode {found.st_mode & 0o777:04o}), so the token is not safe",
             hint=f"chmod 600 {path}",
         )

@@ -10,7 +10,7 @@ import pytest
 
 from chatops.surfaces.discord import settings
 from incidents.config import Config, Discord
-from incidents.errors import BadInput, NotPermitted
+from incidents.errors import BadInput, Refused
 
 # No real token: its first part is not even an id in base64.
 TOKEN = "Tk9-VEFUT0tFTg.Gx_y2z.abcdefghijklmnopqrstuvwxyz0123456789AB"
@@ -74,7 +74,7 @@ def test_the_word_before_a_token_in_a_header_is_taken_off(tmp_path: Path) -> Non
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o644])
 def test_a_file_that_others_can_read_is_refused_with_the_cure(token_file: Path, mode: int) -> None:
     token_file.chmod(mode)
-    with pytest.raises(NotPermitted, match=f"can be read by others \\(mode {mode:04o}\\)") as caught:
+    with pytest.raises(Refused, match=f"can be read by others \\(mode {mode:04o}\\)") as caught:
         load(HOWDAH_DISCORD_TOKEN_FILE=str(token_file))
     assert caught.value.hint == f"chmod 600 {token_file}"
 
@@ -89,17 +89,17 @@ def test_the_group_of_a_credential_is_systemds_way_to_show_its_access_list(tmp_p
     path = written(tmp_path / "discord-token", TOKEN, 0o440)
     named = {"HOWDAH_DISCORD_TOKEN_FILE": str(path)}
     assert load(CREDENTIALS_DIRECTORY=str(tmp_path), **named).token.reveal() == TOKEN
-    with pytest.raises(NotPermitted):
+    with pytest.raises(Refused):
         load(CREDENTIALS_DIRECTORY="/run/credentials/other.service", **named)
     path.chmod(0o444)
-    with pytest.raises(NotPermitted):
+    with pytest.raises(Refused):
         load(CREDENTIALS_DIRECTORY=str(tmp_path))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_somebody_else_is_refused(token_file: Path) -> None:
     os.chown(token_file, 12_345, -1)
-    with pytest.raises(NotPermitted, match=r"belongs to another user \(uid 12345\)"):
+    with pytest.raises(Refused, match=r"belongs to another user \(uid 12345\)"):
         load(HOWDAH_DISCORD_TOKEN_FILE=str(token_file))
 
 
