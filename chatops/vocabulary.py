@@ -98,10 +98,11 @@ class Reply:
     """The answer: a view for people, a document for programs, the exit code.
 
     `public` is what everyone should see (a change); other answers are for the one who asked. A view given as text
-    is one paragraph; without a `document` the view's text is the document's `text`.
+    is one paragraph; without a `document` the view's text is the document's `text`. `file` is the name of the file
+    as which a surface gives what is too long to be shown.
     """
 
-    __slots__ = ("document", "error", "exit", "public", "view")
+    __slots__ = ("document", "error", "exit", "file", "public", "view")
 
     def __init__(
         self,
@@ -111,12 +112,14 @@ class Reply:
         exit: int = 0,
         public: bool = False,
         error: bool = False,
+        file: str = "",
     ):
         self.view: View | None = Text(view) if isinstance(view, str) else view
         self.document = document
         self.exit = exit
         self.public = public
         self.error = error
+        self.file = file
 
 
 class Who(NamedTuple):

@@ -27,6 +27,7 @@ def postmortem(call: Call, incident: str | None, output: str | None, force: bool
     text = markdown.render(document, zone=call.zone)
     about: dict[str, object] = {"incident": one.name, "head": document.mark}
     if output is None:
-        return Reply(text.rstrip("\n"), {"postmortem": {**about, "file": None, "markdown": text}})
+        document_of = {"postmortem": {**about, "file": None, "markdown": text}}
+        return Reply(text.rstrip("\n"), document_of, file=f"postmortem-{one.name}.md")
     path = markdown.write(text, output, force=force)
     return Reply(f"{one.name}: {path}", {"postmortem": {**about, "file": path}})

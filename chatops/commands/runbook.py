@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatops import params
-from chatops.views import Choice, Column, Option, Table
+from chatops.views import Choice, Column, Option, Table, Text
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
     document = _load(call, runbook)
     values = inputs.normalise(document, params.once(input, "input"))
     planned = planner.plan(document, values)
-    return Reply(planner.text(planned), planner.document(planned))
+    view = Text(planner.text(planned), exact=True)
+    return Reply(view, planner.document(planned), file=f"plan-{document.name}.txt")
 
 
 @command(
@@ -296,7 +297,7 @@ def runbook_list(call: Call) -> Reply:
 def runbook_show(call: Call, runbook: str) -> Reply:
     document = _load(call, runbook)
     about = {"name": document.name, "file": document.path, "digest": document.digest, "text": document.text}
-    return Reply(document.text.rstrip("\n"), about)
+    return Reply(Text(document.text.rstrip("\n"), exact=True), about, file=f"{document.name}.yaml")
 
 
 @command(

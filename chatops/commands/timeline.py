@@ -180,7 +180,8 @@ def show(call: Call, incident: str | None, utc: bool, all: bool, last: int | Non
         state=cards.state(one),
         under=f"{left_out} earlier entries are not shown" if left_out else "",
     )
-    return Reply(log, {"incident": one.name, "entries": [documents.entry(entry) for entry in entries]})
+    listed = [documents.entry(entry) for entry in entries]
+    return Reply(log, {"incident": one.name, "entries": listed}, file=f"timeline-{one.name}.txt")
 
 
 @command(

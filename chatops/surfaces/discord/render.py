@@ -55,12 +55,11 @@ def plain(post: Post) -> dict[str, Any]:
 
 
 def reply(
-    reply: Reply, *, beside: Sequence[str] = (), say: Say = str, name: str = "answer", choice_id: str = ""
+    reply: Reply, *, beside: Sequence[str] = (), say: Say = str, choice_id: str = ""
 ) -> tuple[dict[str, Any], tuple[File, ...]]:
     """The body of an answer, and the files that go with it.
 
-    `beside` are lines under it; `name` is that of the file that holds what was cut, with `.txt` where it has no
-    ending; `choice_id` is the custom_id of the first Choice; without one it is told in lines.
+    `beside` are lines under it; `choice_id` is the custom_id of the first Choice; without one it is told in lines.
     """
     page = _Page(say, choice_id)
     small = [f"-# {marking.label(say(line))}" for line in beside if marking.readable(marking.label(line))]
@@ -70,7 +69,7 @@ def reply(
     page.kept = 0
     for line in small:
         page.write(marking.Fitted(line, True))
-    page.close(reply.view, name)
+    page.close(reply.view, reply.file or "answer")
     return page.body(), page.files
 
 

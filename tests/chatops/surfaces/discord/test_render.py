@@ -98,9 +98,9 @@ def test_text_that_fits_has_no_file() -> None:
 
 def test_an_answers_file_has_the_name_that_is_asked_for() -> None:
     long = Reply("# Postmortem\n" + "words and words\n" * 400)
-    body, (file,) = render.reply(long, name="postmortem.md")
+    body, (file,) = render.reply(Reply(long.view, file="postmortem.md"))
     assert (file.name, file.media_type) == ("postmortem.md", "text/markdown; charset=utf-8")
-    assert render.reply(long, name="steps")[1][0].name == "steps.txt"
+    assert render.reply(Reply(long.view, file="steps"))[1][0].name == "steps.txt"
     assert body["content"].startswith(r"\# Postmortem")
 
 
