@@ -89,3 +89,19 @@ def test_a_pin_puts_a_message_on_the_timeline_where_the_bot_may_read_messages(sc
         assert scene.ok("timeline").count("it began with the deploy") == 1
         assert "lunch" not in scene.ok("timeline")
         assert discord.wrong == []
+
+
+LOOKING = """\
+runbook: 1
+name: looking
+steps:
+  - effect: read
+    run: tr '\\0' '\\n' </proc/$PPID/environ | grep -c HOWDAH_DISCORD_TOKEN || true
+"""
+
+
+def test_the_processes_of_a_run_do_not_have_the_bots_token(scene: Scene, bot: Bot, discord: Discord) -> None:
+    scene.runbook(LOOKING, "runbooks/looking.yaml")
+    nova = discord.person("nova")
+    assert "has begun" in nova.slash("run start", runbook="looking").wait().text
+    assert scene.wait_for("step.ended", status="ok").data["tail"] == "0\n"
