@@ -115,10 +115,13 @@ class Client(discord.Client):
         self.ears.warn(f"a fault in {event_method}: {traceback.format_exc(limit=-3)}")
 
     def served(self) -> str | None:
-        """The one guild that is served; of several, only the configured one."""
-        if self.settings.guild is not None:
-            return self.settings.guild
-        return str(self.guilds[0].id) if len(self.guilds) == 1 else None
+        """The one guild that is served: the configured one, else the only one that the bot was in at first.
+
+        Whoever adds the bot to another guild later gains nothing, and stops nothing.
+        """
+        if self.settings.guild is None and self.wire.guild is None and len(self.guilds) == 1:
+            self.wire.guild = str(self.guilds[0].id)
+        return self.settings.guild or self.wire.guild
 
     async def _settle(self) -> None:
         """Once the guild is known: where incidents may be shown, and its commands."""

@@ -101,6 +101,9 @@ class Inbound:
         served = client.served() if client is not None else None  # type: ignore[attr-defined]
         if interaction.guild_id is not None and str(interaction.guild_id) == served:
             return None
+        if served is None:
+            cure = "whoever runs it names one in howdah.yaml: discord: {guild: ID}"
+            return Reply(f"The bot is in several servers and serves none: {cure}", exit=4, error=True)
         return Reply("This bot serves another server, and no private messages.", exit=4, error=True)
 
     async def _command(self, interaction: Interaction, data: dict[str, Any]) -> None:

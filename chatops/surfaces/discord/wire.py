@@ -59,6 +59,7 @@ class Wire:
         self.client: discord.Client | None = None
         self.token_refused = False
         self._pending: set[Future[Any]] = set()
+        self.guild: str | None = None  # the one that is served where none is configured
         self.channels: tuple[str, ...] = ()  # where an incident may be shown, the best first
 
     # -- the surface
