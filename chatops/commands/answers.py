@@ -62,7 +62,9 @@ def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[s
     draft = consent.answer(run, question, word, call.actor, outputs=outputs, beside=beside)
     event = consent.record(store, draft)
     woken = driver.wake(store.path, run.id, attended=call.in_chat)
-    before = "already recorded: " if event.replayed else ""  # the same answer by the same person, twice at once
+    before = (
+        "already recorded: " if event.replayed else ""
+    )  # the same answer by the same person, twice at once
     text = f"{before}{run.id}/{question.path}: {said}" + ("; a driver takes the run up" if woken else "")
     return Reply(
         text, {"run": run.id, "step": question.path, "answer": word, "event": event.seq}, public=True

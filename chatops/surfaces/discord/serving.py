@@ -32,7 +32,9 @@ ANSWERERS = 4  # threads in which commands are carried out
 def serve(call: Call) -> Reply:
     """Serves until TERM or INT. Raises BadInput and Refused (token), TokenRefused, Refused (another bot), StoreError."""
     given = settings.load(call.config, os.environ)
-    os.environ.pop(settings.TOKEN, None)  # no driver and no keeper has it, in whose environment a step could look
+    os.environ.pop(
+        settings.TOKEN, None
+    )  # no driver and no keeper has it, in whose environment a step could look
     ledger = Ledger(call.store.path)
     sys.setswitchinterval(SWITCH_S)
     try:

@@ -50,7 +50,9 @@ class Wire:
     """`chatops.surfaces.base.Surface` on the client that is connected at the moment."""
 
     name: ClassVar[str] = "discord"
-    burst: ClassVar[int] = 5  # posts a channel takes within `window` (µs): observed, Discord publishes no numbers
+    burst: ClassVar[int] = (
+        5  # posts a channel takes within `window` (µs): observed, Discord publishes no numbers
+    )
     window: ClassVar[int] = 5 * clock.SECOND
     gap: ClassVar[int] = 1_200_000  # µs between two edits, of which a channel takes as many
 

@@ -54,7 +54,9 @@ def test_a_connection_that_held_makes_good_for_those_before_it() -> None:
     assert breaker.wait() == clock.SECOND
 
 
-def test_a_days_identifies_are_counted_across_restarts_far_below_what_resets_the_token(tmp_path: Path) -> None:
+def test_a_days_identifies_are_counted_across_restarts_far_below_what_resets_the_token(
+    tmp_path: Path,
+) -> None:
     path, now = str(tmp_path / "store.db"), 1_000 * DAY
     for _ in range(20):
         ledger = Ledger(path)
