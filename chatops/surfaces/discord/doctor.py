@@ -20,8 +20,11 @@ from incidents.errors import HowdahError
 
 PORTAL = "discord.com/developers/applications → your application"
 CONTENT, CONTENT_LIMITED = 1 << 18, 1 << 19  # flags of an application: the message content intent
-TEXT_CHANNEL = 0
-CHANNEL_TYPES = {2: "a voice channel", 4: "a category", 5: "an announcement channel", 10: "a thread", 11: "a thread",
+TEXT_CHANNELS = (
+    0,
+    5,
+)  # an announcement channel takes cards and threads too, and the bot counts it among them
+CHANNEL_TYPES = {2: "a voice channel", 4: "a category", 10: "a thread", 11: "a thread",
                  12: "a thread", 13: "a stage", 14: "a directory", 15: "a forum", 16: "a media channel"}  # fmt: skip
 MOST_SKEW = 10 * clock.SECOND
 MOST_PEOPLE = 50  # that are asked for: each is one question
@@ -240,7 +243,7 @@ class _Visit:
         roles = self.items(f"/guilds/{guild}/roles")
         self.standing = rights.standing(guild, self.me, member, roles, owner=bool(self.guild.get("owner")))
         everything = self.items(f"/guilds/{guild}/channels")
-        channels = sorted((one for one in everything if one.get("type") == TEXT_CHANNEL), key=_position)
+        channels = sorted((one for one in everything if one.get("type") in TEXT_CHANNELS), key=_position)
         able = [one for one in channels if not rights.lacks(self.standing, _overwrites(one))]
         if self.settings.channel is None:
             yield from self.no_channel(channels, able)
@@ -288,7 +291,7 @@ class _Visit:
             yield Check("channel", "lack", says, instead)
             return
         kind = here.get("type")
-        if kind != TEXT_CHANNEL:
+        if kind not in TEXT_CHANNELS:
             what = CHANNEL_TYPES.get(kind if isinstance(kind, int) else -1, "not a text channel")
             says = f"{_channel(here)} is {what}, incidents need a text channel"
             yield Check("channel", "lack", says, instead)

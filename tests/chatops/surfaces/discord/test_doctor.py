@@ -271,6 +271,12 @@ def test_incidents_need_a_text_channel(site: Site, number: int | None, what: str
     assert only(examine(site)).says == f"#talk ({CHANNEL}) is {what}, incidents need a text channel"
 
 
+def test_an_announcement_channel_is_one_for_the_bot_too(site: Site) -> None:
+    site.pages[f"/guilds/{GUILD}/channels"] = [Page([channel("news", CHANNEL, type=5)])]
+    assert lacking(examine(site)) == {}
+    assert lacking(examine(site, WHOLE._replace(discord=Place()))) == {}
+
+
 ELSEWHERE = f"{CHANNEL}, which discord.channel names, is not on the server that the bot serves"
 
 
