@@ -93,10 +93,8 @@ def _begin(call: Call, start: Start) -> Reply:
             raise BadInput(
                 f"the secret {name} cannot be typed in a chat", hint="give it as env:NAME or file:/PATH"
             )
-        if reference.startswith("env:HOWDAH_"):  # the chat's own token is one of them
-            raise BadInput(
-                f"the secret {name} is a variable of howdah itself", hint="name one that is made for it"
-            )
+        if reference.startswith("env:HOWDAH_") or _is_ours(reference.removeprefix("file:")):
+            raise BadInput(f"the secret {name} is howdah's own", hint="name one that is made for it")
     with starting.one_at_a_time(start.store):
         known = _started_before(call, start)
         if not known:
@@ -113,6 +111,17 @@ def _begin(call: Call, start: Start) -> Reply:
         {"run": start.run, "runbook": start.title, "incident": incident},
         public=True,
     )
+
+
+def _is_ours(path: str) -> bool:
+    """Whether this file holds a token of a chat; whoever may start a run has no business with it."""
+    import os
+
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    own = [value for name, value in os.environ.items() if name.startswith("HOWDAH_") and name.endswith("_FILE")]
+    real = os.path.realpath(path)
+    inside = credentials is not None and real.startswith(os.path.realpath(credentials) + "/")
+    return inside or real in map(os.path.realpath, own)
 
 
 def _started_before(call: Call, start: Start) -> bool:

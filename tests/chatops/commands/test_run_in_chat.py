@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -91,14 +92,22 @@ def test_a_chat_names_runbooks_and_no_files(chat: Chat, command: str, name: str)
     )
 
 
-def test_a_secret_is_given_by_reference_and_never_typed(chat: Chat) -> None:
+def test_a_secret_is_given_by_reference_and_never_typed(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chat.runbook(QUICK + "inputs: {token: {type: secret}}\n", "quick")
     answer = chat("run", runbook="quick", input=["token=prompt"])
     assert (answer.exit, answer.text) == (
         2, "the secret token cannot be typed in a chat; give it as env:NAME or file:/PATH",
     )  # fmt: skip
     answer = chat("run", runbook="quick", input=["token=env:HOWDAH_DISCORD_TOKEN"])
-    assert (answer.exit, answer.text.split(";")[0]) == (2, "the secret token is a variable of howdah itself")
+    assert (answer.exit, answer.text.split(";")[0]) == (2, "the secret token is howdah's own")
+    own = tmp_path / "discord-token"
+    own.write_text("a.b.c")
+    (tmp_path / "link").symlink_to(own)
+    monkeypatch.setenv("HOWDAH_DISCORD_TOKEN_FILE", str(own))
+    answer = chat("run", runbook="quick", input=[f"token=file:{tmp_path}/link"])
+    assert (answer.exit, answer.text.split(";")[0]) == (2, "the secret token is howdah's own")
     answer = chat("run", runbook="quick", input=["token=hunter2hunter2"])
     assert answer.exit == 2
     assert "hunter2" not in answer.text
