@@ -18,6 +18,8 @@ from chatops.surfaces.discord.fields import PAGE, Field
 from chatops.surfaces.discord.keeping import OURS, PAIRS, PARAMS
 from chatops.surfaces.discord.keeping import Form as Form
 from chatops.surfaces.discord.tree import Typed
+from chatops.views import Stack, Text
+from chatops.vocabulary import Reply
 from incidents.errors import BadInput, HowdahError, NotFound
 
 if TYPE_CHECKING:
@@ -183,6 +185,16 @@ def _merged(raw: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
         others = [word for word in merged.get(param, ()) if word.partition("=")[0].strip() != name]
         merged[param] = [*others, f"{name}={text}"] if text else others
     return merged
+
+
+def given_back(reply: Reply, data: Mapping[str, Any]) -> Reply:
+    """The refusal `reply` with the texts that were typed under it: the form they stood in is closed."""
+    texts = [str(one["value"]) for one in _inputs(data) if one.get("value") and "=" not in one["custom_id"]]
+    if reply.view is None or not texts:
+        return reply
+    parts = reply.view.parts if isinstance(reply.view, Stack) else (reply.view,)
+    view = Stack((*parts, Text("What you wrote is not recorded:"), Text("\n".join(texts), exact=True)))
+    return Reply(view, reply.document, exit=reply.exit, error=reply.error, file="what-you-wrote.txt")
 
 
 def kept(data: Mapping[str, Any], message: Mapping[str, Any], call: Call) -> Form:

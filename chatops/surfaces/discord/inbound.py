@@ -153,7 +153,7 @@ class Inbound:
                 reply = self._run(sent, front, f"discord:{interaction.id}")
             if reply.error and reply.exit == BadInput.exit_code and reply.view is not None:
                 return forms.again(forms.kept(data, message, call), views.plain(reply.view))
-            return reply
+            return forms.given_back(reply, data) if reply.error else reply
 
         await self._answer(interaction, work)
 
