@@ -85,10 +85,10 @@ class Projection:
                 self._pin_or_unpin(room, news)
             waits = (wait, self._redraw(room))
         except Gone as gone:
-            if gone.what != "channel":
+            if gone.what == "message":
                 raise
             self._standing = []
-            self._open()
+            self._move(room, gone)
             return 1
         if not any(waits) and not self._stale:
             self._advance()
@@ -169,6 +169,17 @@ class Projection:
             f"{self.name} has no channel to be shown in" + (f": {why}" if why else ""),
             hint="howdah doctor discord says what is missing",
         )
+
+    def _move(self, before: Room, gone: Gone) -> None:
+        """Another room, because the thread is gone: its card goes too. One that is locked can still be read."""
+        self._open()
+        try:
+            if gone.what == "locked":
+                self._surface.unpin(before.card)
+            else:
+                self._surface.remove(before.card)
+        except (Gone, Denied) as error:
+            self._warn(f"the earlier card of {self.name} stays: {error}")
 
     def _found_card(self, channel: str, declared: Event) -> Ref | None:
         """The card of an earlier life, which was posted but not recorded."""
@@ -372,7 +383,7 @@ class Projection:
             except TooOld:
                 pass
             except Gone as gone:
-                if gone.what == "channel" and ref.channel == room.thread:
+                if gone.what != "message" and ref.channel == room.thread:
                     raise
         last = [event for event in self._events if what in (event.run, self.name)][-1]
         fresh = self._surface.send(room.thread, post, nonce=nonce(last, "m", self._rooms.moves(what)))

@@ -118,7 +118,9 @@ def _is_ours(path: str) -> bool:
     import os
 
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    own = [value for name, value in os.environ.items() if name.startswith("HOWDAH_") and name.endswith("_FILE")]
+    own = [
+        value for name, value in os.environ.items() if name.startswith("HOWDAH_") and name.endswith("_FILE")
+    ]
     real = os.path.realpath(path)
     inside = credentials is not None and real.startswith(os.path.realpath(credentials) + "/")
     return inside or real in map(os.path.realpath, own)

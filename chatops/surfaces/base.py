@@ -53,12 +53,15 @@ class PlatformDown(Failed):
 
 
 class Gone(Failed):
-    """The message or channel is there no more."""
+    """The message or channel is there no more, or takes nothing any more.
+
+    `what` is `message`, `channel`, or `locked`: the channel is there to be read, and its messages stay.
+    """
 
     code = "chat_gone"
 
     def __init__(self, message: str, *, what: str):
-        self.what = what  # message or channel
+        self.what = what
         super().__init__(message)
 
 
@@ -96,6 +99,8 @@ class Surface(Protocol):
     def pin(self, ref: Ref) -> None: ...
 
     def unpin(self, ref: Ref) -> None: ...
+
+    def remove(self, ref: Ref) -> None: ...
 
     def ours(self, channel: str, since: int) -> list[Own]:
         """Our own messages there after an instant (µs), oldest first."""

@@ -24,6 +24,7 @@ class Board:
         self.messages: dict[str, dict[str, Post]] = {home: {} for home in self.places}
         self.at: dict[str, int] = {}
         self.pinned: list[Ref] = []
+        self.locked: set[str] = set()
         self.log: list[tuple[str, str]] = []
         self.fail: Callable[[str, str], None] = lambda what, channel: None
         self.after: Callable[[str, str], None] = lambda what, channel: None
@@ -76,6 +77,14 @@ class Board:
             if ref in self.pinned:
                 self.pinned.remove(ref)
 
+    def remove(self, ref: Ref) -> None:
+        with self._lock:
+            self._begin("remove", ref.channel)
+            if self.messages[ref.channel].pop(ref.message, None) is None:
+                raise Gone("no such message", what="message")
+            if ref in self.pinned:
+                self.pinned.remove(ref)
+
     def ours(self, channel: str, since: int) -> list[Own]:
         with self._lock:
             self._begin("ours", channel)
@@ -88,6 +97,8 @@ class Board:
     def _begin(self, what: str, channel: str) -> None:
         self.log.append((what, channel))
         self.fail(what, channel)
+        if channel in self.locked and what != "ours":
+            raise Gone("locked", what="locked")
         if channel not in self.messages:
             raise Gone("no such channel", what="channel")
 

@@ -186,6 +186,22 @@ def test_a_deleted_thread_is_opened_anew_and_goes_on(store: Store) -> None:
     store.append([run_ended("run-abcdef")])
     shown(store, board)
     assert any("run-abcdef" in one for one in board.texts(thread)), "the run's message moved too"
+    assert len(board.texts("ops")) == 1 == len(board.pinned), "the card moved with it"
+
+
+def test_a_locked_thread_stays_to_be_read_and_another_one_goes_on(store: Store) -> None:
+    board = Board()
+    started(store, board)
+    store.append([declared()])
+    store.append([note("before")])
+    shown(store, board)
+    (old,) = board.threads()
+    board.locked.add(old)
+    store.append([note("after")])
+    shown(store, board)
+    (new,) = set(board.threads()) - {old}
+    assert "before" in "".join(board.lines(old)) and "after" in "".join(board.lines(new))
+    assert len(board.texts("ops")) == 2 and len(board.pinned) == 1
 
 
 def test_a_deleted_card_and_a_deleted_run_message_are_made_again_in_the_thread(store: Store) -> None:

@@ -25,7 +25,7 @@ PATIENCE = 120 * clock.SECOND  # for one request with all its repeats
 EPOCH = 1_420_070_400_000  # ms: Discord's ids count from 2015
 PAGES = 5  # of 100 messages of a channel's history
 AUTO_ARCHIVE = 4320  # minutes
-GONE = {10003: "channel", 10004: "channel", 10008: "message", 160005: "channel"}
+GONE = {10003: "channel", 10004: "channel", 10008: "message", 160005: "locked"}
 DENIED = (50001, 50013, 160006, 30003, 30033)
 TOO_OLD = 30046
 ARCHIVED = 50083
@@ -98,6 +98,9 @@ class Wire:
     def unpin(self, ref: Ref) -> None:
         path = "/channels/{channel_id}/messages/pins/{message_id}"
         self._wait(self.ask("DELETE", path, _ids(ref)))
+
+    def remove(self, ref: Ref) -> None:
+        self._wait(self.ask("DELETE", "/channels/{channel_id}/messages/{message_id}", _ids(ref)))
 
     def ours(self, channel: str, since: int) -> list[Own]:
         after = max(0, (since // 1000 - EPOCH - 1000) << 22)  # a second earlier: two clocks
