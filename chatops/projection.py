@@ -7,33 +7,23 @@ carries its event's id as nonce, and cards are edited in place.
 
 from __future__ import annotations
 
-import base64
 import bisect
 import re
-import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chatops import cards, layout, running, showing, views
+from chatops import layout, running, showing, thread
 from chatops.pace import Pace
 from chatops.surfaces.base import Denied, Gone, Own, PlatformDown, Post, Ref, Surface, TooOld
-from incidents import clock, lifecycle, telling, timeline
+from incidents import clock, lifecycle
 
 if TYPE_CHECKING:
     from chatops.rooms import Room, Rooms
     from incidents.events import Event
     from incidents.store.protocol import Store
 
-SAID = (
-    "note", "update", "incident.", "role.", "task.", "correction", "retraction", "redaction", "lock.",
-    "run.ended", "x.",
-)  # fmt: skip
-FEW = 3  # lines up to which each is a message of its own
-TOGETHER = 10  # lines in one message where there are more
-LONGEST = 1_500  # characters of lines that share a message
 REFRESH = 2 * clock.SECOND  # of what a running step prints
 YOUNG = 30 * clock.SECOND  # what was recorded so lately is a repeat that the platform itself would notice
-_MARK = re.compile(r"^`?#(\d+)`?(?:\s|$)", re.MULTILINE)
 
 
 class Projection:
@@ -155,7 +145,9 @@ class Projection:
                 continue
             try:
                 card = self._found_card(channel, declared) if number == 1 else None
-                card = card or self._surface.send(channel, self._card(), nonce=nonce(declared, "c", number))
+                card = card or self._surface.send(
+                    channel, self._card(), nonce=thread.nonce(declared, "c", number)
+                )
                 room = self._rooms.opened(self.name, card, self._surface.thread(card, self._title()))
             except (Gone, Denied) as error:
                 self._refused[channel], why = clock.monotonic() + 10 * clock.MINUTE, error
@@ -217,9 +209,9 @@ class Projection:
 
     def _tell(self, room: Room, news: Sequence[Event]) -> int:
         """Lines in the order of the record, a run's message where the run began; returns µs until the next may go."""
-        for group in self._groups(news):
+        for group in thread.groups(news, self._is_open):
             first = group[0]
-            is_run = first.kind == "run.started"
+            is_run = first.kind == thread.RUN
             if is_run and self._rooms.shown(str(first.run)) is None:
                 wait = self._show_first(room, first)
             else:
@@ -231,25 +223,9 @@ class Projection:
             self._told = news[-1].pos
         return 0
 
-    def _groups(self, news: Sequence[Event]) -> list[list[Event]]:
-        """What goes into one message each: a run, a line, or several lines where there are many."""
-        told = [event for event in news if event.kind == "run.started" or self._is_said(event)]
-        together = TOGETHER if len(told) > FEW else 1
-        groups: list[list[Event]] = []
-        for event in told:
-            last = groups[-1] if groups else []
-            alone = event.kind == "run.started" or not last or last[0].kind == "run.started"
-            if alone or len(last) >= together or sum(len(e.body) for e in last) > LONGEST:
-                groups.append([event])
-            else:
-                last.append(event)
-        return groups
-
-    def _is_said(self, event: Event) -> bool:
-        if event.kind == "question.asked":
-            run = self._runs.get(event.run or "")
-            return run is not None and str(event.data.get("question")) in run.open_questions()
-        return event.kind.startswith(SAID)
+    def _is_open(self, asked: Event) -> bool:
+        run = self._runs.get(asked.run or "")
+        return run is not None and str(asked.data.get("question")) in run.open_questions()
 
     def _say(self, room: Room, group: Sequence[Event]) -> int:
         """One message of lines, without those that stand there from an earlier life; µs to wait where it must."""
@@ -264,27 +240,11 @@ class Projection:
                 self._unsay(room, set(event.data.get("targets", ())))
         pinged = {account for event in fresh if (account := self._to_call(event)) is not None}
         post = self._lines(fresh)._replace(ping=tuple(sorted(pinged)))
-        self._surface.send(room.thread, post, nonce=nonce(fresh[-1], "", room.number))
+        self._surface.send(room.thread, post, nonce=thread.nonce(fresh[-1], "", room.number))
         return 0
 
-    def _lines(self, events: Sequence[Event]) -> Post:
-        told = {event.seq for event in events}
-        later = self._events[min(told) - 1 :]  # only what comes after says something about them
-        one, changes = lifecycle.fold(self._events), telling.changes(later)
-        entries = [entry for entry in timeline.view(later) if entry.event.seq in told]
-        words = [event for event in events if event.seq not in {entry.event.seq for entry in entries}]
-        shown = [
-            *map(self._with_head, cards.log_entries(entries, one, changes)),
-            *map(_word_about_words, words),
-        ]
-        shown.sort(key=lambda entry: entry.number)
-        return Post(views.Log("", tuple(shown), zone=self._zone), line=True)
-
-    def _with_head(self, entry: views.Entry) -> views.Entry:
-        """Who keeps the last line elsewhere can tell later that nothing was changed: `verify --expect`."""
-        if self._events[entry.number - 1].kind != "incident.resolved" or entry.mark:
-            return entry
-        return entry._replace(mark=f"head {self._store.head()}")
+    def _lines(self, told: Sequence[Event]) -> Post:
+        return thread.lines(self._events, told, zone=self._zone, head=str(self._store.head()))
 
     def _unsay(self, room: Room, targets: set[int]) -> None:
         """What is redacted in the record is not left standing in our own lines."""
@@ -293,7 +253,7 @@ class Projection:
         if first is None:
             return
         for own in self._surface.ours(room.thread, first):
-            told = [events[seq] for mark in _MARK.findall(own.text) if (seq := int(mark)) in events]
+            told = [events[seq] for seq in thread.numbers(own.text) if seq in events]
             if any(event.seq in targets for event in told):
                 try:
                     self._surface.edit(own.ref, self._lines(told))
@@ -312,7 +272,7 @@ class Projection:
     def _stands(self, room: Room, event: Event) -> bool:
         if event.recorded_at >= self._born:
             return False
-        return any(int(mark) == event.seq for own in self._stood(room) for mark in _MARK.findall(own.text))
+        return any(event.seq in thread.numbers(own.text) for own in self._stood(room))
 
     def _stood(self, room: Room) -> list[Own]:
         if self._standing is None:
@@ -332,14 +292,14 @@ class Projection:
         if started.recorded_at < self._born:
             for own in self._stood(room):
                 heading = own.text.partition("\n")[0]
-                if re.search(rf"\b{re.escape(run)}\b", heading) and not _MARK.match(own.text):
+                if re.search(rf"\b{re.escape(run)}\b", heading) and not thread.numbers(heading):
                     self._rooms.shows(self.name, run, own.ref)
                     return 0
         wait = self._pace.post(room.thread, urgent=True)
         if wait:
             return wait
         post = self._runs[run].post(clock.read())
-        ref = self._surface.send(room.thread, post, nonce=nonce(started, "r", room.number))
+        ref = self._surface.send(room.thread, post, nonce=thread.nonce(started, "r", room.number))
         self._rooms.shows(self.name, run, ref)
         self._drawn(run, post)
         return 0
@@ -386,7 +346,7 @@ class Projection:
                 if gone.what != "message" and ref.channel == room.thread:
                     raise
         last = [event for event in self._events if what in (event.run, self.name)][-1]
-        fresh = self._surface.send(room.thread, post, nonce=nonce(last, "m", self._rooms.moves(what)))
+        fresh = self._surface.send(room.thread, post, nonce=thread.nonce(last, "m", self._rooms.moves(what)))
         self._rooms.shows(self.name, what, fresh)
         if what == self.name:
             self._pin(fresh)
@@ -395,17 +355,3 @@ class Projection:
     def _drawn(self, what: str, post: Post) -> None:
         self._edited[what], self._looks[what] = clock.monotonic(), post
         self._stale.discard(what)
-
-
-def _word_about_words(event: Event) -> views.Entry:
-    """A correction, retraction or redaction: in a timeline it is folded into what it is about."""
-    return views.Entry(event.seq, event.at, telling.who(event), telling.sentence(event))
-
-
-def nonce(event: Event, what: str, number: int) -> str:
-    """At most 25 characters (Discord's limit) that say which post this is: the event's id, what of it, how often.
-
-    A line of the first thread has the id alone; a card and a run's message of the same event are other posts.
-    """
-    short = base64.urlsafe_b64encode(uuid.UUID(event.id).bytes).decode().rstrip("=")
-    return short if not what and number == 1 else f"{short}{what or 'l'}{number}"[:25]

