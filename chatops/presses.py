@@ -29,6 +29,7 @@ ANSWERS = {
     "yes": "confirm", "skip": "skip", "done": "done", "retry": "retry", "beside": "retry", "wait": "wait",
     "abort": "abort", "stop": "stop",
 }  # fmt: skip
+GO_ON = ("yes", "done", "retry", "beside")
 RUN_WORDS = ("pause", "resume", "abort", "stop")
 #: word -> command, of what is said to the incident
 INCIDENT_WORDS = {"resolve": "resolve", "note": "note", "commander": "role"}
@@ -271,12 +272,24 @@ def carry_out(
     key = meant.key or places.key
     reply = dispatch.run(dispatch.find(meant.command), raw, front, places._replace(key=key), store=store)
     if _code(reply) not in _LOST:
+        if not reply.error and pressed.word in GO_ON and (abort := _aborted(store, pressed)) is not None:
+            front.warn(_request_sentence(abort))  # both stand in the record, the abort is what counts
         return reply
     try:  # somebody may have been faster between the look and the record
         meaning(store, pressed.incident, pressed.seq, pressed.word)
     except HowdahError as error:
         return late(error, pressed, by)
     return reply
+
+
+def _aborted(store: Store, pressed: Pressed) -> Event | None:
+    """An abort of the run that was asked for since the question was."""
+    for about in store.read(pressed.incident, after=pressed.seq - 1, limit=1):
+        for event in since(store, about):
+            if event.kind == "run.request" and event.run == about.run:
+                if str(event.data.get("what", "")).startswith("abort"):
+                    return event
+    return None
 
 
 _LOST = ("key_conflict", "already_answered", "refused", "illegal_transition", "incident_closed", "not_found")

@@ -24,8 +24,12 @@ class Bot:
 
     def start(self, *, by: str = "howdah", **env: str) -> None:
         """Starts it and waits until Discord sees it with its commands."""
+        before = (
+            self.discord.identifies
+        )  # the connection of a life that was killed may be seen a moment longer
         self.life = self.scene.begin("serve", "--discord", by=by, **self.discord.environ(), **env)
         try:
+            self.discord.wait_for(lambda: self.discord.identifies > before, scenes.PATIENCE, what="the bot")
             self.discord.wait_ready(scenes.PATIENCE)
             self.discord.wait_for(self.discord.commands, scenes.PATIENCE, what="the commands")
         except TimeoutError:

@@ -117,7 +117,7 @@ class Inbound:
             if form is not None:
                 await self._open(interaction, lambda: forms.modal(form, self._new_call(typed.command, front)))
                 return
-        await self._answer(interaction, lambda: self._run(typed, front, f"discord:{interaction.id}"))
+        await self._answer(interaction, lambda: self._run(typed, front, f"discord:{interaction.id}"), front)
 
     async def _component(self, interaction: Interaction, custom_id: str) -> None:
         front = self._front(interaction)
@@ -125,12 +125,12 @@ class Inbound:
         if pressed is not None and pressed.form:
             await self._open(interaction, lambda: forms.of_press(pressed, self._store))
         elif pressed is not None:
-            await self._answer(interaction, lambda: self._press(pressed, front, interaction.id))
+            await self._answer(interaction, lambda: self._press(pressed, front, interaction.id), front)
         elif not forms.is_ours(custom_id):
             raise presses.Stale("this button is of an earlier howdah")
         elif typed := forms.ready(custom_id, self._message(interaction)):
             key = f"discord:{self._message(interaction).get('id')}:go"  # of two clicks on one message one counts
-            await self._answer(interaction, lambda: self._run(typed, front, key))
+            await self._answer(interaction, lambda: self._run(typed, front, key), front)
         else:
             form = forms.reopened(self._message(interaction))
             call = self._new_call(dispatch.find(form.command), front)
@@ -155,7 +155,7 @@ class Inbound:
                 return forms.again(forms.kept(data, message, call), views.plain(reply.view))
             return forms.given_back(reply, data) if reply.error else reply
 
-        await self._answer(interaction, work)
+        await self._answer(interaction, work, front)
 
     async def _add(self, interaction: Interaction, command: Command, data: dict[str, Any]) -> None:
         """A message of the channel is put on the timeline, with what is attached to it."""
@@ -163,7 +163,7 @@ class Inbound:
         front = self._front(interaction)
         front.quoted = quoting.quoted(message, front.place, self._wire)
         key = front.quoted.key
-        await self._answer(interaction, lambda: self._run(tree.Typed(command, {}), front, key))
+        await self._answer(interaction, lambda: self._run(tree.Typed(command, {}), front, key), front)
 
     async def pinned(self, payload: discord.RawReactionActionEvent) -> None:
         """A pin on a message of an incident's thread: as the menu's entry. A sign under it says that it is done."""
@@ -233,8 +233,13 @@ class Inbound:
 
     # -- answering
 
-    async def _answer(self, interaction: Interaction, work: Callable[[], Reply | dict[str, Any]]) -> None:
-        """Acknowledges, does the work, tells what came of it."""
+    async def _answer(
+        self,
+        interaction: Interaction,
+        work: Callable[[], Reply | dict[str, Any]],
+        front: DiscordFront | None = None,
+    ) -> None:
+        """Acknowledges, does the work, tells what came of it, and what `front` was told beside it."""
         acked = await self._acknowledge(interaction)
         try:
             reply = await self._in_thread(work)
@@ -242,7 +247,7 @@ class Inbound:
             reply = dispatch.failure(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours is one line for the person, as in dispatch
             reply = dispatch.unexpected(error)
-        await self._tell(interaction, reply, self._front(interaction), acked)
+        await self._tell(interaction, reply, front or self._front(interaction), acked)
 
     async def _acknowledge(self, interaction: Interaction) -> bool:
         """Whether the person can still be answered alone. An answer of an earlier process counts."""
