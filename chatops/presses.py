@@ -286,9 +286,9 @@ def _aborted(store: Store, pressed: Pressed) -> Event | None:
     """An abort of the run that was asked for since the question was."""
     for about in store.read(pressed.incident, after=pressed.seq - 1, limit=1):
         for event in since(store, about):
-            if event.kind == "run.request" and event.run == about.run:
-                if str(event.data.get("what", "")).startswith("abort"):
-                    return event
+            asked_for = str(event.data.get("what", "")) if event.kind == "run.request" else ""
+            if event.run == about.run and asked_for.startswith("abort"):
+                return event
     return None
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chatops.rooms import Rooms
     from chatops.surfaces.discord.tree import Typed
     from chatops.surfaces.discord.wire import Wire
+    from chatops.views import Option
     from chatops.vocabulary import Call, Command
 
 FIRST = 1.5  # seconds that a look-up may take which comes before the first answer
@@ -273,7 +274,7 @@ class Inbound:
         if acked and await self._edit_answer(interaction, body, files):
             return
         with contextlib.suppress(HowdahError):
-            await self._say_aloud(front, body, interaction.id)
+            await self._say_aloud(front, body, interaction.id, files)
 
     async def _edit_answer(
         self, interaction: Interaction, body: dict[str, Any], files: tuple[File, ...]
@@ -288,12 +289,16 @@ class Inbound:
             return False
         return True
 
-    async def _say_aloud(self, front: DiscordFront, body: dict[str, Any], id: int) -> None:
+    async def _say_aloud(
+        self, front: DiscordFront, body: dict[str, Any], id: int, files: tuple[File, ...] = ()
+    ) -> None:
         """The answer came too late for the person alone: it goes into the channel, and calls them."""
         said = render.aloud(body, front.account)
         ids = {"channel_id": front.place.here}
         nonce = {"nonce": f"{id}"[:25], "enforce_nonce": True}
-        await self._wire.ask("POST", "/channels/{channel_id}/messages", ids, json={**said, **nonce})
+        await self._wire.ask(
+            "POST", "/channels/{channel_id}/messages", ids, json={**said, **nonce}, files=files
+        )
 
     async def _point_to_room(self, reply: Reply, front: DiscordFront, body: dict[str, Any]) -> None:
         """The answer to a declaration names the incident's thread."""
@@ -315,12 +320,13 @@ class Inbound:
             await interaction.response.send_modal(Drawn(drawn))
 
     async def _complete(self, interaction: Interaction, data: dict[str, Any]) -> None:
-        """What fits what is typed; nothing where it cannot be found in time."""
-        choices: list[discord.app_commands.Choice[str]] = []
+        """What fits what is typed; nothing where it cannot be found in time, or for another server."""
+        found: list[Option] | None = []
         with contextlib.suppress(HowdahError):
-            typed, front = tree.read(data), self._front(interaction)
-            found = await self._first(lambda: tree.complete(typed, self._new_call(typed.command, front)))
-            choices = [discord.app_commands.Choice(name=one.label, value=one.value) for one in found or ()]
+            if self._refusal(interaction) is None:
+                typed, front = tree.read(data), self._front(interaction)
+                found = await self._first(lambda: tree.complete(typed, self._new_call(typed.command, front)))
+        choices = [discord.app_commands.Choice(name=one.label, value=one.value) for one in found or ()]
         with contextlib.suppress(discord.HTTPException):
             await interaction.response.autocomplete(choices)
 
