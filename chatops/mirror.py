@@ -56,11 +56,11 @@ class Mirror:
     def _first_start(self) -> int:
         """What was recorded before this chat was first served is history; only what is open then is shown."""
         name = f"{self._consumer}:since"
-        since = self._store.cursor(name)
-        if since == 0 and self._store.cursor(self._consumer) == 0:
-            since = self._store.head().pos
-            self._store.set_cursor(name, since)
-        return since
+        first = self._store.cursor(name)  # the first position that is shown, 0 where none was decided on yet
+        if first == 0:
+            first = self._store.head().pos + 1
+            self._store.set_cursor(name, first)
+        return first - 1
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Raises StoreError: without the record there is nothing to show."""
