@@ -103,6 +103,16 @@ def test_closed_incidents_of_the_time_before_are_history_and_open_ones_are_shown
     assert board.lines(thread) == []
 
 
+def test_a_chat_that_was_first_served_before_anything_happened_misses_nothing_later(store: Store) -> None:
+    board = Board()
+    serve(store, board, lambda: True)
+    store.append([declared("between two lives")])
+    store.append([draft("incident.resolved", milestone="resolved")])
+    shown(store, board)
+    (thread,) = board.threads()
+    assert len(board.lines(thread)) == 2
+
+
 def test_an_incident_declared_in_a_channel_is_shown_there(store: Store) -> None:
     board = Board("ops", "web")
     started(store, board)
