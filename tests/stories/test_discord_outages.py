@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_three_incidents_of_the_time_when_no_bot_ran_are_shown_in_order(
     ids=lambda fault: "-".join(map(str, fault.values())),
 )  # fmt: skip
 def test_a_request_that_fails_is_repeated_and_nothing_stands_there_twice(
-    scene: Scene, bot: Bot, discord: Discord, fault: dict[str, object]
+    scene: Scene, bot: Bot, discord: Discord, fault: dict[str, Any]
 ) -> None:
     scene.ok("declare", "first")
     told(bot, 1)
