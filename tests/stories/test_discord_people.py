@@ -184,6 +184,14 @@ def test_an_interaction_that_waited_too_long_is_done_once_and_told_in_the_channe
     assert names(last) == ["postmortem-inc-1.md"]
 
 
+def test_an_answer_that_discord_does_not_take_as_it_is_drawn_comes_in_plain_words(
+    scene: Scene, bot: Bot, discord: Discord, nova: Person
+) -> None:
+    nova.slash("inc declare", title="the disk is full").wait()
+    discord.fault("PATCH", "/messages/@original", code=50035)
+    assert "the disk is full" in alone(nova.slash("inc status"))
+
+
 def calling(discord: Discord, channel: str, person: Person) -> list[JSON]:
     """The messages in a channel that call this person."""
     return [one for one in discord.messages(channel) if person.id in [str(p["id"]) for p in one["mentions"]]]

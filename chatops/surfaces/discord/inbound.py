@@ -21,7 +21,7 @@ from chatops import dispatch, presses, views, vocabulary
 from chatops.surfaces.base import File, Gone, PlatformDown
 from chatops.surfaces.discord import forms, keeping, quoting, render, tree
 from chatops.surfaces.discord.front import DiscordFront, Place
-from chatops.surfaces.discord.wire import Unsendable
+from chatops.surfaces.discord.wire import Unsendable, text_of
 from chatops.vocabulary import Places, Reply
 from incidents import clock
 from incidents.errors import BadInput, HowdahError
@@ -284,10 +284,17 @@ class Inbound:
         try:
             await self._wire.ask("PATCH", path, ids, json=body, files=files)
         except Unsendable as error:
-            return error.number not in EXPIRED
+            return error.number not in EXPIRED and await self._edit_plainly(path, ids, body)
         except (Gone, PlatformDown, HowdahError):
             return False
         return True
+
+    async def _edit_plainly(self, path: str, ids: dict[str, str], body: dict[str, Any]) -> bool:
+        """Discord does not take the answer as it is drawn: its words alone."""
+        with contextlib.suppress(HowdahError):
+            await self._wire.ask("PATCH", path, ids, json=render.words_alone(text_of(body)))
+            return True
+        return False
 
     async def _say_aloud(
         self, front: DiscordFront, body: dict[str, Any], id: int, files: tuple[File, ...] = ()

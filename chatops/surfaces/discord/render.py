@@ -92,6 +92,13 @@ def aloud(body: dict[str, Any], account: str) -> dict[str, Any]:
     }
 
 
+def words_alone(text: str) -> dict[str, Any]:
+    """A body that says what was drawn already, as far as it fits, without cards, buttons and files."""
+    page = _Page(str)
+    page.write(marking.fit(text, page.room, str))
+    return page.body()
+
+
 def _post(post: Post, say: Say) -> _Page:
     page = _Page(say)
     page.call(post.ping)
