@@ -1,4 +1,7 @@
-"""Judges request bodies: by the published OpenAPI where it is present, and by the overlay written by hand."""
+"""Judges request bodies: by the published OpenAPI, and by the overlay written by hand.
+
+The whole schema is used where it lies beside the repository, else the part of it that is kept here (cut.py).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from tests.chat.discord import overlay
+from tests.chat.discord.cut import CUT
 from tests.chat.discord.errors import ApiError, invalid, refused
 from tests.chat.discord.routes import Call, Route
 from tests.chat.discord.specs import Mistake
@@ -165,8 +169,8 @@ def _flags(call: Call) -> int:
 _PUBLISHED: list[Published] = []
 
 
-def published() -> Published | None:
-    """The published schema, read once a process; None where the file is not there."""
-    if not _PUBLISHED and PUBLISHED.exists():
-        _PUBLISHED.append(Published())
-    return _PUBLISHED[0] if _PUBLISHED else None
+def published() -> Published:
+    """The published schema, read once a process."""
+    if not _PUBLISHED:
+        _PUBLISHED.append(Published(PUBLISHED if PUBLISHED.exists() else CUT))
+    return _PUBLISHED[0]
