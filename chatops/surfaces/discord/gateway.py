@@ -254,3 +254,6 @@ async def _until(stop: asyncio.Event, client: Client) -> None:
 async def _close(client: discord.Client) -> None:
     with contextlib.suppress(Exception):  # whatever is left of a connection, a new one is made
         await asyncio.wait_for(client.close(), 5.0)
+    with contextlib.suppress(Exception):  # of a connection that was lost, close() leaves the heartbeat's thread
+        if client.ws is not None:
+            await asyncio.wait_for(client.ws.close(), 5.0)
