@@ -59,3 +59,8 @@ class Pace:
                 self._edits[channel] = now
                 return 0
             return last + self._limits.gap - now
+
+    def unused(self, channel: str) -> None:
+        """The edit that was allowed is not needed."""
+        with self._lock:
+            self._edits.pop(channel, None)

@@ -44,6 +44,20 @@ def check_run(call: Call, runbook: str, allowed: Sequence[str]) -> None:
     )
 
 
+def check_run_of(call: Call, run: str) -> None:
+    """The same for who answers, resumes or undoes the run: it is the runbook that acts."""
+    from incidents.errors import HowdahError
+    from runbooks import recover
+
+    if not call.config.people:
+        return
+    try:
+        _, book = recover.read(call.store, run)
+    except HowdahError:  # its text is redacted, or of another howdah: whoever goes on says so
+        return
+    check_run(call, book.name, book.allow)
+
+
 def _is_one_of(call: Call, allowed: Sequence[str]) -> bool:
     person = call.config.people.get(call.who.person)
     return person is not None and (person.name in allowed or bool(set(person.roles) & set(allowed)))

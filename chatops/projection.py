@@ -8,6 +8,7 @@ carries its event's id as nonce, and cards are edited in place.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from incidents import clock, lifecycle
 if TYPE_CHECKING:
     from chatops.rooms import Room, Rooms
     from incidents.events import Event
+    from incidents.lifecycle import Incident
     from incidents.store.protocol import Store
 
 REFRESH = 2 * clock.SECOND  # of what a running step prints
@@ -44,13 +46,20 @@ class Projection:
         self._stale: set[str] = set()  # what is to be drawn again: runs, and the incident itself
         self._edited: dict[str, int] = {}  # what -> when (monotonic µs): who waited longest comes first
         self._looks: dict[str, Post] = {}  # what -> how it stands there
-        self._lost = False  # something of ours was deleted there
+        self._one: Incident | None = None  # the fold of `_events`
+        self._pinned: bool | None = None  # as far as this process has seen to it
+        self._moves = 0
+        self._lost, self._unsure = False, True  # what was deleted there was seen; could have been, unseen
         self._standing: list[Own] | None = None  # what stood in the thread at the first look
         self._refused: dict[str, int] = {}  # channel -> until when (monotonic µs) it is left alone
+        self._begun: dict[str, Ref] = {}  # channel -> a card there that has no thread yet
 
-    def again(self) -> None:
-        """Something of ours was deleted: everything is looked at again."""
-        self._lost = True
+    def again(self, *, lost: bool) -> None:
+        """All is looked at again: something of ours was deleted (`lost`), or may have been, or what is allowed changed.
+
+        What was not seen to be deleted is looked for only where somebody may still press it.
+        """
+        self._lost, self._unsure = self._lost or lost, True
 
     def catch_up(self) -> int:
         """Shows the news; returns µs after which to come again without any, 0 for never.
@@ -58,11 +67,10 @@ class Projection:
         Raises PlatformDown, Denied, StoreError; what was not shown then comes again.
         """
         news = self._read()
-        if self._lost:
-            self._lost = False
-            self._looks.clear()
-            self._stale |= {self.name, *self._runs}
+        if self._unsure:
+            self._look_again()
         if not self._events or not self._concerns_us():
+            self._stale.clear()
             self._advance()
             return 0
         if news:
@@ -72,29 +80,37 @@ class Projection:
             self._redraw(room)  # what people look at and press comes before what they read
             wait = self._tell(room, news)
             if not wait:
-                self._pin_or_unpin(room, news)
+                self._pin_or_unpin(room)
             waits = (wait, self._redraw(room))
         except Gone as gone:
             if gone.what == "message":
                 raise
             self._standing = []
             self._move(room, gone)
-            return 1
-        if not any(waits) and not self._stale:
-            self._advance()
+            self._moves += 1  # somebody may delete each thread that we open: ever more slowly
+            return 1 if self._moves == 1 else clock.SECOND << min(self._moves, 6)
+        if not wait and not self._stale - {run.id for run in self._runs.values() if run.busy}:
+            self._advance()  # a run that goes on is drawn again by whoever comes after us
         busy = any(run.busy for run in self._runs.values())
         return min(filter(None, (*waits, REFRESH if busy else 0)), default=0)
+
+    def _look_again(self) -> None:
+        lost, self._lost, self._unsure = self._lost, False, False
+        self._looks.clear()
+        self._refused.clear()
+        self._stale |= {self.name, *(run.id for run in self._runs.values() if lost or not run.ended)}
 
     @property
     def shown(self) -> int:
         """The position up to which everything of it is shown."""
-        return 0 if self._stale or self._untold() else self._told
+        quiet = {run.id for run in self._runs.values() if run.busy}
+        return 0 if self._stale - quiet or self._untold() else self._told
 
     @property
     def over(self) -> bool:
         """Nothing of it moves any more, until it is reopened."""
         return not self._events or (
-            not lifecycle.fold(self._events).open and all(run.ended for run in self._runs.values())
+            self._one is not None and not self._one.open and all(run.ended for run in self._runs.values())
         )
 
     # -- reading
@@ -109,9 +125,12 @@ class Projection:
         if any(event.kind == "redaction" for event in fresh) and self._events:
             self._events.clear()  # what was read before holds what is destroyed now
             self._runs.clear()
+            self._one = None
+            self._lost = self._unsure = True
             return self._read()
         self._events += fresh
         for event in fresh:
+            self._one = lifecycle.next_state(self._one, event)
             if event.run is not None and event.kind == "run.started":
                 self._runs[event.run] = running.Running(self._store, event.run, self.name)
         for run in list(self._runs.values()):
@@ -140,31 +159,59 @@ class Projection:
         number = 1 if before is None else before.number + 1
         here = declared.source if declared.source and declared.source.platform == self._surface.name else None
         why: Exception | None = None
-        for channel in self._surface.homes(here.channel if here else None):
+        for place, channel in enumerate(self._surface.homes(here.channel if here else None)):
             if self._refused.get(channel, 0) > clock.monotonic():
                 continue
             try:
-                card = self._found_card(channel, declared) if number == 1 else None
-                card = card or self._surface.send(
-                    channel, self._card(), nonce=thread.nonce(declared, "c", number)
-                )
+                card = self._begin_in(channel, declared, place, number)
                 room = self._rooms.opened(self.name, card, self._surface.thread(card, self._title()))
             except (Gone, Denied) as error:
                 self._refused[channel], why = clock.monotonic() + 10 * clock.MINUTE, error
+                if isinstance(error, Gone):
+                    self._begun.pop(channel, None)
                 self._warn(f"{self.name} cannot be shown in channel {channel}: {error}")
                 continue
-            self._stale.discard(self.name)
-            self._edited[self.name] = clock.monotonic()
-            self._pin(card)
+            self._opened(card)
             return room
         raise PlatformDown(
             f"{self.name} has no channel to be shown in" + (f": {why}" if why else ""),
             hint="howdah doctor discord says what is missing",
         )
 
+    def _begin_in(self, channel: str, declared: Event, place: int, number: int) -> Ref:
+        """The card there, posted where there is none. Its nonce names the place too: it counts for all channels."""
+        card = self._begun.get(channel)
+        if card is None and number == 1:
+            card = self._found_card(channel, declared)
+        self._looks.pop(self.name, None)
+        if card is None:
+            post, letter = self._card(), chr(ord("A") + place % 26)
+            card = self._surface.send(channel, post, nonce=thread.nonce(declared, letter, number))
+            self._looks[self.name] = post
+        self._begun[channel] = card
+        return card
+
+    def _opened(self, card: Ref) -> None:
+        """The one card stays, with its pin."""
+        self._stale.add(self.name)  # it may have been posted long before its thread was allowed
+        self._edited[self.name] = clock.monotonic()
+        self._pin(card)
+        for other in self._begun.values():
+            if other != card:
+                with contextlib.suppress(Gone, Denied):
+                    self._surface.remove(other)
+        self._begun.clear()
+
     def _move(self, before: Room, gone: Gone) -> None:
-        """Another room, because the thread is gone: its card goes too. One that is locked can still be read."""
+        """Another room, because the thread is gone: its card goes too. One that is locked can still be read.
+
+        What people may still press moves along.
+        """
         self._open()
+        for run in self._runs.values():
+            if not run.ended:
+                self._looks.pop(run.id, None)
+                self._stale.add(run.id)
         try:
             if gone.what == "locked":
                 self._surface.unpin(before.card)
@@ -183,7 +230,7 @@ class Projection:
         return None
 
     def _title(self) -> str:
-        one = lifecycle.fold(self._events)
+        one = self._one or lifecycle.fold(self._events)
         return layout.cut(f"{self.name} {layout.one_line(one.title or 'redacted')}", 90)
 
     def _card(self) -> Post:
@@ -195,15 +242,19 @@ class Projection:
         except (Denied, Gone) as error:
             self._warn(f"the card of {self.name} cannot be pinned: {error}")
 
-    def _pin_or_unpin(self, room: Room, news: Sequence[Event]) -> None:
-        last = [e for e in news if e.kind in ("incident.resolved", "incident.cancelled", "incident.reopened")]
-        if last and last[-1].kind == "incident.reopened":
+    def _pin_or_unpin(self, room: Room) -> None:
+        """An incident's card is pinned while it is open."""
+        wanted = self._one is not None and self._one.open
+        if wanted == self._pinned:
+            return
+        if wanted:
             self._pin(room.card)
-        elif last:
+        else:
             try:
                 self._surface.unpin(room.card)
             except (Denied, Gone) as error:
                 self._warn(f"the card of {self.name} cannot be unpinned: {error}")
+        self._pinned = wanted
 
     # -- lines
 
@@ -244,7 +295,8 @@ class Projection:
         return 0
 
     def _lines(self, told: Sequence[Event]) -> Post:
-        return thread.lines(self._events, told, zone=self._zone, head=str(self._store.head()))
+        assert self._one is not None
+        return thread.lines(self._events, told, self._one, zone=self._zone, head=str(self._store.head()))
 
     def _unsay(self, room: Room, targets: set[int]) -> None:
         """What is redacted in the record is not left standing in our own lines."""
@@ -252,6 +304,9 @@ class Projection:
         first = min((events[seq].recorded_at for seq in targets if seq in events), default=None)
         if first is None:
             return
+        if 1 in targets:  # its title was the thread's name
+            with contextlib.suppress(Denied):
+                self._surface.rename(room.thread, self._title())
         for own in self._surface.ours(room.thread, first):
             told = [events[seq] for seq in thread.numbers(own.text) if seq in events]
             if any(event.seq in targets for event in told):
@@ -314,13 +369,14 @@ class Projection:
             if ref is None and self._runs[what].ended:
                 self._stale.discard(what)  # it had ended before this chat was first served
                 continue
-            post = self._card() if what == self.name else self._runs[what].post(clock.read())
-            if ref is not None and self._looks.get(what) == post:
-                self._stale.discard(what)
-                continue
             wait = self._pace.edit(ref.channel) if ref else self._pace.post(room.thread, urgent=True)
             if wait:
                 soonest = min(soonest or wait, wait)
+                continue
+            post = self._card() if what == self.name else self._runs[what].post(clock.read())
+            if ref is not None and self._looks.get(what) == post:
+                self._stale.discard(what)
+                self._pace.unused(ref.channel)
             else:
                 self._edit(room, what, ref, post)
         return soonest

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from chatops import cards, views
 from chatops.surfaces.base import Post
-from incidents import lifecycle, telling, timeline
+from incidents import telling, timeline
 
 if TYPE_CHECKING:
     from incidents.events import Event
+    from incidents.lifecycle import Incident
 
 SAID = (
     "note", "update", "incident.", "role.", "task.", "correction", "retraction", "redaction", "lock.",
@@ -55,12 +56,12 @@ def groups(news: Sequence[Event], is_open: Callable[[Event], bool]) -> list[list
     return found
 
 
-def lines(events: Sequence[Event], told: Sequence[Event], *, zone: str, head: str) -> Post:
-    """The lines of `told`, some of the incident's `events`. Who keeps the last one elsewhere, with its `head`, can tell
+def lines(events: Sequence[Event], told: Sequence[Event], one: Incident, *, zone: str, head: str) -> Post:
+    """The lines of `told`, some of the `events` that make the incident `one`. Who keeps the last one elsewhere, with its `head`, can tell
     later that nothing was changed: `verify --expect`."""
     seqs = {event.seq for event in told}
     later = events[min(seqs) - 1 :]  # only what comes after says something about them
-    one, changes = lifecycle.fold(events), telling.changes(later)
+    changes = telling.changes(later)
     entries = [entry for entry in timeline.view(later) if entry.event.seq in seqs]
     folded = seqs - {entry.event.seq for entry in entries}  # a correction is no entry: it is a word about one
     shown = [

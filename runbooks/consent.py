@@ -42,6 +42,9 @@ RISKS: dict[str, dict[str, str]] = {
 }
 
 
+LATELY = 20  # runs in which a late answer is looked for
+
+
 def key(question: str) -> str:
     return f"answer:{question}"
 
@@ -59,15 +62,15 @@ def asked(run: journal.Run, path: str, what: str, shows: dict[str, Any]) -> dict
 
 def answer(
     run: journal.Run, question: journal.Question, word: str, actor: Actor, *, outputs: dict[str, Any] | None = None,
-    body: str = "", beside: bool = False,
+    body: str = "", beside: bool = False, cause: str | None = None,
 ) -> Draft:  # fmt: skip
-    """The draft of one person's answer."""
+    """The draft of one person's answer; `cause` is the key of what they did to give it."""
     data = kinds.QuestionAnswered(
         question.id, question.path, "retry-beside" if beside else word, outputs or {}
     )
     return Draft(
         stream=run.stream, kind="question.answered", actor=actor, data=data._asdict(), body=body, run=run.id,
-        step=question.path, key=key(question.id), mode=run.start.mode if run.start else "real",
+        step=question.path, key=key(question.id), cause=cause, mode=run.start.mode if run.start else "real",
     )  # fmt: skip
 
 
@@ -79,6 +82,15 @@ def record(store: Store, draft: Draft) -> Event:
         raise already(used.event) from None
     except KeyConflict:
         raise already(None) from None
+
+
+def given_before(store: Store, cause: str) -> Event | None:
+    """The answer that was given by what has this key: what is delivered twice answers no second question."""
+    for stream in {row.stream for row in sorted(store.runs(), key=lambda row: row.started_at)[-LATELY:]}:
+        for event in store.events(stream):
+            if event.kind == "question.answered" and event.cause == cause:
+                return event
+    return None
 
 
 def already(stored: Event | None) -> AlreadyAnswered:
@@ -109,19 +121,14 @@ def find(
 ) -> tuple[journal.Run, journal.Question]:
     """The open question that `[RUN/]PATH`, or the shortest part that names one, means; None is the only one.
 
-    Given in the thread of an incident (`stream`) its own are meant; others only by their name, where it has none of it.
+    Given in the thread of an incident (`stream`) its own runs are meant; another's step is named `RUN/PATH`.
 
     Raises NotFound, BadInput (several), AlreadyAnswered, Refused (`word` is no answer to it).
     """
     run_part, path = _split(address)
     runs = [read_run(store, run_part)] if run_part else list(open_runs(store))
-    if stream is not None:
-        own = [run for run in runs if run.stream == stream]
-        runs = (
-            own
-            if address is None or any(_means(path, q.path) for r in own for q in r.open_questions())
-            else runs
-        )
+    if stream is not None and not run_part:
+        runs = [run for run in runs if run.stream == stream]
     matching = [(run, q) for run in runs for q in run.questions.values() if _means(path, q.path)]
     found = [(run, q) for run, q in matching if q.open]
     if len(found) > 1:
@@ -132,7 +139,10 @@ def find(
         raise BadInput(f"several questions are open: {names}", hint="name one of them")
     if not found:
         alone = stream is not None and address is None
-        _explain(matching or ([] if alone else list(_answered_lately(store, path))), address)
+        lately = [] if alone else list(_answered_lately(store, path))
+        if stream is not None and not run_part:
+            lately = [(run, q) for run, q in lately if run.stream == stream]
+        _explain(matching or lately, address)
     run, question = found[0]
     if word not in question.options:
         raise Refused(
@@ -157,7 +167,7 @@ def _means(part: str, path: str) -> bool:
 
 def _answered_lately(store: Store, path: str) -> Iterator[tuple[journal.Run, journal.Question]]:
     """Questions of the last runs, so that who comes too late reads who was first."""
-    for row in sorted(store.runs(), key=lambda row: row.started_at)[-20:]:
+    for row in sorted(store.runs(), key=lambda row: row.started_at)[-LATELY:]:
         run = journal.fold(row.run, store.events(row.stream))
         yield from ((run, q) for q in run.questions.values() if _means(path, q.path))
 

@@ -52,20 +52,24 @@ def wait(call: Call, step: str | None) -> Reply:
 
 def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[str, str] | None = None,
             beside: bool = False) -> Reply:  # fmt: skip
+    from chatops import permissions
     from runbooks import consent, driver, recover
 
-    store = call.store
+    store, cause = call.store, call.places.key
+    before = consent.given_before(store, cause) if cause is not None else None
+    if before is not None and before.actor.id == call.actor.id:
+        text = f"already recorded: {before.run}/{before.step}: {before.data.get('answer', '')}"
+        return Reply(text, {"run": before.run, "step": before.step, "answer": word, "event": before.seq})
     run, question = consent.find(store, step, word, stream=call.who.incident)
+    permissions.check_run_of(call, run.id)
     outputs = recover.typed_outputs(store, run, question.path, given or {})
     if word == "retry" and not beside:
         recover.must_not_run(store, run, question.path)
-    draft = consent.answer(run, question, word, call.actor, outputs=outputs, beside=beside)
+    draft = consent.answer(run, question, word, call.actor, outputs=outputs, beside=beside, cause=cause)
     event = consent.record(store, draft)
     woken = driver.wake(store.path, run.id, attended=call.in_chat)
-    before = (
-        "already recorded: " if event.replayed else ""
-    )  # the same answer by the same person, twice at once
-    text = f"{before}{run.id}/{question.path}: {said}" + ("; a driver takes the run up" if woken else "")
+    again = "already recorded: " if event.replayed else ""  # by the same person, twice at once
+    text = f"{again}{run.id}/{question.path}: {said}" + ("; a driver takes the run up" if woken else "")
     return Reply(
         text, {"run": run.id, "step": question.path, "answer": word, "event": event.seq}, public=True
     )
@@ -169,9 +173,11 @@ def _open_run(call: Call, name: str | None) -> journal.Run:
 
 
 def _request(call: Call, run: journal.Run, what: str, text: str) -> Reply:
+    from chatops import permissions
     from incidents import kinds
     from runbooks import driver
 
+    permissions.check_run_of(call, run.id)
     data: dict[str, Any] = kinds.RunRequest(what)._asdict()
     mode = run.start.mode if run.start is not None else "real"
     event = call.store.append([call.draft(run.stream, "run.request", data=data, run=run.id, mode=mode)])[0]

@@ -93,7 +93,7 @@ def _begin(call: Call, start: Start) -> Reply:
             raise BadInput(
                 f"the secret {name} cannot be typed in a chat", hint="give it as env:NAME or file:/PATH"
             )
-        if reference.startswith("env:HOWDAH_") or _is_ours(reference.removeprefix("file:")):
+        if reference.startswith(("env:HOWDAH_", "file:/proc/")) or _is_ours(reference.removeprefix("file:")):
             raise BadInput(f"the secret {name} is howdah's own", hint="name one that is made for it")
     with starting.one_at_a_time(start.store):
         known = _started_before(call, start)
@@ -218,10 +218,11 @@ def attach(call: Call, run: str | None) -> Reply:
     streams=True,
 )
 def resume(call: Call, run: str | None, foreground: bool) -> Reply:
-    from chatops import which
+    from chatops import permissions, which
     from runbooks import driver
 
     store, run_id = call.store.path, which.run(call, run)
+    permissions.check_run_of(call, run_id)
     if call.in_chat:
         return _take_up(call, driver.Resume(store=store, run=run_id, attended=True))
     attended = call.attended and not call.json

@@ -25,6 +25,7 @@ class Board:
         self.at: dict[str, int] = {}
         self.pinned: list[Ref] = []
         self.locked: set[str] = set()
+        self.names: dict[str, str] = {}
         self.log: list[tuple[str, str]] = []
         self.fail: Callable[[str, str], None] = lambda what, channel: None
         self.after: Callable[[str, str], None] = lambda what, channel: None
@@ -63,6 +64,7 @@ class Board:
         with self._lock:
             self._begin("thread", ref.channel)
             self.messages.setdefault(f"t{ref.message}", {})
+            self.names[f"t{ref.message}"] = name
             return f"t{ref.message}"
 
     def pin(self, ref: Ref) -> None:
@@ -76,6 +78,11 @@ class Board:
             self._begin("unpin", ref.channel)
             if ref in self.pinned:
                 self.pinned.remove(ref)
+
+    def rename(self, channel: str, name: str) -> None:
+        with self._lock:
+            self._begin("rename", channel)
+            self.names[channel] = name
 
     def remove(self, ref: Ref) -> None:
         with self._lock:

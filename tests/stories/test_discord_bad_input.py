@@ -38,7 +38,9 @@ steps:
 @pytest.fixture
 def bot(scene: Scene) -> Iterator[Bot]:
     os.mkdir(os.path.join(scene.folder, "runbooks"))
-    scene.runbook("permissions: {cancel: [steward]}\npeople: {nova: {roles: [steward]}}\n", "howdah.yaml")
+    scene.runbook(
+        "permissions: {cancel: [steward]}\npeople: {nova: {roles: [steward], unix: nova}}\n", "howdah.yaml"
+    )
     scene.runbook(BOOK, "runbooks/cure.yaml")
     scene.runbook(ALLOWED, "runbooks/guarded.yaml")
     with served(scene) as (bot, discord):
@@ -237,3 +239,55 @@ def test_a_runbook_is_named_and_never_a_file(scene: Scene, bot: Bot, discord: Di
         answer = nova.slash("run start", runbook=name).wait()
         assert answer.ephemeral and "has begun" not in answer.text, answer.text
     assert scene.runs() == []
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_connection_that_is_cut_at_the_first_answer_loses_no_word(
+    scene: Scene, bot: Bot, discord: Discord, drop: str
+) -> None:
+    nova = discord.person("nova")
+    nova.slash("inc declare", title="the disk is full").wait()
+    discord.fault("POST", "/callback", drop=drop)
+    nova.slash("inc note", text="cut off", channel=bot.thread())
+    until(lambda: kinds(scene).count("note") == 1, "the note")
+    assert "after" in nova.slash("inc note", text="after").wait().text
+    assert kinds(scene).count("note") == 2
+
+
+TWO = """\
+runbook: 1
+name: two
+steps:
+  - {id: first, confirm: "First?", run: echo first >> ACTS}
+  - {id: second, confirm: "Second?", run: echo second >> ACTS}
+"""
+
+
+def test_a_bare_answer_that_is_delivered_again_after_a_restart_answers_no_second_question(
+    scene: Scene, bot: Bot, discord: Discord
+) -> None:
+    scene.runbook(TWO, "runbooks/two.yaml")
+    nova = discord.person("nova")
+    nova.slash("inc declare", title="the disk is full").wait()
+    nova.slash("run start", runbook="two", channel=bot.thread()).wait()
+    bot.run_message(scene.run(), button="Confirm")
+    answer = nova.slash("run confirm", channel=bot.thread())
+    answer.wait()
+    scene.wait_for("question.asked", path="second")
+    bot.kill()
+    bot.start()
+    discord.deliver_again(answer)
+    until(lambda: "already recorded" in answer.text, "the answer to the second delivery")
+    assert scene.acts() == ["first"]
+
+
+def test_whom_a_runbook_does_not_allow_answers_nothing_of_its_runs(
+    scene: Scene, bot: Bot, discord: Discord
+) -> None:
+    scene.runbook(ALLOWED.replace("  - run", "  - confirm: Do it?\n    run"), "runbooks/guarded.yaml")
+    scene.ok("declare", "the disk is full")
+    scene("run", "guarded", by="nova", HOWDAH_AS="")
+    message = bot.run_message(scene.run(), button="Confirm")
+    refused = discord.person("robin").click(message, "Confirm").wait()
+    assert refused.ephemeral and "may not run guarded" in refused.text, refused.text
+    assert scene.acts() == [] and "question.answered" not in kinds(scene)

@@ -20,6 +20,7 @@ FEW = 5
 WITHIN = clock.MINUTE
 FIRST_WAIT = clock.SECOND
 LONGEST_WAIT = 10 * clock.MINUTE
+UNREACHED = clock.MINUTE  # the longest wait while Discord cannot be reached: that uses up no identify
 QUIET = 10 * clock.MINUTE  # a connection that held so long makes good for those before it
 DAILY = 200
 DAY = 24 * clock.HOUR
@@ -30,20 +31,31 @@ class Breaker:
 
     def __init__(self) -> None:
         self._lost: deque[int] = deque(maxlen=FEW)
+        self._ready: int | None = None  # when the last session was there, since the last wait
         self._wait = 0
+
+    def ready(self, now: int) -> None:
+        """A session is there."""
+        self._ready = now
 
     def lost(self, now: int) -> bool:
         """A connection was lost; True where the next one must wait."""
-        if self._lost and now - self._lost[-1] > QUIET:
-            self._wait = 0
+        self._forgive(now)
         self._lost.append(now)
         return len(self._lost) == FEW and now - self._lost[0] < WITHIN
 
-    def wait(self) -> int:
-        """How long (µs) to wait before the next client."""
-        self._wait = min(LONGEST_WAIT, self._wait * 2 or FIRST_WAIT)
+    def wait(self, now: int) -> int:
+        """How long (µs) to wait before the next client: shorter where none came so far as to identify itself."""
+        self._forgive(now)
+        longest = LONGEST_WAIT if self._ready is not None else UNREACHED
+        self._wait = min(longest, self._wait * 2 or FIRST_WAIT)
+        self._ready = None
         self._lost.clear()
         return self._wait
+
+    def _forgive(self, now: int) -> None:
+        if self._ready is not None and now - self._ready >= QUIET:
+            self._wait = 0
 
 
 class Ledger:

@@ -32,7 +32,10 @@ PIN = "\N{PUSHPIN}"
 
 
 class Ears(NamedTuple):
-    """What is to be done with what comes in; `lost` is told the channel where something of ours was deleted."""
+    """What is to be done with what comes in; `lost` is told the channel where something of ours was deleted.
+
+    `back`: the session goes on, nothing was missed; `doubt`: something may have been missed, or be allowed now.
+    """
 
     interaction: Callable[[discord.Interaction[Any]], Awaitable[None]]
     pinned: Callable[[discord.RawReactionActionEvent], Awaitable[None]]
@@ -40,6 +43,7 @@ class Ears(NamedTuple):
     warn: Callable[[str], None]
     say: Callable[[str], None]
     back: Callable[[], None]
+    doubt: Callable[[], None]
 
 
 class TokenRefused(Refused):
@@ -81,10 +85,12 @@ class Client(discord.Client):
 
     async def on_ready(self) -> None:
         self.arrived.set()
+        self.breaker.ready(clock.monotonic())
         await self._settle()
 
     async def on_resumed(self) -> None:
         self.arrived.set()
+        self.breaker.ready(clock.monotonic())
         self.ears.back()
 
     async def on_disconnect(self) -> None:
@@ -106,8 +112,31 @@ class Client(discord.Client):
         self.ears.lost(str(payload.channel_id))
         self.ears.lost(str(payload.message_id))  # it may be a card
 
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        for place in (payload.channel_id, *payload.message_ids):
+            self.ears.lost(str(place))
+
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         self.ears.lost(str(payload.thread_id))
+
+    async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
+        self._look_around(channel)
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        self._look_around(channel)
+
+    async def on_guild_channel_update(
+        self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        self._look_around(after)
+
+    async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
+        if before.permissions != after.permissions and after.guild.me in after.members:
+            self.ears.doubt()
+
+    async def on_member_update(self, before: discord.Member, after: discord.Member) -> None:
+        if self.user is not None and after.id == self.user.id:
+            self.ears.doubt()
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         import traceback
@@ -133,18 +162,23 @@ class Client(discord.Client):
             cure = "howdah.yaml: discord: {guild: ID}" if count else "howdah discord invite prints the link"
             self.ears.warn(f"{why}{'' if served is None else f' and not in {served}'}; {cure}")
             return
-        texts = sorted(guild.text_channels, key=lambda channel: channel.position)
-        first = guild.system_channel
-        self.wire.channels = tuple(
-            dict.fromkeys(
-                str(channel)
-                for channel in (self.settings.channel, first.id if first else None, *(c.id for c in texts))
-                if channel is not None
-            )
-        )
+        self.wire.channels = self._homes(guild)
         await self._sync(str(guild.id))
         self.ears.say(f"{self.user} serves {guild.name}")
-        self.ears.back()
+        self.ears.doubt()
+
+    def _homes(self, guild: discord.Guild) -> tuple[str, ...]:
+        """Where incidents may be shown, the best first."""
+        texts = sorted(guild.text_channels, key=lambda channel: channel.position)
+        first = guild.system_channel
+        wanted = (self.settings.channel, first.id if first else None, *(channel.id for channel in texts))
+        return tuple(dict.fromkeys(str(channel) for channel in wanted if channel is not None))
+
+    def _look_around(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel came, went, or has other permissions; of a voice channel's name nothing hangs."""
+        if isinstance(channel, discord.TextChannel) and str(channel.guild.id) == self.served():
+            self.wire.channels = self._homes(channel.guild)
+            self.ears.doubt()
 
     async def _sync(self, guild: str) -> None:
         """The guild's commands are ours; they are sent only where they differ (200 may be made a day)."""
@@ -217,7 +251,7 @@ async def live(settings: Settings, ears: Ears, wire: Wire, ledger: Ledger, stop:
             wire.client = None
             await _close(client)
         if not stop.is_set():
-            wait = breaker.wait()
+            wait = breaker.wait(clock.monotonic())
             ears.warn(
                 f"Discord: {why or 'the connection was lost again and again'}; next in {clock.words(wait)}"
             )
@@ -254,6 +288,8 @@ async def _until(stop: asyncio.Event, client: Client) -> None:
 async def _close(client: discord.Client) -> None:
     with contextlib.suppress(Exception):  # whatever is left of a connection, a new one is made
         await asyncio.wait_for(client.close(), 5.0)
-    with contextlib.suppress(Exception):  # of a connection that was lost, close() leaves the heartbeat's thread
+    with contextlib.suppress(
+        Exception
+    ):  # of a connection that was lost, close() leaves the heartbeat's thread
         if client.ws is not None:
             await asyncio.wait_for(client.ws.close(), 5.0)

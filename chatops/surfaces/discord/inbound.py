@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import discord
 
 from chatops import dispatch, presses, views, vocabulary
-from chatops.surfaces.base import File, Gone, PlatformDown
+from chatops.surfaces.base import File, PlatformDown
 from chatops.surfaces.discord import forms, keeping, quoting, render, tree
 from chatops.surfaces.discord.front import DiscordFront, Place
 from chatops.surfaces.discord.wire import Unsendable, text_of
@@ -102,6 +102,8 @@ class Inbound:
         served = client.served() if client is not None else None  # type: ignore[attr-defined]
         if interaction.guild_id is not None and str(interaction.guild_id) == served:
             return None
+        if client is None:
+            return Reply("The bot has just lost Discord; try again in a moment.", exit=4, error=True)
         if served is None:
             cure = "whoever runs it names one in howdah.yaml: discord: {guild: ID}"
             return Reply(f"The bot is in several servers and serves none: {cure}", exit=4, error=True)
@@ -171,7 +173,10 @@ class Inbound:
         channel = str(payload.channel_id)
         incident = self._rooms.incident_in(channel)
         command = next((c for c in vocabulary.registry().values() if c.menu), None)
-        if incident is None or payload.member is None or command is None:
+        if incident is None or payload.member is None or payload.member.bot or command is None:
+            return
+        client = self._wire.client
+        if client is None or str(payload.guild_id) != client.served():  # type: ignore[attr-defined]
             return
         ids = {"channel_id": channel, "message_id": str(payload.message_id)}
         place = Place(str(payload.guild_id), channel, channel)
@@ -258,8 +263,8 @@ class Inbound:
             await interaction.response.defer(ephemeral=True, thinking=True)
         except discord.HTTPException as error:
             return error.code == ANSWERED
-        except (discord.InteractionResponded, OSError, discord.DiscordException):
-            return False
+        except Exception:  # noqa: BLE001 - a connection that was cut: what was asked is done, the edit shows the rest
+            return True
         return True
 
     async def _tell(
@@ -267,7 +272,8 @@ class Inbound:
     ) -> None:
         files: tuple[File, ...] = ()
         if isinstance(reply, Reply):
-            body, files = render.reply(reply, beside=tuple(front.beside), say=tree.spoken)
+            beside = tuple(front.beside)
+            body, files = await self._in_thread(lambda: render.reply(reply, beside=beside, say=tree.spoken))
             await self._point_to_room(reply, front, body)
         else:
             body = reply
@@ -285,7 +291,7 @@ class Inbound:
             await self._wire.ask("PATCH", path, ids, json=body, files=files)
         except Unsendable as error:
             return error.number not in EXPIRED and await self._edit_plainly(path, ids, body)
-        except (Gone, PlatformDown, HowdahError):
+        except HowdahError:
             return False
         return True
 
@@ -323,7 +329,7 @@ class Inbound:
         drawn = await self._first(make)
         if drawn is None:
             raise PlatformDown("the form took too long to make", hint="try again")
-        with contextlib.suppress(discord.HTTPException):  # expired: the person sees that, and clicks again
+        with contextlib.suppress(Exception):  # expired, or cut: the person sees that, and clicks again
             await interaction.response.send_modal(Drawn(drawn))
 
     async def _complete(self, interaction: Interaction, data: dict[str, Any]) -> None:
@@ -334,7 +340,7 @@ class Inbound:
                 typed, front = tree.read(data), self._front(interaction)
                 found = await self._first(lambda: tree.complete(typed, self._new_call(typed.command, front)))
         choices = [discord.app_commands.Choice(name=one.label, value=one.value) for one in found or ()]
-        with contextlib.suppress(discord.HTTPException):
+        with contextlib.suppress(Exception):  # too late, or cut: more is typed, and it is asked for again
             await interaction.response.autocomplete(choices)
 
     def _message(self, interaction: Interaction) -> dict[str, Any]:

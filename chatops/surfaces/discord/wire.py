@@ -99,6 +99,9 @@ class Wire:
         path = "/channels/{channel_id}/messages/pins/{message_id}"
         self._wait(self.ask("DELETE", path, _ids(ref)))
 
+    def rename(self, channel: str, name: str) -> None:
+        self._wait(self.ask("PATCH", "/channels/{channel_id}", {"channel_id": channel}, json={"name": name}))
+
     def remove(self, ref: Ref) -> None:
         self._wait(self.ask("DELETE", "/channels/{channel_id}/messages/{message_id}", _ids(ref)))
 
@@ -150,12 +153,22 @@ class Wire:
             return await self.ask(*route, ids, json=body, files=files)
         except Unsendable as error:
             if error.number == ARCHIVED:
-                path = "/channels/{channel_id}"
-                await self.ask("PATCH", path, ids, json={"archived": False})
+                await self._unarchive(ids)
                 return await self.ask(*route, ids, json=body, files=files)
             plain = render.plain(post)
             kept = {name: body[name] for name in ("nonce", "enforce_nonce") if name in body}
             return await self.ask(*route, ids, json={**plain, **kept})
+
+    async def _unarchive(self, ids: Mapping[str, str]) -> None:
+        """Raises Gone where the thread is locked."""
+        path = "/channels/{channel_id}"
+        try:
+            await self.ask("PATCH", path, ids, json={"archived": False})
+        except Denied:
+            found = await self.ask("GET", path, ids)
+            if (found.get("thread_metadata") or {}).get("locked"):
+                raise Gone("the thread is locked", what="locked") from None
+            raise
 
     async def ask(
         self, method: str, path: str, ids: Mapping[str, str], *, json: Any = None, files: Sequence[File] = (),
@@ -230,6 +243,8 @@ def _meaning(error: discord.HTTPException, what: str) -> Exception:
         return PlatformDown("Discord does not know the token any more", hint="howdah doctor discord")
     if error.status == 429 or error.status >= 500:
         return PlatformDown(said)
+    if error.status == 404 and error.code == 0:
+        return PlatformDown(said)  # no word of Discord's: something between says it
     if error.status == 404:
         return Gone(said, what="message" if "message_id" in what else "channel")
     if error.status == 403:

@@ -184,7 +184,12 @@ def test_in_a_thread_its_own_run_is_meant(chat: Chat) -> None:
     assert (answer.exit, answer.text.split(";")[0]) == (2, "no question is open"), (
         "another incident's is not meant"
     )
-    assert chat.ok("confirm", step="cut", thread="inc-2").document["run"] == first, "but by its name it is"
+    late = chat("confirm", step="cut", thread="inc-2")
+    assert (late.exit, "answered 'skip' before you" in late.text) == (4, True), (
+        "a step of that name is its own"
+    )
+    named = chat.ok("confirm", step=f"{first}/cut", thread="inc-2")
+    assert named.document["run"] == first, "another incident's is named with its run"
     asks(chat, first, "rack")
     chat.ok("abort", thread="inc-1")
     chat.until_status(first, "ended")

@@ -21,12 +21,18 @@ def test_a_few_connections_lost_over_hours_are_nothing() -> None:
 def test_several_lost_within_a_minute_wait_and_each_time_twice_as_long() -> None:
     breaker, now, waits = Breaker(), 0, []
     for _ in range(14):
+        breaker.ready(now)
         for _ in range(FEW - 1):
             assert not breaker.lost(now)
         assert breaker.lost(now)
-        waits.append(breaker.wait())
+        waits.append(breaker.wait(now))
     assert waits[:4] == [1 * clock.SECOND, 2 * clock.SECOND, 4 * clock.SECOND, 8 * clock.SECOND]
     assert waits[-1] == LONGEST_WAIT
+
+
+def test_while_discord_cannot_be_reached_it_is_tried_once_a_minute() -> None:
+    breaker = Breaker()
+    assert [breaker.wait(now) for now in range(12)][-1] == clock.MINUTE
 
 
 @given(st.lists(st.integers(0, 90 * clock.SECOND), max_size=60))
@@ -36,22 +42,20 @@ def test_there_are_never_more_than_a_few_in_a_minute_without_a_wait(gaps: list[i
         now += gap
         free.append(now)
         if breaker.lost(now):
-            breaker.wait()
+            breaker.wait(now)
             free.clear()
         assert sum(now - at < WITHIN for at in free) < FEW
 
 
 def test_a_connection_that_held_makes_good_for_those_before_it() -> None:
     breaker, now = Breaker(), 0
-    for _ in range(3):
-        for _ in range(FEW):
-            breaker.lost(now)
-        breaker.wait()
+    for _ in range(10):
+        breaker.ready(now)
+        breaker.wait(now)
+    breaker.ready(now)
+    now += 72 * clock.HOUR
     breaker.lost(now)
-    now += clock.HOUR
-    for _ in range(FEW):
-        breaker.lost(now)
-    assert breaker.wait() == clock.SECOND
+    assert breaker.wait(now) == clock.SECOND
 
 
 def test_a_days_identifies_are_counted_across_restarts_far_below_what_resets_the_token(

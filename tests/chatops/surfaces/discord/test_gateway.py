@@ -41,8 +41,9 @@ class Line:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self.wire = Wire(self._loop)
         ears = gateway.Ears(
-            self._interaction, self._pin, lambda where: None, self.told.append, self.told.append, lambda: None
-        )
+            self._interaction, self._pin, lambda where: None, self.told.append, self.told.append,
+            lambda: None, lambda: None,
+        )  # fmt: skip
         try:
             await gateway.live(self.settings, ears, self.wire, self.ledger, self._stop)
         except Exception as error:  # noqa: BLE001 - whatever ended it is what a test looks at
