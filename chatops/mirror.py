@@ -85,9 +85,10 @@ class Mirror:
         """A message or the thread itself was deleted there: it is looked at at once."""
         name = self._rooms.incident_in(channel)
         with self._lock:
-            if name is not None and name in self._projections:
-                self._projections[name].again(lost=True)
-                self._due[name] = 0
+            projection = self._projections.get(name or "")
+            if projection is not None:
+                projection.again(lost=True)
+                self._due[projection.name] = 0
 
     def doubt(self) -> None:
         """What stands there, or what is allowed there, may have changed unseen: all that is open is looked at."""
@@ -120,6 +121,17 @@ class Mirror:
             pool.submit(self._look_at, name)
 
     def _look_at(self, name: str) -> None:
+        wait = 0
+        try:
+            wait = self._look(name)
+        finally:  # whatever happens here, the incident is looked at again
+            with self._lock:
+                self._working.discard(name)
+                if wait:
+                    again = clock.monotonic() + wait
+                    self._due[name] = min(self._due.get(name, again), again)
+
+    def _look(self, name: str) -> int:
         try:
             projection = self._projection(name)
             wait = projection.catch_up()
@@ -127,18 +139,15 @@ class Mirror:
             with self._lock:
                 if projection.shown >= self._unshown.get(name, 0):
                     self._unshown.pop(name, None)
-            if not wait and projection.over:
-                del self._projections[name]
+                if not wait and projection.over:
+                    del self._projections[name]
         except StoreError as error:
             wait = self._later(name, error) if isinstance(error, PASSING) else 0
             if not wait:
                 self._broken = error
         except Exception as error:  # noqa: BLE001 - whatever a platform does: told, and repeated
             wait = self._later(name, error)
-        with self._lock:
-            self._working.discard(name)
-            if wait:
-                self._due[name] = min(self._due.get(name, clock.monotonic() + wait), clock.monotonic() + wait)
+        return wait
 
     def _later(self, name: str, error: Exception) -> int:
         """How long (µs) the incident waits now; twice as long each time."""
@@ -167,5 +176,5 @@ class Mirror:
 
     def _rest(self) -> int:
         with self._lock:
-            soonest = min(self._due.values(), default=None)
+            soonest = min((at for name, at in self._due.items() if name not in self._working), default=None)
         return LOOK if soonest is None else max(10_000, min(LOOK, soonest - clock.monotonic()))

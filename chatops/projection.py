@@ -21,6 +21,7 @@ from incidents import clock, lifecycle
 if TYPE_CHECKING:
     from chatops.rooms import Room, Rooms
     from incidents.events import Event
+    from incidents.lifecycle import Incident
     from incidents.store.protocol import Store
 
 REFRESH = 2 * clock.SECOND  # of what a running step prints
@@ -45,6 +46,9 @@ class Projection:
         self._stale: set[str] = set()  # what is to be drawn again: runs, and the incident itself
         self._edited: dict[str, int] = {}  # what -> when (monotonic µs): who waited longest comes first
         self._looks: dict[str, Post] = {}  # what -> how it stands there
+        self._one: Incident | None = None  # the fold of `_events`
+        self._pinned: bool | None = None  # as far as this process has seen to it
+        self._moves = 0
         self._lost, self._unsure = False, True  # what was deleted there was seen; could have been, unseen
         self._standing: list[Own] | None = None  # what stood in the thread at the first look
         self._refused: dict[str, int] = {}  # channel -> until when (monotonic µs) it is left alone
@@ -63,11 +67,12 @@ class Projection:
         Raises PlatformDown, Denied, StoreError; what was not shown then comes again.
         """
         news = self._read()
-        if not self._events or not self._concerns_us():
-            self._advance()
-            return 0
         if self._unsure:
             self._look_again()
+        if not self._events or not self._concerns_us():
+            self._stale.clear()
+            self._advance()
+            return 0
         if news:
             self._stale.add(self.name)
         room = self._rooms.of(self.name) or self._open()
@@ -75,16 +80,17 @@ class Projection:
             self._redraw(room)  # what people look at and press comes before what they read
             wait = self._tell(room, news)
             if not wait:
-                self._pin_or_unpin(room, news)
+                self._pin_or_unpin(room)
             waits = (wait, self._redraw(room))
         except Gone as gone:
             if gone.what == "message":
                 raise
             self._standing = []
             self._move(room, gone)
-            return 1
-        if not any(waits) and not self._stale:
-            self._advance()
+            self._moves += 1  # somebody may delete each thread that we open: ever more slowly
+            return 1 if self._moves == 1 else clock.SECOND << min(self._moves, 6)
+        if not wait and not self._stale - {run.id for run in self._runs.values() if run.busy}:
+            self._advance()  # a run that goes on is drawn again by whoever comes after us
         busy = any(run.busy for run in self._runs.values())
         return min(filter(None, (*waits, REFRESH if busy else 0)), default=0)
 
@@ -97,13 +103,14 @@ class Projection:
     @property
     def shown(self) -> int:
         """The position up to which everything of it is shown."""
-        return 0 if self._stale or self._untold() else self._told
+        quiet = {run.id for run in self._runs.values() if run.busy}
+        return 0 if self._stale - quiet or self._untold() else self._told
 
     @property
     def over(self) -> bool:
         """Nothing of it moves any more, until it is reopened."""
         return not self._events or (
-            not lifecycle.fold(self._events).open and all(run.ended for run in self._runs.values())
+            self._one is not None and not self._one.open and all(run.ended for run in self._runs.values())
         )
 
     # -- reading
@@ -118,9 +125,12 @@ class Projection:
         if any(event.kind == "redaction" for event in fresh) and self._events:
             self._events.clear()  # what was read before holds what is destroyed now
             self._runs.clear()
+            self._one = None
+            self._lost = self._unsure = True
             return self._read()
         self._events += fresh
         for event in fresh:
+            self._one = lifecycle.next_state(self._one, event)
             if event.run is not None and event.kind == "run.started":
                 self._runs[event.run] = running.Running(self._store, event.run, self.name)
         for run in list(self._runs.values()):
@@ -220,7 +230,7 @@ class Projection:
         return None
 
     def _title(self) -> str:
-        one = lifecycle.fold(self._events)
+        one = self._one or lifecycle.fold(self._events)
         return layout.cut(f"{self.name} {layout.one_line(one.title or 'redacted')}", 90)
 
     def _card(self) -> Post:
@@ -232,15 +242,19 @@ class Projection:
         except (Denied, Gone) as error:
             self._warn(f"the card of {self.name} cannot be pinned: {error}")
 
-    def _pin_or_unpin(self, room: Room, news: Sequence[Event]) -> None:
-        last = [e for e in news if e.kind in ("incident.resolved", "incident.cancelled", "incident.reopened")]
-        if last and last[-1].kind == "incident.reopened":
+    def _pin_or_unpin(self, room: Room) -> None:
+        """An incident's card is pinned while it is open."""
+        wanted = self._one is not None and self._one.open
+        if wanted == self._pinned:
+            return
+        if wanted:
             self._pin(room.card)
-        elif last:
+        else:
             try:
                 self._surface.unpin(room.card)
             except (Denied, Gone) as error:
                 self._warn(f"the card of {self.name} cannot be unpinned: {error}")
+        self._pinned = wanted
 
     # -- lines
 
@@ -281,7 +295,8 @@ class Projection:
         return 0
 
     def _lines(self, told: Sequence[Event]) -> Post:
-        return thread.lines(self._events, told, zone=self._zone, head=str(self._store.head()))
+        assert self._one is not None
+        return thread.lines(self._events, told, self._one, zone=self._zone, head=str(self._store.head()))
 
     def _unsay(self, room: Room, targets: set[int]) -> None:
         """What is redacted in the record is not left standing in our own lines."""
@@ -289,6 +304,9 @@ class Projection:
         first = min((events[seq].recorded_at for seq in targets if seq in events), default=None)
         if first is None:
             return
+        if 1 in targets:  # its title was the thread's name
+            with contextlib.suppress(Denied):
+                self._surface.rename(room.thread, self._title())
         for own in self._surface.ours(room.thread, first):
             told = [events[seq] for seq in thread.numbers(own.text) if seq in events]
             if any(event.seq in targets for event in told):
@@ -351,13 +369,14 @@ class Projection:
             if ref is None and self._runs[what].ended:
                 self._stale.discard(what)  # it had ended before this chat was first served
                 continue
-            post = self._card() if what == self.name else self._runs[what].post(clock.read())
-            if ref is not None and self._looks.get(what) == post:
-                self._stale.discard(what)
-                continue
             wait = self._pace.edit(ref.channel) if ref else self._pace.post(room.thread, urgent=True)
             if wait:
                 soonest = min(soonest or wait, wait)
+                continue
+            post = self._card() if what == self.name else self._runs[what].post(clock.read())
+            if ref is not None and self._looks.get(what) == post:
+                self._stale.discard(what)
+                self._pace.unused(ref.channel)
             else:
                 self._edit(room, what, ref, post)
         return soonest

@@ -85,10 +85,12 @@ class Client(discord.Client):
 
     async def on_ready(self) -> None:
         self.arrived.set()
+        self.breaker.ready(clock.monotonic())
         await self._settle()
 
     async def on_resumed(self) -> None:
         self.arrived.set()
+        self.breaker.ready(clock.monotonic())
         self.ears.back()
 
     async def on_disconnect(self) -> None:
@@ -249,7 +251,7 @@ async def live(settings: Settings, ears: Ears, wire: Wire, ledger: Ledger, stop:
             wire.client = None
             await _close(client)
         if not stop.is_set():
-            wait = breaker.wait()
+            wait = breaker.wait(clock.monotonic())
             ears.warn(
                 f"Discord: {why or 'the connection was lost again and again'}; next in {clock.words(wait)}"
             )
@@ -286,6 +288,8 @@ async def _until(stop: asyncio.Event, client: Client) -> None:
 async def _close(client: discord.Client) -> None:
     with contextlib.suppress(Exception):  # whatever is left of a connection, a new one is made
         await asyncio.wait_for(client.close(), 5.0)
-    with contextlib.suppress(Exception):  # of a connection that was lost, close() leaves the heartbeat's thread
+    with contextlib.suppress(
+        Exception
+    ):  # of a connection that was lost, close() leaves the heartbeat's thread
         if client.ws is not None:
             await asyncio.wait_for(client.ws.close(), 5.0)

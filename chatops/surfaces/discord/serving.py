@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from chatops.mirror import Mirror
 from chatops.rooms import Rooms
@@ -21,9 +21,6 @@ from chatops.surfaces.discord.people import account_of
 from chatops.surfaces.discord.wire import Wire
 from chatops.vocabulary import Call, Reply
 from incidents import clock
-
-if TYPE_CHECKING:
-    from incidents.errors import StoreError
 
 SWITCH_S = 0.001  # a thread that folds an incident gives way to the loop five times sooner than usual
 ANSWERERS = 4  # threads in which commands are carried out
@@ -48,17 +45,18 @@ async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
     loop, stop, leave = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave.set)
-    _hear_discord_py(call)
+    _hear_discord_py(_heard(call.warn))
+    say, warn = _heard(call.say), _heard(call.warn)
     wire, rooms = Wire(loop), Rooms(call.store, Wire.name)
     mirror = Mirror(
-        call.store, wire, rooms, zone=clock.local_zone(), account=account_of(call), warn=call.warn,
+        call.store, wire, rooms, zone=clock.local_zone(), account=account_of(call), warn=warn,
     )  # fmt: skip
-    broken: list[StoreError] = []
+    broken: list[Exception] = []
     shown = threading.Thread(target=_mirror, args=(mirror, stop, loop, broken), name="mirror")
     with ThreadPoolExecutor(ANSWERERS, thread_name_prefix="answer") as pool:
         inbound = Inbound(call, wire, rooms, pool)
         ears = gateway.Ears(
-            inbound.interaction, inbound.pinned, mirror.lost, call.warn, call.say, mirror.nudge, mirror.doubt
+            inbound.interaction, inbound.pinned, mirror.lost, warn, say, mirror.nudge, mirror.doubt
         )
         shown.start()
         leaving = asyncio.ensure_future(_leave(leave, inbound, stop))
@@ -81,25 +79,33 @@ async def _leave(leave: asyncio.Event, inbound: Inbound, stop: asyncio.Event) ->
 
 
 def _mirror(
-    mirror: Mirror, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, broken: list[StoreError]
+    mirror: Mirror, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, broken: list[Exception]
 ) -> None:
-    from incidents.errors import StoreError
-
     try:
         mirror.run(stop.is_set)
-    except StoreError as error:
+    except Exception as error:  # noqa: BLE001 - without its mirror the bot would only seem to serve
         broken.append(error)
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(stop.set)
 
 
-def _hear_discord_py(call: Call) -> None:
+def _heard(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Where nobody can be told (a full disk, a closed terminal), what was to be told is no reason to end."""
+
+    def safely(line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            tell(line)
+
+    return safely
+
+
+def _hear_discord_py(warn: Callable[[str], None]) -> None:
     """What the library has to say, one line each and without tracebacks."""
 
     class Told(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if "voice" not in record.getMessage():  # what we do not use, we need not miss
-                call.warn(f"{record.name}: {record.getMessage()}".partition("\n")[0])
+                warn(f"{record.name}: {record.getMessage()}".partition("\n")[0])
 
     log = logging.getLogger("discord")
     log.handlers[:] = [Told(logging.WARNING)]

@@ -99,6 +99,9 @@ class Wire:
         path = "/channels/{channel_id}/messages/pins/{message_id}"
         self._wait(self.ask("DELETE", path, _ids(ref)))
 
+    def rename(self, channel: str, name: str) -> None:
+        self._wait(self.ask("PATCH", "/channels/{channel_id}", {"channel_id": channel}, json={"name": name}))
+
     def remove(self, ref: Ref) -> None:
         self._wait(self.ask("DELETE", "/channels/{channel_id}/messages/{message_id}", _ids(ref)))
 
@@ -240,6 +243,8 @@ def _meaning(error: discord.HTTPException, what: str) -> Exception:
         return PlatformDown("Discord does not know the token any more", hint="howdah doctor discord")
     if error.status == 429 or error.status >= 500:
         return PlatformDown(said)
+    if error.status == 404 and error.code == 0:
+        return PlatformDown(said)  # no word of Discord's: something between says it
     if error.status == 404:
         return Gone(said, what="message" if "message_id" in what else "channel")
     if error.status == 403:
