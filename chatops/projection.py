@@ -98,6 +98,7 @@ class Projection:
         lost, self._lost, self._unsure = self._lost, False, False
         self._looks.clear()
         self._refused.clear()
+        self._pinned = None
         self._stale |= {self.name, *(run.id for run in self._runs.values() if lost or not run.ended)}
 
     @property
@@ -196,6 +197,7 @@ class Projection:
         self._stale.add(self.name)  # it may have been posted long before its thread was allowed
         self._edited[self.name] = clock.monotonic()
         self._pin(card)
+        self._pinned = True
         for other in self._begun.values():
             if other != card:
                 with contextlib.suppress(Gone, Denied):
