@@ -22,12 +22,16 @@ class Bot:
         self.scene, self.discord = scene, discord
         self.life: subprocess.Popen[bytes] | None = None
 
+    def begin(self, *, by: str = "howdah", **env: str) -> None:
+        """Starts its process, and waits for nothing."""
+        self.life = self.scene.begin("serve", "--discord", by=by, **self.discord.environ(), **env)
+
     def start(self, *, by: str = "howdah", **env: str) -> None:
         """Starts it and waits until Discord sees it with its commands."""
         before = (
             self.discord.identifies
         )  # the connection of a life that was killed may be seen a moment longer
-        self.life = self.scene.begin("serve", "--discord", by=by, **self.discord.environ(), **env)
+        self.begin(by=by, **env)
         try:
             self.discord.wait_for(lambda: self.discord.identifies > before, scenes.PATIENCE, what="the bot")
             self.discord.wait_ready(scenes.PATIENCE)
