@@ -123,12 +123,13 @@ class Projection:
         while page := self._store.read(self.name, after=after):
             fresh += page
             after = page[-1].seq
-        if any(event.kind == "redaction" for event in fresh) and self._events:
-            self._events.clear()  # what was read before holds what is destroyed now
-            self._runs.clear()
-            self._one = None
-            self._lost = self._unsure = True
-            return self._read()
+        if any(event.kind == "redaction" and event.pos > self._told for event in fresh):
+            self._lost = self._unsure = True  # whatever is drawn may hold it, a run that ended long ago as well
+            if self._events:
+                self._events.clear()  # what was read before holds what is destroyed now
+                self._runs.clear()
+                self._one = None
+                return self._read()
         self._events += fresh
         for event in fresh:
             self._one = lifecycle.next_state(self._one, event)
