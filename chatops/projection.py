@@ -124,7 +124,9 @@ class Projection:
             fresh += page
             after = page[-1].seq
         if any(event.kind == "redaction" and event.pos > self._told for event in fresh):
-            self._lost = self._unsure = True  # whatever is drawn may hold it, a run that ended long ago as well
+            self._lost = self._unsure = (
+                True  # whatever is drawn may hold it, a run that ended long ago as well
+            )
             if self._events:
                 self._events.clear()  # what was read before holds what is destroyed now
                 self._runs.clear()
