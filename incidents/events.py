@@ -33,7 +33,9 @@ LARGEST_PAYLOAD = 512 * 1024  # bytes of canonical JSON; what is larger is evide
 PRECISIONS = ("us", "ms", "s", "min", "h", "day")
 VISIBILITIES = ("responders", "internal", "public")
 IMPORTANCES = ("low", "normal", "high")
-MILESTONES = ("started", "detected", "declared", "acknowledged", "mitigated", "recovered", "resolved")
+MILESTONES = (
+    "started", "detected", "alerted", "declared", "acknowledged", "mitigated", "recovered", "resolved",
+)  # fmt: skip
 MODES = ("real", "drill", "retrospective")
 
 

@@ -50,8 +50,13 @@ class IncidentCancelled(NamedTuple):
     pass
 
 
+ABOUT = ("summary", "impact", "cause", "well", "badly", "luck", "surprise")  # chapters of a postmortem
+
+
 class Note(NamedTuple):
-    pass
+    """`about`: the chapter of the postmortem that it belongs to, one of ABOUT; empty for a line of the timeline."""
+
+    about: str = ""
 
 
 class Update(NamedTuple):

@@ -11,6 +11,16 @@ from typing import Any, NamedTuple
 from incidents import clock
 from incidents.events import Event
 
+CHAPTERS = {  # what a note is about -> the words before it
+    "summary": "in short",
+    "impact": "impact",
+    "cause": "a cause",
+    "well": "went well",
+    "badly": "went badly",
+    "luck": "luck",
+    "surprise": "a surprise",
+}
+
 _ENDINGS = {
     "in_doubt": "IN DOUBT",
     "continued": "failed (continued)",
@@ -109,7 +119,7 @@ Teller = Callable[[Event, str, Mapping[int, str]], str]
 
 
 def _with(head: str, words: str) -> str:
-    return f"{head}: {words}" if words else head
+    return f"{head}: {words}" if words and head else head or words
 
 
 def _plain(head: str) -> Teller:
@@ -201,7 +211,7 @@ _TELLERS: dict[str, Teller] = {
     "incident.resolved": _plain("resolved"),
     "incident.reopened": _plain("reopened"),
     "incident.cancelled": _plain("cancelled"),
-    "note": lambda event, words, tasks: words,
+    "note": lambda event, words, tasks: _with(CHAPTERS.get(event.data.get("about", ""), ""), words),
     "update": _plain("update"),
     "role.assigned": _plain("{person} is {role}"),
     "role.released": _plain("{person} is no longer {role}"),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 AT = params.time()
 INCIDENT = params.incident()
-MILESTONES = ("started", "detected", "acknowledged", "recovered")
+MILESTONES = ("started", "detected", "alerted", "acknowledged", "recovered")
+ABOUT = ("summary", "impact", "cause", "well", "badly", "luck", "surprise")
 
 
 @command(
@@ -30,12 +31,28 @@ MILESTONES = ("started", "detected", "acknowledged", "recovered")
         dashed=True,
     ),
     AT,
-    params.choice("milestone", "This is when it started, was detected, acknowledged, recovered.", MILESTONES),
+    params.time("until", "When it was over, of what lasted from --at on.", surfaces=params.MACHINE),
+    params.choice(
+        "milestone", "This is when it started, was detected, alerted, acknowledged, recovered.", MILESTONES
+    ),
+    params.choice("about", "A line for this chapter of the postmortem, not for its timeline.", ABOUT),
     INCIDENT,
     group="timeline",
+    details="A note can be written after the end, too. Of an impact say from when to when: the postmortem counts.",
 )
-def note(call: Call, text: str, at: When | None, milestone: str | None, incident: str | None) -> Reply:
-    return _write(call, "note", text, at, incident, milestone=milestone)
+def note(call: Call, text: str, at: When | None, until: When | None, milestone: str | None, about: str | None,
+         incident: str | None) -> Reply:  # fmt: skip
+    from incidents.errors import BadInput
+
+    if milestone and about:
+        raise BadInput("a milestone is a line of the timeline: --milestone and --about exclude each other")
+    if until is not None and (at is None or until.at < at.at):
+        raise BadInput(
+            "--until is the end of what began --at an earlier time", hint="--at 18:59 --until 19:06"
+        )
+    fields = {"until": until.at} if until is not None else {}
+    return _write(call, "note", text, at, incident, milestone=milestone, data={"about": about} if about else {},
+                  **fields)  # fmt: skip
 
 
 @command(

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incidents import lifecycle, telling, timeline
+from incidents import kinds, lifecycle, telling, timeline
 from incidents.clock import MINUTE, Reading, Span, between
-from incidents.events import Event
+from incidents.events import MILESTONES, Event
 from incidents.lifecycle import Incident, Task
 from incidents.postmortem.steps import Run, runs
 
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "collect", "runs"]
 
-MILESTONES = ("started", "detected", "declared", "acknowledged", "mitigated", "recovered", "resolved")
-
-# What people ask first: (its name, from, to)
+# What people ask first: (its name, from, to); one that ends with a milestone of RARE only where that is known
 INTERVALS = (
     ("until it was noticed", "started", "detected"),
+    ("until a monitor said so", "started", "alerted"),
     ("until it was declared", "detected", "declared"),
     ("until somebody took it", "declared", "acknowledged"),
     ("until it hurt nobody", "declared", "mitigated"),
@@ -34,6 +33,9 @@ INTERVALS = (
     ("until it was over", "declared", "resolved"),
     ("from start to end", "started", "resolved"),
 )
+
+
+RARE = ("alerted",)
 
 
 class Milestone(NamedTuple):
@@ -50,13 +52,14 @@ class Milestone(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """`missing` names the milestones that nobody recorded; then `span` is unknown."""
+    """`missing` names the milestones that nobody recorded; then `span` is unknown. `turned`: the end came first."""
 
     name: str
     start: str
     end: str
     span: Span
     missing: tuple[str, ...]
+    turned: bool = False
 
 
 class Change(NamedTuple):
@@ -70,11 +73,14 @@ class Change(NamedTuple):
 class Line(NamedTuple):
     """One entry of the timeline. `at` and `text` are as corrected; `first_text`, `first_at` as first written.
 
-    `words` are the person's own, without what the kind adds.
+    `words` are the person's own, without what the kind adds. `about` is the chapter that it was written for, `until`
+    when what began `at` was over.
     """
 
     seq: int
     at: int
+    until: int | None
+    about: str
     precision: str
     who: str
     kind: str
@@ -101,7 +107,8 @@ class Person(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """Everything a postmortem of one incident can say. `severities` is every severity it had, in order."""
+    """Everything a postmortem of one incident can say. `severities` is every severity it had, in order, `lines` the timeline,
+    `chapters` what was written for one (kinds.ABOUT) and was not taken back."""
 
     incident: Incident
     severities: tuple[tuple[int, str], ...]
@@ -109,6 +116,7 @@ class Document:
     intervals: tuple[Interval, ...]
     updates: tuple[Line, ...]
     lines: tuple[Line, ...]
+    chapters: Mapping[str, tuple[Line, ...]]
     runs: tuple[Run, ...]
     people: tuple[Person, ...]
     tasks: tuple[Task, ...]
@@ -175,7 +183,11 @@ def document(events: list[Event], head: Head) -> Document:
         milestones=_milestones(incident, events),
         intervals=_intervals(incident.milestones),
         updates=tuple(line for line in lines if line.kind == "update" and not line.retracted),
-        lines=lines,
+        lines=tuple(line for line in lines if not line.about),
+        chapters={
+            about: tuple(line for line in lines if line.about == about and not line.retracted)
+            for about in kinds.ABOUT
+        },
         runs=tuple(runs(events)),
         people=_people(events, incident),
         tasks=tuple(incident.tasks.values()),
@@ -206,10 +218,18 @@ def _milestones(incident: Incident, events: list[Event]) -> tuple[Milestone, ...
 def _intervals(milestones: Mapping[str, Reading]) -> tuple[Interval, ...]:
     found = []
     for name, start, end in INTERVALS:
+        if end in RARE and end not in milestones:
+            continue
         missing = tuple(one for one in (start, end) if one not in milestones)
         span = Span(None, False) if missing else between(milestones[start], milestones[end])
-        found.append(Interval(name, start, end, span, missing))
+        turned = not missing and span.micros is None and _by_hand(milestones[start], milestones[end])
+        found.append(Interval(name, start, end, span, missing, turned))
     return tuple(found)
+
+
+def _by_hand(*readings: Reading) -> bool:
+    """Whether a person gave one of the times: then no clock went back, things happened in another order."""
+    return any(reading.boot == "unknown" for reading in readings)
 
 
 def _lines(events: list[Event], entries: Iterable[Entry], incident: Incident) -> tuple[Line, ...]:
@@ -225,6 +245,8 @@ def _lines(events: list[Event], entries: Iterable[Entry], incident: Incident) ->
             Line(
                 event.seq,
                 entry.at,
+                event.until,
+                str(event.data.get("about") or "") if event.kind == "note" else "",
                 event.precision if entry.at == event.at else _precision(entry.at),
                 telling.who(event),
                 event.kind,

@@ -58,7 +58,13 @@ def code(text: object, *, cell: bool = False) -> Markdown:
 def render(document: Document, *, zone: str) -> str:
     """The whole file: `zone` is the local time shown beside UTC. The same record gives the same bytes."""
     text = _template(zone).render(
-        doc=document, zone=zone, local=zone != "UTC", days=_days(document, zone), what=_what
+        doc=document,
+        zone=zone,
+        local=zone != "UTC",
+        days=_days(document, zone),
+        what=_what,
+        lasted=_lasted,
+        learned=[(name, document.chapters[about]) for about, name in _LEARNED if document.chapters[about]],
     )
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n\n"
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -122,6 +128,15 @@ def _days(document: Document, zone: str) -> list[_Day]:
             )
         days[date].lines.append(line)
     return list(days.values())
+
+
+_LEARNED = (("well", "Went well"), ("badly", "Was hard"), ("luck", "Luck"), ("surprise", "Surprised us"))
+
+
+def _lasted(line: Line) -> Markdown:
+    """From the entry's time to its end, `~`: people give both."""
+    assert line.until is not None
+    return Markdown(steps.span_words(clock.Span(line.until - line.at, False)))
 
 
 _OBVIOUS = ("declared", "mitigated", "resolved")  # the entry's own words say so

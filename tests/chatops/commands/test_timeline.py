@@ -174,3 +174,48 @@ def test_a_long_timeline_reads_in_the_same_time_zone_as_the_person(open_one: How
     open_one.later(26 * clock.HOUR)
     open_one.ok("note", "the day after")
     assert "Wed 14 Dec 2022 Europe/Berlin, UTC+01:00\n#2  21:53:10" in open_one.ok("timeline")
+
+
+def test_a_note_for_a_chapter_is_written_after_the_end_too(open_one: Howdah) -> None:
+    open_one.ok("resolve")
+    said = open_one.ok("note", "--incident", "inc-1", "--about", "luck", "nova was awake")
+    assert said == "inc-1 #3  luck: nova was awake\n"
+    page = open_one.ok("postmortem")
+    assert "**Luck**\n\n- entry 3: nova was awake\n" in page
+    assert "| 3 |" not in page, "the timeline has only what happened"
+
+
+def test_a_chapter_leaves_out_what_was_taken_back(open_one: Howdah) -> None:
+    open_one.ok("note", "--about", "cause", "the moon")
+    open_one.ok("retract", "2", "--why", "nobody believes that")
+    assert "the moon" not in open_one.ok("postmortem")
+
+
+def test_of_an_impact_the_postmortem_counts_how_long_it_lasted(open_one: Howdah) -> None:
+    open_one.ok("note", "--about", "impact", "--at", "18:59", "--until", "19:06", "no uploads")
+    (row,) = [line for line in open_one.ok("postmortem").splitlines() if "no uploads" in line]
+    assert row.endswith("| ~7 min | 2 |")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--until", "19:06"), "--until is the end of what began --at an earlier time"),
+        (("--at", "19:06", "--until", "18:59"), "--until is the end of what began --at an earlier time"),
+        (("--milestone", "started", "--about", "cause"), "--milestone and --about exclude each other"),
+    ],
+)
+def test_a_chapter_or_an_end_that_cannot_be_is_refused(
+    open_one: Howdah, words: tuple[str, ...], said: str
+) -> None:
+    answer = open_one("note", "it hurts", *words)
+    assert answer.code == 2
+    assert said in answer.err
+    assert len(entries(open_one)) == 1
+
+
+def test_every_chapter_has_words_and_can_be_written(open_one: Howdah) -> None:
+    from chatops.commands.timeline import ABOUT
+    from incidents import kinds, telling
+
+    assert ABOUT == kinds.ABOUT == tuple(telling.CHAPTERS)

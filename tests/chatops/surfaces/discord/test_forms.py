@@ -118,7 +118,7 @@ def test_the_incident_is_asked_only_where_several_are_open_and_nobody_said_it(ch
     assert "incident" not in names(opened(chat, needed(chat, "/inc note"))), "a drill is no incident"
     chat.ok("declare", title="b")
     modal = opened(chat, needed(chat, "/inc note"))
-    assert names(modal) == ["text", "at", "milestone", "incident"]
+    assert names(modal) == ["text", "at", "milestone", "about", "incident"]
     assert "incident" not in names(opened(chat, needed(chat, "/inc note", thread="inc-1"), thread="inc-1"))
     one = complete(sent(chat, filled(modal, text="x", incident="inc-1")))
     assert chat.ok("note", **one.raw).text == "inc-1 #2  x"
@@ -321,13 +321,13 @@ def test_a_buttons_form_has_its_id_and_comes_back_as_the_press(book: Chat) -> No
     pressed = presses.parse("hd:inc-1:1:note+")
     assert pressed is not None
     modal = judged_modal(forms.of_press(pressed, book.store))
-    assert (modal["custom_id"], names(modal)) == ("hd:inc-1:1:note+", ["text", "at", "milestone"])
+    assert (modal["custom_id"], names(modal)) == ("hd:inc-1:1:note+", ["text", "at", "milestone", "about"])
     data = filled(modal, text="from a button")
     assert forms.pressed(data) == pressed
     assert forms.read_modal(data) == {"text": "from a button"}
     kept = forms.kept(data, {}, book.call("note"))
     assert kept == Form("note", keeping.PARAMS, {"incident": "inc-1", "text": "from a button"})
-    assert names(opened(book, kept)) == ["text", "at", "milestone"]
+    assert names(opened(book, kept)) == ["text", "at", "milestone", "about"]
 
 
 def test_a_buttons_form_for_outputs(book: Chat) -> None:
