@@ -156,6 +156,12 @@ class StoreOnNetwork(StoreError):
     code = "store_on_network"
 
 
+class StoreGone(StoreError):
+    """The store's file is not where it was."""
+
+    code = "store_gone"
+
+
 class StoreBusy(StoreError):
     """Another process held the store's write lock for too long."""
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from incidents import clock
-from incidents.errors import StoreError
+from incidents.errors import StoreError, StoreGone
 from incidents.events import Draft, Event, Evidence
 from incidents.store import anchor, creation, derived, erase, migrate, place, room
 from incidents.store.anchor import Anchor
@@ -54,6 +54,7 @@ class EmbeddedStore(Reading):
         self._news = News()
         self._pid = os.getpid()
         self._closed = False
+        self._file = place.identity(path)
         _LIVE.add(self)
 
     # -- writing
@@ -89,10 +90,11 @@ class EmbeddedStore(Reading):
         if self._writing is None:
             with self._write_lock:
                 if self._writing is None:
+                    self._check_there()
                     connection = Connection(self.path)
                     connection.settle()
                     caretaker = Caretaker(connection, self._room, self._news.tell)
-                    self._writing = connection, Writer(connection, self._door, caretaker)
+                    self._writing = connection, Writer(connection, self._door, caretaker, self._check_there)
         return self._writing
 
     # -- news and other readings
@@ -190,6 +192,14 @@ class EmbeddedStore(Reading):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _check_there(self) -> None:
+        """What is written into a file that has lost its name is kept by nobody. Raises StoreGone."""
+        if place.identity(self.path) != self._file:
+            raise StoreGone(
+                f"the store {self.path} was moved, removed or replaced while it was in use: nothing is recorded",
+                hint="put it back, then start this program again",
+            )
 
     def _check_usable(self) -> None:
         if os.getpid() != self._pid:

@@ -115,6 +115,15 @@ def _make_own_folder(folder: str) -> None:
         ) from None
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file a path names at the moment; None where it names none. One stat: nothing is opened."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def check_file(path: str) -> bool:
     """Whether the store's file exists and may be opened. Raises StoreError where it exists and may not.
 

@@ -86,8 +86,10 @@ class _Ticket:
 
 
 class Writer:
-    def __init__(self, db: Database, door: Door, upkeep: Upkeep):
+    def __init__(self, db: Database, door: Door, upkeep: Upkeep, check: Callable[[], None]):
+        """`check` raises where nothing may be written any more; it is asked before each commit."""
         self._db = db
+        self._check = check
         self._door = door
         self._upkeep = upkeep
         self._appender = Appender(db)
@@ -119,6 +121,7 @@ class Writer:
         try:
             try:
                 self._door.enter(ticket.since)
+                self._check()
                 return work()
             finally:
                 self._appender.rollback()  # and forget the tails, which `work` may have moved
@@ -178,6 +181,7 @@ class Writer:
         """Commit what waits, `own` first; the errors become the tickets'. Raises StoreBusy."""
         try:
             self._door.enter(own.since)
+            self._check()
             batch = self._take(own)
             try:
                 self._commit(batch)

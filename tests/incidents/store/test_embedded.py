@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from incidents.errors import NotAStore, StoreError, StoreNewer, StoreReadOnly
+from incidents.errors import NotAStore, StoreError, StoreGone, StoreNewer, StoreReadOnly
 from incidents.store import migrate, open_store, place, room
 from tests.drafts import note
 from tests.incidents.store.conftest import Ordinary
@@ -334,3 +334,35 @@ def test_trouble_around_a_commit_does_not_fail_the_append(
         monkeypatch.setattr(room.Room, "extend_wal", trouble)
         store.append([note("kept")])
         assert store.last_seq("inc-1") == 1
+
+
+@pytest.mark.parametrize("written_before", [True, False])
+@pytest.mark.parametrize("how", ["folder moved", "file removed", "another file in its place"])
+def test_nothing_is_said_to_be_recorded_in_a_file_that_lost_its_name(
+    tmp_path: Path, how: str, written_before: bool
+) -> None:
+    """A bot whose store's folder was moved away must not go on saying `recorded` to everybody."""
+    folder, path = tmp_path / "here", tmp_path / "here" / "store.db"
+    folder.mkdir()
+    with open_store(str(path)) as store:
+        if written_before:
+            store.append([note("before")])
+        if how == "folder moved":
+            folder.rename(tmp_path / "there")
+        elif how == "file removed":
+            path.unlink()
+        else:
+            open_store(str(tmp_path / "other.db")).close()
+            os.replace(tmp_path / "other.db", path)
+        for write in (
+            lambda: store.append([note("after")]),
+            lambda: store.set_cursor("reader", 1),
+            lambda: store.exclusively(lambda db: db.run("SELECT 1")),
+        ):
+            with pytest.raises(StoreGone, match="was moved, removed or replaced"):
+                write()
+        assert store.last_seq("inc-1") == int(written_before)
+    if how == "folder moved":
+        (tmp_path / "there").rename(folder)
+        with open_store(str(path)) as again:
+            again.append([note("back")])
