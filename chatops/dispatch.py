@@ -64,6 +64,7 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
         raise BadInput(f"{command.name} is not for {call.surface}: {command.because}", hint="use a terminal")
     arguments = {param.name: _value(param, raw.get(param.name), call) for param in command.params}
     try:
+        permissions.check_words(call.config, _permission_words)
         permissions.check(call)
         if command.writes and call.config.path is not None:
             _record_configuration(call)
@@ -71,6 +72,12 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
     except NotPermitted as error:
         _record_refusal(call, error)
         raise
+
+
+def _permission_words() -> set[str]:
+    """What may stand under `permissions:`: the permissions, every command, the first word of those with two."""
+    names = set(vocabulary.registry())
+    return names | {name.split(" ")[0] for name in names} | set(vocabulary.PERMISSIONS)
 
 
 def _value(param: Param, raw: str | Sequence[str] | bool | None, call: Call) -> Any:

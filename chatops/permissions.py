@@ -7,13 +7,14 @@ permissions decide, and this section guards against haste, not against root. Wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from incidents.errors import NotPermitted
+from incidents.errors import Mistake, Mistakes, NotPermitted
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
+    from incidents.config import Config
 
 
 def check(call: Call) -> None:
@@ -32,6 +33,44 @@ def check(call: Call) -> None:
         f"{call.actor.shown} may not {name}: permissions.{rule} gives it to {', '.join(allowed)}",
         hint=f"ask one of them, or change {call.config.path}",
     )
+
+
+def check_words(config: Config, words: Callable[[], Collection[str]]) -> None:
+    """Raises Mistakes where `permissions:` has a word that is none of `words`, the permissions and the commands: a
+    rule that nobody asks for would leave open what somebody meant to close."""
+    from incidents import people
+
+    if not config.permissions:
+        return
+    known = words()
+    wrong = []
+    for word in config.permissions:
+        if word not in known:
+            line, column = config.permission_places.get(word, (1, 1))
+            what = f"permissions: there is no command or permission {word!r}"
+            hint = people.near_hint(word, tuple(sorted(known)))
+            wrong.append(Mistake(config.path or "howdah.yaml", line, column, what, hint))
+    if wrong:
+        raise Mistakes(wrong)
+
+
+def doubtful(config: Config) -> Iterator[str]:
+    """What the rules say that nobody can have meant, in sentences."""
+    known = {
+        *config.people.names(),
+        *(role for name in config.people.names() for role in _roles(config, name)),
+    }
+    for word, names in config.permissions.items():
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            yield f"permissions.{word} gives it to {', '.join(unknown)}: no person has this name or role"
+    if "respond" in config.permissions and "keep" not in config.permissions:
+        yield "permissions.keep is not given: who may not change an incident may still redact and restore"
+
+
+def _roles(config: Config, name: str) -> Sequence[str]:
+    person = config.people.get(name)
+    return person.roles if person is not None else ()
 
 
 def check_run(call: Call, runbook: str, allowed: Sequence[str]) -> None:

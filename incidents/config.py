@@ -35,13 +35,18 @@ class Discord(NamedTuple):
 
 
 class Config(NamedTuple):
-    """One configuration. `path` None: there is none. `text` is the file as read, for the record."""
+    """One configuration. `path` None: there is none. `text` is the file as read, for the record.
+
+    `permission_places` is where each word of `permissions` stands (line, column): whether there is such a word only
+    the vocabulary knows.
+    """
 
     path: str | None = None
     text: str = ""
     people: people.People = people.People()
     permissions: Mapping[str, tuple[str, ...]] = {}
     discord: Discord = Discord()
+    permission_places: Mapping[str, tuple[int, int]] = {}
 
 
 def find(given: str | None = None) -> str | None:
@@ -103,16 +108,18 @@ def _parse(root: Node, path: str, text: str) -> Config:
         everyone, wrong = people.parse(root.value["people"], path)
         mistakes += wrong
     permissions: dict[str, tuple[str, ...]] = {}
+    places: dict[str, tuple[int, int]] = {}
     if "permissions" in root.value:
         permissions, wrong = _permissions(root.value["permissions"], path)
         mistakes += wrong
+        places = {word: (key.line, key.column) for word, key in root.value["permissions"].keys.items()}
     discord = Discord()
     if "discord" in root.value:
         discord, wrong = _discord(root.value["discord"], path)
         mistakes += wrong
     if mistakes:
         raise Mistakes(mistakes)
-    return Config(path, text, everyone, permissions, discord)
+    return Config(path, text, everyone, permissions, discord, places)
 
 
 def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], list[Mistake]]:

@@ -133,3 +133,28 @@ def test_what_a_handler_raises_is_its_answer() -> None:
     reply = dispatch.failure(Mistakes([Mistake("f", 2, 1, "b"), Mistake("f", 1, 1, "a", "c")]))
     assert reply.document is not None
     assert [m["line"] for m in reply.document["error"]["mistakes"]] == [1, 2]
+
+
+def test_a_word_that_is_no_permission_is_a_mistake_and_closes_everything(howdah: Howdah) -> None:
+    """A rule that is never asked would leave open what somebody meant to close."""
+    file = howdah.folder / "work" / "howdah.yaml"
+    file.write_text("people: {nova: {unix: nova}}\npermissions:\n  respnod: [nova]\n  keep: [nova]\n")
+    answer = howdah("note", "x", by="nova")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        f"{file}:3:3: permissions: there is no command or permission 'respnod'; did you mean respond?\n"
+    )
+
+
+def test_rules_that_nobody_can_have_meant_are_told() -> None:
+    from chatops import permissions
+    from incidents.config import Config
+    from incidents.people import People, Person
+
+    everyone = People([Person("nova", roles=("steward",))])
+    told = list(permissions.doubtful(Config("f", "", everyone, {"respond": ("stewards", "nova")})))
+    assert told == [
+        "permissions.respond gives it to stewards: no person has this name or role",
+        "permissions.keep is not given: who may not change an incident may still redact and restore",
+    ]
+    assert not list(permissions.doubtful(Config("f", "", everyone, {"keep": ("steward",)})))

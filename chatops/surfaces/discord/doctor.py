@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from chatops import permissions
 from chatops.surfaces.base import PlatformDown
 from chatops.surfaces.discord import asking, invite, rights
 from chatops.surfaces.discord import settings as settings_
@@ -67,6 +68,8 @@ def _configured(config: Config) -> Iterator[Check]:
             "everyone who sees the commands may use them all, and run runbooks",
             f"{place}: permissions: {{respond: [PERSON, ROLE]}}; in Discord: Server Settings → Integrations",
         )
+    for sentence in permissions.doubtful(config):
+        yield Check("permissions", "note", sentence, place)
     strangers = [name for name in config.people.names() if not _accounts(config, name)]
     if strangers or not config.people:
         who = f"{_some(strangers)}: no discord account is configured" if strangers else "nobody is configured"

@@ -357,7 +357,7 @@ def test_nothing_is_said_to_be_recorded_in_a_file_that_lost_its_name(
         for write in (
             lambda: store.append([note("after")]),
             lambda: store.set_cursor("reader", 1),
-            lambda: store.exclusively(lambda db: db.run("SELECT 1")),
+            lambda: store.repair([]),
         ):
             with pytest.raises(StoreGone, match="was moved, removed or replaced"):
                 write()

@@ -67,7 +67,9 @@ def channel(name: str, number: str, **more: Any) -> dict[str, Any]:
 
 
 NOVA_ALONE = People([Person("nova", accounts=(("discord", NOVA),))])
-WHOLE = Config("/etc/howdah.yaml", "", NOVA_ALONE, {"respond": ("nova",)}, Place(GUILD, CHANNEL))
+WHOLE = Config(
+    "/etc/howdah.yaml", "", NOVA_ALONE, {"respond": ("nova",), "keep": ("nova",)}, Place(GUILD, CHANNEL)
+)
 
 
 def examine(site: Site, config: Config = WHOLE) -> list[Check]:
@@ -96,7 +98,9 @@ def only(checks: list[Check]) -> Check:
 def test_a_bot_that_has_all_is_fine(discord: Discord) -> None:
     nova = discord.person("nova")
     people = People([Person("nova", accounts=(("discord", nova.id),))])
-    config = Config(None, "", people, {"respond": ("nova",)}, Place(discord.guild, discord.channel))
+    config = Config(
+        None, "", people, {"respond": ("nova",), "keep": ("nova",)}, Place(discord.guild, discord.channel)
+    )
     checks = doctor.examine(config, discord.environ())
     assert lacking(checks) == {}
     assert [check.name for check in checks if check.state == "ok"] == [
@@ -365,7 +369,7 @@ def test_without_permissions_everyone_may_and_it_is_said() -> None:
     (note,) = [check for check in doctor.examine(Config("c.yaml"), {}) if check.name == "permissions"]
     assert note.says == "everyone who sees the commands may use them all, and run runbooks"
     assert note.do.startswith("c.yaml: permissions: ")
-    given = doctor.examine(Config("c.yaml", permissions={"respond": ("nova",)}), {})
+    given = doctor.examine(WHOLE, {})
     assert not [check for check in given if check.name == "permissions"]
 
 
