@@ -1,7 +1,7 @@
 """The bot is killed again and again while an incident goes on: the record, the run and the chat come out the same.
 
-Who clicks and gets no answer is heard by the next bot: the very same interaction is delivered again. Discord itself
-does so only for a session that is resumed; a person who repeats by hand makes a new interaction, which is another word
+Who clicks and gets no answer is heard by the next bot: the very same interaction is delivered again, and who is asked
+to say it again does. Discord itself delivers again only for a session that is resumed; a person who repeats by hand makes a new interaction, which is another word
 in the record (an answer to a question excepted: its key is the question's).
 
 A seed decides about all chance; it is in every message of a failure.
@@ -77,6 +77,9 @@ class Hunter:
                 self.bot.start()
                 before = len(self.discord.requests)
                 self.discord.deliver_again(answer)
+        answer.wait(PATIENCE)
+        if "Say it again" in answer.text:  # answered before a kill, and recorded by nobody
+            answer = send()
         return answer.wait(PATIENCE)
 
     def rests(self, seconds: float) -> None:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import discord
 
 from chatops import dispatch, presses, views, vocabulary
-from chatops.surfaces.base import File, PlatformDown
+from chatops.surfaces.base import PlatformDown
 from chatops.surfaces.discord import forms, keeping, quoting, render, tree
+from chatops.surfaces.discord.answering import Answers
 from chatops.surfaces.discord.front import DiscordFront, Place
-from chatops.surfaces.discord.wire import Unsendable, text_of
 from chatops.vocabulary import Places, Reply
 from incidents import clock
 from incidents.errors import BadInput, HowdahError
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 FIRST = 1.5  # seconds that a look-up may take which comes before the first answer
 REMEMBERED = 4096  # interactions whose second delivery is known without the record
-EXPIRED = (10062, 50027, 10015)  # the interaction's token is good no more
-ANSWERED = 40060
-ROOM_WITHIN = 3.0  # seconds that the answer to a declaration waits for the incident's thread
 
 DONE = "\N{WHITE HEAVY CHECK MARK}"
 
@@ -49,7 +46,8 @@ class Inbound:
     """What comes in from Discord. `pool` is where commands are carried out."""
 
     def __init__(self, call: Call, wire: Wire, rooms: Rooms, pool: ThreadPoolExecutor):
-        self._call, self._wire, self._rooms, self._pool = call, wire, rooms, pool
+        self._call, self._wire, self._rooms = call, wire, rooms
+        self._answers = Answers(call, wire, rooms, pool)
         self._looks = ThreadPoolExecutor(2, thread_name_prefix="look")  # never behind a command that waits
         self._store = call.store
         self._seen: OrderedDict[int, None] = OrderedDict()
@@ -82,7 +80,7 @@ class Inbound:
         try:
             refusal = self._refusal(interaction)
             if refusal is not None:
-                await self._answer(interaction, lambda: refusal)
+                await self._answers.answer(interaction, lambda: refusal, self._front(interaction))
             elif kind is discord.InteractionType.application_command:
                 await self._command(interaction, data)
             elif kind is discord.InteractionType.component:
@@ -91,10 +89,10 @@ class Inbound:
                 await self._form(interaction, data)
         except HowdahError as error:
             failed = dispatch.failure(error)
-            await self._answer(interaction, lambda: failed)
+            await self._answers.answer(interaction, lambda: failed, self._front(interaction))
         except Exception as error:  # noqa: BLE001 - a fault of ours is one line for the person, as in dispatch
             failed = dispatch.unexpected(error)
-            await self._answer(interaction, lambda: failed)
+            await self._answers.answer(interaction, lambda: failed, self._front(interaction))
 
     def _refusal(self, interaction: Interaction) -> Reply | None:
         """Only one server is served: whoever can add the bot to another one has no say here."""
@@ -120,7 +118,8 @@ class Inbound:
             if form is not None:
                 await self._open(interaction, lambda: forms.modal(form, self._new_call(typed.command, front)))
                 return
-        await self._answer(interaction, lambda: self._run(typed, front, f"discord:{interaction.id}"), front)
+        key = f"discord:{interaction.id}"
+        await self._answers.answer(interaction, lambda: self._run(typed, front, key), front)
 
     async def _component(self, interaction: Interaction, custom_id: str) -> None:
         front = self._front(interaction)
@@ -128,12 +127,14 @@ class Inbound:
         if pressed is not None and pressed.form:
             await self._open(interaction, lambda: forms.of_press(pressed, self._store))
         elif pressed is not None:
-            await self._answer(interaction, lambda: self._press(pressed, front, interaction.id), front)
+            await self._answers.answer(
+                interaction, lambda: self._press(pressed, front, interaction.id), front
+            )
         elif not forms.is_ours(custom_id):
             raise presses.Stale("this button is of an earlier howdah")
         elif typed := forms.ready(custom_id, self._message(interaction)):
             key = f"discord:{self._message(interaction).get('id')}:go"  # of two clicks on one message one counts
-            await self._answer(interaction, lambda: self._run(typed, front, key), front)
+            await self._answers.answer(interaction, lambda: self._run(typed, front, key), front, key)
         else:
             form = forms.reopened(self._message(interaction))
             call = self._new_call(dispatch.find(form.command), front)
@@ -158,7 +159,7 @@ class Inbound:
                 return forms.again(forms.kept(data, message, call), views.plain(reply.view))
             return forms.given_back(reply, data) if reply.error else reply
 
-        await self._answer(interaction, work, front)
+        await self._answers.answer(interaction, work, front)
 
     async def _add(self, interaction: Interaction, command: Command, data: dict[str, Any]) -> None:
         """A message of the channel is put on the timeline, with what is attached to it."""
@@ -166,7 +167,9 @@ class Inbound:
         front = self._front(interaction)
         front.quoted = quoting.quoted(message, front.place, self._wire)
         key = front.quoted.key
-        await self._answer(interaction, lambda: self._run(tree.Typed(command, {}), front, key), front)
+        await self._answers.answer(
+            interaction, lambda: self._run(tree.Typed(command, {}), front, key), front, key
+        )
 
     async def pinned(self, payload: discord.RawReactionActionEvent) -> None:
         """A pin on a message of an incident's thread: as the menu's entry. A sign under it says that it is done."""
@@ -185,9 +188,11 @@ class Inbound:
         try:
             front.quoted = quoting.quoted(await self._wire.ask("GET", path, ids), place, self._wire)
             typed, key = tree.Typed(command, {}), front.quoted.key
-            reply = await self._in_thread(lambda: self._run(typed, front, key))
+            reply = await self._answers.in_thread(lambda: self._run(typed, front, key))
             if reply.error:
-                await self._say_aloud(front, render.reply(reply, say=tree.spoken)[0], payload.message_id)
+                await self._answers.say_aloud(
+                    front, render.reply(reply, say=tree.spoken)[0], payload.message_id
+                )
             else:
                 await self._wire.ask("PUT", f"{path}/reactions/{{emoji}}/@me", {**ids, "emoji": DONE})
         except HowdahError as error:
@@ -226,9 +231,6 @@ class Inbound:
         places = self._places(f"discord:{id}")
         return presses.carry_out(pressed, front, places, store=self._store, by=by, given=given)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-
     async def _first(self, work: Callable[[], T]) -> T | None:
         """A look-up before the first answer; None where it takes too long."""
         with contextlib.suppress(TimeoutError):
@@ -237,92 +239,7 @@ class Inbound:
             )
         return None
 
-    # -- answering
-
-    async def _answer(
-        self,
-        interaction: Interaction,
-        work: Callable[[], Reply | dict[str, Any]],
-        front: DiscordFront | None = None,
-    ) -> None:
-        """Acknowledges, does the work, tells what came of it, and what `front` was told beside it."""
-        acked = await self._acknowledge(interaction)
-        try:
-            reply = await self._in_thread(work)
-        except HowdahError as error:
-            reply = dispatch.failure(error)
-        except Exception as error:  # noqa: BLE001 - a fault of ours is one line for the person, as in dispatch
-            reply = dispatch.unexpected(error)
-        await self._tell(interaction, reply, front or self._front(interaction), acked)
-
-    async def _acknowledge(self, interaction: Interaction) -> bool:
-        """Whether the person can still be answered alone. An answer of an earlier process counts."""
-        if interaction.response.is_done():
-            return True
-        try:
-            await interaction.response.defer(ephemeral=True, thinking=True)
-        except discord.HTTPException as error:
-            return error.code == ANSWERED
-        except Exception:  # noqa: BLE001 - a connection that was cut: what was asked is done, the edit shows the rest
-            return True
-        return True
-
-    async def _tell(
-        self, interaction: Interaction, reply: Reply | dict[str, Any], front: DiscordFront, acked: bool
-    ) -> None:
-        files: tuple[File, ...] = ()
-        if isinstance(reply, Reply):
-            beside = tuple(front.beside)
-            body, files = await self._in_thread(lambda: render.reply(reply, beside=beside, say=tree.spoken))
-            await self._point_to_room(reply, front, body)
-        else:
-            body = reply
-        if acked and await self._edit_answer(interaction, body, files):
-            return
-        with contextlib.suppress(HowdahError):
-            await self._say_aloud(front, body, interaction.id, files)
-
-    async def _edit_answer(
-        self, interaction: Interaction, body: dict[str, Any], files: tuple[File, ...]
-    ) -> bool:
-        path = "/webhooks/{webhook_id}/{webhook_token}/messages/@original"
-        ids = {"webhook_id": str(interaction.application_id), "webhook_token": interaction.token}
-        try:
-            await self._wire.ask("PATCH", path, ids, json=body, files=files)
-        except Unsendable as error:
-            return error.number not in EXPIRED and await self._edit_plainly(path, ids, body)
-        except HowdahError:
-            return False
-        return True
-
-    async def _edit_plainly(self, path: str, ids: dict[str, str], body: dict[str, Any]) -> bool:
-        """Discord does not take the answer as it is drawn: its words alone."""
-        with contextlib.suppress(HowdahError):
-            await self._wire.ask("PATCH", path, ids, json=render.words_alone(text_of(body)))
-            return True
-        return False
-
-    async def _say_aloud(
-        self, front: DiscordFront, body: dict[str, Any], id: int, files: tuple[File, ...] = ()
-    ) -> None:
-        """The answer came too late for the person alone: it goes into the channel, and calls them."""
-        said = render.aloud(body, front.account)
-        ids = {"channel_id": front.place.here}
-        nonce = {"nonce": f"{id}"[:25], "enforce_nonce": True}
-        await self._wire.ask(
-            "POST", "/channels/{channel_id}/messages", ids, json={**said, **nonce}, files=files
-        )
-
-    async def _point_to_room(self, reply: Reply, front: DiscordFront, body: dict[str, Any]) -> None:
-        """The answer to a declaration names the incident's thread."""
-        about = (reply.document or {}).get("event", {})
-        if not isinstance(about, dict) or about.get("kind") != "incident.declared":
-            return
-        until = clock.monotonic() + int(ROOM_WITHIN * clock.SECOND)
-        while (room := self._rooms.of(str(about.get("stream")))) is None and clock.monotonic() < until:
-            await asyncio.sleep(0.05)
-        if room is not None and room.thread != front.place.here:
-            body["content"] = f"{body.get('content', '')}\n<#{room.thread}>".strip()
+    # -- forms and completion
 
     async def _open(self, interaction: Interaction, make: Callable[[], dict[str, Any]]) -> None:
         """A form is the first answer, so it is made within FIRST or not at all."""
