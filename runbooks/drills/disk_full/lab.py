@@ -55,6 +55,7 @@ class Lab:
         self.spill = os.path.join(self.folder, "spill")
         self.data = self.log = self.probe = ""
         self._writer: Process | None = None
+        self._can_move = True
         self.need = NEED
         self.seen_at: int | None = None
 
@@ -75,7 +76,8 @@ class Lab:
 
     def inputs(self) -> dict[str, str]:
         """The inputs of the runbook `disk-full` for this lab."""
-        return {"mount": self.mount, "want": str(self.need), "spill": self.spill, "sample": "1s"}
+        given = {"mount": self.mount, "want": str(self.need), "sample": "1s"}
+        return {**given, "spill": self.spill} if self._can_move else given
 
     # -- building -----------------------------------------------------------------------------------------
 
@@ -113,6 +115,15 @@ class Lab:
             os.chown(path, ordinary.UID, ordinary.UID)
         return path
 
+    def reserve(self, percent: int) -> None:
+        """Keeps so much of the filesystem back for root."""
+        (device,) = janitor.loops_of(self.image)
+        _tool("tune2fs", "-m", str(percent), device)
+
+    def nowhere_to_move(self) -> None:
+        """The player has no other filesystem to move things to."""
+        self._can_move = False
+
     def start(self, role: str, *program: str) -> Process:
         """Starts one of the lab's programs in a session of its own, written into the ledger."""
         self.ledger.note("starting", role=role)
@@ -121,11 +132,12 @@ class Lab:
         return process
 
     def wait_full(self) -> None:
-        """Returns when an ordinary user has no space left and the service was refused. Raises Failed."""
+        """Returns when an ordinary user has no space, or no file, left and the service was refused. Raises Failed."""
         self._wait(self._is_full, FULL_WITHIN, "the disk did not become full")
 
     def _is_full(self) -> bool:
-        return os.statvfs(self.mount).f_bavail < 16 and _count(self.acks, b"!") > 0
+        room = os.statvfs(self.mount)
+        return (room.f_bavail < 16 or room.f_favail == 0) and _count(self.acks, b"!") > 0
 
     def _acknowledged(self) -> int:
         return _count(self.acks) - _count(self.acks, b"!")

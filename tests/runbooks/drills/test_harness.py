@@ -12,7 +12,7 @@ import pytest
 from incidents import clock
 from incidents.errors import Failed, NotFound
 from runbooks import procfs
-from runbooks.drills import harness
+from runbooks.drills import harness, janitor
 from runbooks.drills.disk_full.lab import Lab
 from runbooks.drills.score import Score
 
@@ -84,7 +84,7 @@ def runaway(lab: Lab) -> tuple[int, str]:
     """The process that fills a folder, and the folder: by looking for it, because no name is known."""
     for process in procfs.table().values():
         command = procfs.command(process.pid).split()
-        if command[-1].startswith(lab.mount) and command[-2].endswith("runaway"):
+        if command[-1:] and command[-1].startswith(lab.mount) and command[-2].endswith(("runaway", "inodes")):
             return process.pid, command[-1]
     raise AssertionError("nothing runs away")
 
@@ -116,6 +116,40 @@ def stop_and_clear(lab: Lab) -> None:
         os.unlink(os.path.join(folder, name))
 
 
+def empty_the_files(lab: Lab) -> None:
+    """Gives bytes back and not one file."""
+    pid, folder = runaway(lab)
+    os.kill(pid, signal.SIGSTOP)
+    for name in os.listdir(folder):
+        os.truncate(os.path.join(folder, name), 0)
+
+
+def delete_what_people_want(lab: Lab) -> None:
+    """Makes room by deleting data that was acknowledged, because it lies there."""
+    for name in os.listdir(lab.data):
+        os.unlink(os.path.join(lab.data, name))
+
+
+def write_as_root(lab: Lab) -> None:
+    """root can write all the time, and takes that for a proof."""
+    with open(os.path.join(lab.mount, "proof"), "wb") as file:
+        file.write(os.urandom(4096))
+
+
+def lend_too_little(lab: Lab) -> None:
+    """An ordinary user can write again, for a moment."""
+    tune(lab, 22)
+
+
+def lend(lab: Lab) -> None:
+    tune(lab, 1)
+
+
+def tune(lab: Lab, percent: int) -> None:
+    (device,) = janitor.loops_of(lab.image)
+    subprocess.run(["tune2fs", "-m", str(percent), device], check=True, timeout=20, capture_output=True)
+
+
 @pytest.mark.lab
 @pytest.mark.parametrize(
     ("fault", "mutant", "reason"),
@@ -130,6 +164,13 @@ def stop_and_clear(lab: Lab) -> None:
         ("runaway", nothing, "an ordinary user cannot write"),
         ("runaway", delete_without_pausing, "bytes that are needed stayed free"),
         ("runaway", delete_the_neighbour, "are lost"),
+        ("inodes", nothing, "an ordinary user cannot write"),
+        ("inodes", delete_without_pausing, "an ordinary user cannot write"),
+        ("inodes", empty_the_files, "an ordinary user cannot write"),
+        ("inodes", delete_the_neighbour, "are lost"),
+        ("reserved", write_as_root, "an ordinary user cannot write"),
+        ("reserved", lend_too_little, "bytes that are needed stayed free"),
+        ("reserved", delete_what_people_want, "are lost"),
     ],
 )
 def test_what_is_no_cure_scores_as_failed(
@@ -143,7 +184,12 @@ def test_what_is_no_cure_scores_as_failed(
 @pytest.mark.lab
 @pytest.mark.parametrize(
     ("fault", "cure", "state"),
-    [("deleted-open", empty_the_deleted_log, "SRD"), ("runaway", stop_and_clear, "T")],
+    [
+        ("deleted-open", empty_the_deleted_log, "SRD"),
+        ("runaway", stop_and_clear, "T"),
+        ("inodes", stop_and_clear, "T"),
+        ("reserved", lend, "SRD"),
+    ],
 )
 def test_a_cure_scores_as_one_with_its_times_and_nothing_lost(
     place: Place, fault: str, cure: Callable[[Lab], None], state: str
@@ -187,5 +233,5 @@ def test_a_player_that_raises_leaves_nothing(place: Place) -> None:
 
 
 def test_an_unknown_fault_is_named_with_those_there_are() -> None:
-    with pytest.raises(NotFound, match="deleted-open, runaway"):
+    with pytest.raises(NotFound, match="deleted-open, inodes, reserved, runaway"):
         harness.load("flood")

@@ -11,7 +11,7 @@ import pytest
 
 from incidents import clock
 from runbooks import procfs
-from runbooks.drills import janitor
+from runbooks.drills import harness, janitor
 from runbooks.drills.disk_full.lab import Lab
 
 from .conftest import Place, remains
@@ -41,7 +41,7 @@ def howdah(place: Place, *words: str, exit: int = 0) -> dict[str, object]:
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("fault", ["deleted-open", "runaway"])
+@pytest.mark.parametrize("fault", harness.names())
 def test_the_runbook_cures_the_fault_and_loses_nothing(place: Place, fault: str) -> None:
     result = howdah(place, "drill", "disk-full", "--auto", "--fault", fault)["result"]
     assert isinstance(result, dict)
@@ -80,13 +80,16 @@ def test_undo_brings_the_moved_files_back_and_lets_the_paused_process_go_on(plac
 
 
 @pytest.mark.lab
-def test_a_drill_killed_while_its_run_goes_on_leaves_neither_driver_nor_keeper(place: Place) -> None:
+@pytest.mark.parametrize("fault", harness.names())
+def test_a_drill_killed_while_its_run_goes_on_leaves_neither_driver_nor_keeper(
+    place: Place, fault: str
+) -> None:
     env = surroundings(place)
     os.makedirs(os.path.dirname(env["HOWDAH_STORE"]))
     runs = env["HOWDAH_STORE"] + ".runs"
     with open(os.path.join(place.folder, "said"), "w+", encoding="utf-8") as said:
         drill = subprocess.Popen(
-            [HOWDAH, "drill", "disk-full", "--auto", "--fault", "runaway"], env=env, stdout=said, stderr=said
+            [HOWDAH, "drill", "disk-full", "--auto", "--fault", fault], env=env, stdout=said, stderr=said
         )
         try:
             while len(of_run := in_folder(runs)) < 3 and drill.poll() is None:  # driver, keeper, a step
