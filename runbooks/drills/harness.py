@@ -14,7 +14,7 @@ from incidents.errors import Failed, NotFound
 from runbooks import procfs
 from runbooks.drills import janitor, observer, score
 from runbooks.drills.base import Fault
-from runbooks.drills.disk_full.lab import Lab
+from runbooks.drills.disk_full.lab import SIZE, Lab
 from runbooks.drills.score import Score
 from runbooks.process import crash_point
 from runbooks.procfs import Process
@@ -25,7 +25,7 @@ HOLD = 1_500_000  # µs for which a cure must hold
 NEED_INODES = 100
 LOOKS_WITHIN = 20 * clock.SECOND
 POLL = 10_000
-SCORE_WITHIN = 60 * clock.SECOND  # after the hold: reading everything back
+SCORE_WITHIN = 120 * clock.SECOND  # after the hold: reading everything back
 
 Play = Callable[[Lab], int]
 
@@ -69,7 +69,7 @@ def drill(
     for text in janitor.cleanup(ledgers).removed:
         say(f"left by an earlier drill, cleared away: {text}")
     ledger = janitor.Ledger(ledgers)
-    lab = Lab(folder, ledger)
+    lab = Lab(folder, ledger, size=getattr(module, "SIZE", SIZE))
     try:
         lab.up()
         say(f"{lab.mount}: {lab.size >> 20} MiB, and a service that writes into it")
@@ -81,7 +81,7 @@ def drill(
         crash_point("drill-playing")
         exit = play(lab)
         crash_point("drill-played")
-        found = _score(lab, watch)
+        found = _score(lab, watch, getattr(module, "JUDGE", None))
     finally:
         left = ledger.close().left
     return Result(found, exit, tuple(left))
@@ -134,9 +134,9 @@ def _wait_seen_full(watch: Watch) -> None:
     raise Failed("an ordinary user can still write: it did not break")
 
 
-def _score(lab: Lab, watch: Watch) -> Score:
-    """Stops the observer and reads its score."""
-    _write(watch.spec.stop, {"detected_at": lab.seen_at})
+def _score(lab: Lab, watch: Watch, judge: str | None) -> Score:
+    """Stops the observer and reads its score. `judge`: a module that looks at what only this fault's lab has."""
+    _write(watch.spec.stop, {"detected_at": lab.seen_at, "judge": judge, "facts": lab.facts})
     watch.wait_for(watch.spec.score, watch.spec.hold + SCORE_WITHIN)
     with open(watch.spec.score, encoding="utf-8") as file:
         return score.from_json(json.load(file))

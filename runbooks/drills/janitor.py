@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from incidents import clock, ids
@@ -109,6 +109,7 @@ def sweep(path: str) -> Swept:
     swept = Swept()
     if any(line["what"] == "owner" and line["boot"] != clock.boot_id() for line in lines):
         lines = [line for line in lines if line["what"] == "folder"]  # a new boot: only the disk remembers
+    _end_servers(lines, swept)
     _end_processes(lines, drill, swept)
     for line in reversed(lines):
         if line["what"] == "mount":
@@ -149,6 +150,45 @@ def _owned(lines: list[dict[str, Any]]) -> bool:
 
 
 # -- processes -----------------------------------------------------------------------------------------------
+
+
+def _end_servers(lines: list[dict[str, Any]], swept: Swept) -> None:
+    """Ends what works in a server's folder, also what a runbook started there: first the way that leaves no shared
+    memory behind (SIGQUIT: PostgreSQL's immediate shutdown), then by force."""
+    roles = {line["folder"]: line["role"] for line in lines if line["what"] == "server"}
+    if not roles:
+        return
+    named: set[int] = set()
+    began = clock.monotonic()
+    while found := list(_working_in(roles)):
+        since = clock.monotonic() - began
+        if since > 2 * PATIENCE:
+            swept.left += [_resists(process, roles[folder]) for process, folder in found]
+            return
+        parents = {process.pid for process, _ in found}
+        for process, folder in found:
+            number = signal.SIGKILL if since > PATIENCE else signal.SIGQUIT
+            if number == signal.SIGQUIT and (process.parent in parents or process.pid in named):
+                continue  # who started the others ends them
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process.pid, number)
+            if process.pid not in named:
+                named.add(process.pid)
+                swept.removed.append(f"process {process.pid} ({roles[folder]}: {process.name})")
+        _reap([(process, "") for process, _ in found])
+        clock.sleep(10_000)
+
+
+def _working_in(folders: Collection[str]) -> Iterator[tuple[Process, str]]:
+    """Who has one of these for its working folder; never this process or its ancestors."""
+    table = procfs.table()
+    spared = set(_ancestors(os.getpid(), table))
+    for process in table.values():
+        if process.runs and process.pid not in spared:
+            with contextlib.suppress(OSError):
+                folder = os.readlink(f"/proc/{process.pid}/cwd")
+                if folder in folders:
+                    yield process, folder
 
 
 def _end_processes(lines: list[dict[str, Any]], drill: str, swept: Swept) -> None:

@@ -5,13 +5,14 @@
 It reads the filesystem (statvfs, and a durable write of its own as an ordinary user), /proc, and the service's
 acknowledgements; never howdah's record, so that it cannot believe what howdah believes. SPEC is a file with one JSON
 object (`Spec`). Samples go to `spec.samples`, one JSON array a line. When `spec.stop` appears it watches for `hold` µs
-more, reads every acknowledged record back, writes the score to `spec.score` and ends.
+more, reads every acknowledged record back, asks the fault's own judge where it has one, writes the score to `spec.score` and ends.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -40,7 +41,7 @@ class Spec:
     every: int  # µs
     hold: int  # µs
     samples: str
-    stop: str  # a file with what the harness knows: {"detected_at": µs or null}
+    stop: str  # a file with what the harness knows: {"detected_at": µs or null, "judge": module or null, "facts"}
     score: str
 
 
@@ -162,10 +163,11 @@ def watch(spec: Spec) -> score.Score:
                 ends = held_from + spec.hold
             clock.sleep(spec.every)
     with open(spec.stop, encoding="ascii") as file:
-        detected_at = json.load(file)["detected_at"]
+        told = json.load(file)
+    also = importlib.import_module(told["judge"]).judge(told["facts"]) if told["judge"] else ()
     return score.score(
-        samples, read_back(spec), need=spec.need, need_inodes=spec.need_inodes, detected_at=detected_at,
-        held_from=held_from or ends,
+        samples, read_back(spec), need=spec.need, need_inodes=spec.need_inodes, detected_at=told["detected_at"],
+        held_from=held_from or ends, also=also,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 
 UID = 65534  # nobody, on every Linux
@@ -15,6 +16,12 @@ def become() -> None:
         os.setgroups([])
         os.setgid(UID)
         os.setuid(UID)
+
+
+def own(path: str) -> None:
+    """Gives a file or folder to the ordinary user, where this process is root."""
+    if os.geteuid() == 0:
+        os.chown(path, UID, UID)
 
 
 @contextlib.contextmanager
@@ -36,3 +43,14 @@ def acting() -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+
+
+def main() -> None:
+    """python -m runbooks.drills.ordinary PROGRAM ARGUMENT…: the program, as the ordinary user."""
+    become()
+    os.environ["HOME"] = "/"
+    os.execv(sys.argv[1], sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -60,14 +60,16 @@ def score(
     need_inodes: int,
     detected_at: int | None,
     held_from: int,
+    also: Sequence[str] = (),
 ) -> Score:
-    """The score of a drill. `held_from`: from this instant on everything must have stayed well."""
+    """The score of a drill. `held_from`: from this instant on everything must have stayed well; `also` are reasons
+    why it is not cured that the samples do not show."""
     full_at = next((s.at for s in samples if s.probe), None)
     held = [s for s in samples if s.at >= held_from]
     mitigated_at = _mitigated_at(samples) if full_at is not None else None
     recovered_at = _recovered_at(samples) if full_at is not None else None
     last = samples[-1]
-    reasons = tuple(_reasons(full_at, mitigated_at, recovered_at, held, kept, need, need_inodes))
+    reasons = (*_reasons(full_at, mitigated_at, recovered_at, held, kept, need, need_inodes), *also)
 
     def span(at: int | None) -> int | None:
         return None if at is None or full_at is None else at - full_at

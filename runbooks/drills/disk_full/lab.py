@@ -20,6 +20,7 @@ from runbooks.procfs import Process
 
 SIZE = 64 << 20  # bytes of the image
 INODES = 2048
+BYTES_PER_INODE = 32 << 10
 RESERVED_PERCENT = 5  # for root, as mkfs does by default
 NEED = 8 << 20  # bytes that an ordinary user must be able to write again
 TOOL_TIMEOUT = 30 * clock.SECOND
@@ -57,6 +58,7 @@ class Lab:
         self._writer: Process | None = None
         self._can_move = True
         self.need = NEED
+        self.facts: dict[str, str] | None = None  # what the fault's own judge has to know
         self.seen_at: int | None = None
 
     @property
@@ -92,7 +94,8 @@ class Lab:
                 image.truncate(self.size)
         except OSError as error:
             raise Failed(f"{self.folder}: {error.strerror}") from None
-        _tool("mkfs.ext4", "-q", "-N", str(INODES), "-m", str(RESERVED_PERCENT), self.image)
+        inodes = str(max(INODES, self.size // BYTES_PER_INODE))
+        _tool("mkfs.ext4", "-q", "-N", inodes, "-m", str(RESERVED_PERCENT), self.image)
         self.ledger.note("loop", image=self.image)
         self.ledger.note("mount", path=self.mount)
         _tool("mount", "-t", "ext4", "-o", "loop", self.image, self.mount)
@@ -111,9 +114,20 @@ class Lab:
         """A new folder in the filesystem that belongs to the ordinary user, under a random name."""
         path = os.path.join(self.mount, ids.short(8))
         os.mkdir(path, 0o700)
-        if os.geteuid() == 0:
-            os.chown(path, ordinary.UID, ordinary.UID)
+        ordinary.own(path)
         return path
+
+    def let_others_in(self) -> None:
+        """Programs of the ordinary user may come to the mount by its path. Raises Failed where they cannot."""
+        os.chmod(self.folder, 0o711)
+        folder = self.folder
+        while folder != "/":
+            if not os.stat(folder).st_mode & 0o001 and os.geteuid() == 0:
+                raise Failed(
+                    f"{folder} lets nobody but its owner in, and PostgreSQL does not run as root",
+                    hint="$TMPDIR names another folder for the lab",
+                )
+            folder = os.path.dirname(folder)
 
     def reserve(self, percent: int) -> None:
         """Keeps so much of the filesystem back for root."""

@@ -1,0 +1,106 @@
+"""What the observer looks at besides, where a drill has databases. It asks the servers, never howdah's record."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+
+from incidents import clock
+from runbooks.drills import base, databases, wires
+
+SEGMENT = re.compile(r"[0-9A-F]{24}")
+PER_LOG = 0x1_0000_0000 // databases.SEGMENT  # segments that share the middle part of the name
+CATCH_UP = 60 * clock.SECOND
+POLL = 100_000
+
+
+def judge(facts: Mapping[str, str]) -> list[str]:
+    """Why it is not cured; `facts` are what the fault knew when it had broken everything."""
+    return [*_postgres(facts), *_redis(facts), *_archive(facts), *_standby(facts)]
+
+
+def acknowledged(path: str, mark: str) -> set[str]:
+    with open(path, encoding="ascii") as file:
+        lines = [line.split() for line in file if line.endswith("\n")]
+    return {number for kind, number in lines if kind == mark}
+
+
+def _postgres(facts: Mapping[str, str]) -> Iterator[str]:
+    wanted = acknowledged(facts["acks"], "p")
+    if not wanted:
+        yield "PostgreSQL acknowledged nothing: whether something is lost cannot be said"
+    try:
+        session = wires.Postgres(facts["postgres"], databases.user())
+        there = {str(number) for (number,) in session.run("SELECT n FROM kept")}
+        session.run("INSERT INTO kept VALUES (-1)")
+        session.run("DELETE FROM kept WHERE n = -1")
+        session.close()
+    except wires.Refusal as why:
+        yield f"PostgreSQL does not write: {why}"
+        return
+    if lost := wanted - there:
+        yield f"{len(lost)} committed rows of PostgreSQL are lost"
+
+
+def _redis(facts: Mapping[str, str]) -> Iterator[str]:
+    wanted = acknowledged(facts["acks"], "r")
+    try:
+        line = wires.Redis(facts["redis"])
+        line.run("SET", "observer", "1")
+        line.run("DEL", "observer")
+        lost = [number for number in wanted if line.run("GET", f"kept:{number}") != number]
+        saved = line.run("INFO", "persistence") or ""
+        line.close()
+    except wires.Refusal as why:
+        yield f"Redis does not write: {why}"
+        return
+    if lost:
+        yield f"{len(lost)} acknowledged keys of Redis are lost"
+    if "rdb_last_bgsave_status:ok" not in saved:
+        yield "Redis still cannot save to disk"
+
+
+def _archive(facts: Mapping[str, str]) -> Iterator[str]:
+    """It holds what the base backup needs, from its first segment on without a gap, and nothing older."""
+    first = _number(facts["first"])
+    try:
+        there = sorted(_number(name) for name in os.listdir(facts["archive"]) if SEGMENT.fullmatch(name))
+    except OSError as error:
+        yield f"the archive is gone: {error.strerror}"
+        return
+    older = [number for number in there if number < first]
+    if older:
+        yield f"{len(older)} segments that nobody needs are still in the archive"
+    needed = [number for number in there if number >= first]
+    if not needed or needed != list(range(first, needed[-1] + 1)):
+        yield "segments that the base backup needs are missing in the archive"
+
+
+def _number(name: str) -> int:
+    return int(name[8:16], 16) * PER_LOG + int(name[16:], 16)
+
+
+def _standby(facts: Mapping[str, str]) -> Iterator[str]:
+    """The standby is started, and must come to what the primary had at that moment."""
+    where = databases.programs()
+    wanted = acknowledged(facts["acks"], "p")
+    base.start(
+        ["runbooks.drills.ordinary", where["postgres"], "-D", facts["standby"]],
+        log=facts["standby_log"],
+        env={},
+    )
+    deadline = clock.monotonic() + CATCH_UP
+    why = ""
+    while clock.monotonic() < deadline:
+        try:
+            session = wires.Postgres(facts["standby_socket"], databases.user())
+            there = {str(number) for (number,) in session.run("SELECT n FROM kept")}
+            session.close()
+            if wanted <= there:
+                return
+            why = f"{len(wanted - there)} rows are missing on it"
+        except wires.Refusal as refusal:
+            why = str(refusal)
+        clock.sleep(POLL)
+    yield f"the standby does not catch up: {why}"
