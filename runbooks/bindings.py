@@ -6,6 +6,7 @@ that would be looked at: each is a mistake of the file, not a surprise in the mi
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ from runbooks.reading import Reader, Use
 
 ROOTS = ("inputs", "steps", "run", "incident")
 HANDED_ON = ("env", "run")  # where a secret may go: a program's environment and arguments
-CONDITIONS = ("if", "require", "until")
+CONDITIONS = ("if", "require", "until", "fits")
+SEES_RESULT = ("until", "fits", "says", "offer")
 
 
 class Declared(NamedTuple):
@@ -95,7 +97,11 @@ class _Check:
         for tree, parts in chains(self.use.expr.tree):
             self.name(tree, parts)
         if self.clean:
-            for at, message, hint in inference.problems(self.use.expr, condition=self.use.key in CONDITIONS):
+            expr = self.use.expr
+            if self.use.key in SEES_RESULT:
+                own = output_types("result", self.bindings.outputs.get(self.use.step, {}))
+                expr = expr._replace(types=ChainMap(own, dict(expr.types)))
+            for at, message, hint in inference.problems(expr, condition=self.use.key in CONDITIONS):
                 self.wrong(at, message, hint)
 
     def filter(self, tree: Tree) -> None:
@@ -114,6 +120,8 @@ class _Check:
             self.step(tree, parts)
         elif root == "result":
             self.result(tree, parts)
+        elif root in ("run", "incident") and self.use.part == "diagnose":
+            self.wrong(tree, f"there is no {root} when a machine is looked at", "use inputs and result")
         elif root in ("run", "incident"):
             if parts[1:] != ["id"]:
                 self.wrong(tree, f"`{'.'.join(parts)}` is not known", f"write {root}.id")
@@ -143,8 +151,15 @@ class _Check:
         elif spec.type == "secret" and (self.use.key not in HANDED_ON or self.use.expr.tree is not tree):
             hint = "hand it on as it is, in env: or in a run list"
             self.wrong(tree, f"the secret `{name}` cannot be looked at or shown", hint)
+        elif self.use.part == "diagnose" and (spec.required or spec.type == "secret"):
+            hint = "let the step find candidates itself, and offer the input"
+            self.wrong(tree, f"nobody has given `{name}` when a machine is looked at", hint)
 
     def step(self, tree: Tree, parts: list[str]) -> None:
+        if self.use.part == "diagnose":
+            hint = "they look at the same time; write result.outputs.NAME for its own"
+            self.wrong(tree, "a diagnosis sees no other step", hint)
+            return
         if self.use.key == "lock":
             self.wrong(tree, "locks are taken before the first step", "use inputs only")
             return
@@ -197,12 +212,25 @@ class _Check:
             self.wrong(tree, f"{owner} has no output `{names[0]}`", hint)
 
     def result(self, tree: Tree, parts: list[str]) -> None:
-        if self.use.key != "until" or self.use.part != "step":
+        if self.use.part == "diagnose":
+            self.own(tree, parts)
+        elif self.use.key != "until" or self.use.part != "step":
             self.wrong(tree, "`result` is known in the `until` of a run step only", "write steps.ID.exit")
         elif parts[1:2] == ["outputs"]:
             self.output(tree, parts[2:], self.bindings.outputs.get(self.use.step, {}), "result")
         elif parts[1:] != ["exit"]:
             self.wrong(tree, f"`{'.'.join(parts)}` is not known", "result has exit and outputs.NAME")
+
+    def own(self, tree: Tree, parts: list[str]) -> None:
+        """The result of a diagnosis, which is looked at only where its program ended well."""
+        if self.use.key not in SEES_RESULT:
+            self.wrong(
+                tree, "`result` is known in fits, says and offer only", "it has none yet when it starts"
+            )
+        elif parts[1:2] == ["outputs"]:
+            self.output(tree, parts[2:], self.bindings.outputs.get(self.use.step, {}), "result")
+        else:
+            self.wrong(tree, f"`{'.'.join(parts)}` is not known", "a diagnosis has result.outputs.NAME")
 
     def hyphen(self, name: str, owner: str, known: Iterable[str]) -> str:
         """`steps.my-id` reads as a subtraction: name the way that works."""

@@ -21,6 +21,7 @@ Effect: TypeAlias = Literal["read", "idempotent", "unsafe"]
 GRACE = 5_000_000
 DEFAULT_TIMEOUT = 300_000_000  # of what is read or idempotent
 VERIFY_TIMEOUT = 60_000_000
+MOST_DIAGNOSIS = 5_000_000
 OVERDUE_AFTER = 300_000_000  # an unsafe step without a timeout is not killed, but everybody is told
 POLL = 2_000_000  # between two looks of `until`, where `delay` says nothing else
 
@@ -93,6 +94,23 @@ class Wait(NamedTuple):
     until: Expr | None = None
 
 
+class Diagnosis(NamedTuple):
+    """A read that tells whether the runbook fits: `fits` and `says` look at its own result; `offer` are inputs of the
+    run. `timeout` at most MOST_DIAGNOSIS. `where` is (line, column) in the runbook's file."""
+
+    id: str
+    name: str
+    run: Command
+    fits: Expr
+    says: Template
+    env: Mapping[str, Template] = {}
+    inherit: tuple[str, ...] = ()
+    outputs: Mapping[str, OutputSpec] = {}
+    offer: Mapping[str, Template] = {}
+    timeout: int = MOST_DIAGNOSIS
+    where: tuple[int, int] = (0, 0)
+
+
 class Step(NamedTuple):
     """One step. `effect` says what its `run` does; other kinds have `read`, because what they start only reads.
 
@@ -145,6 +163,7 @@ class Runbook(NamedTuple):
     allow: tuple[str, ...] = ()
     rescue: tuple[Step, ...] = ()
     always: tuple[Step, ...] = ()
+    diagnose: tuple[Diagnosis, ...] = ()
 
     def walk(self) -> Iterator[Step]:
         """Every step in the order of the file, blocks before what is in them."""

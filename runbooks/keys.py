@@ -39,6 +39,11 @@ RUNBOOK = {
     "inputs": Key(
         "named", "What a person gives; checked and brought into one form before step 1.", level="input"
     ),
+    "diagnose": Key(
+        "probes",
+        "Reads that tell whether this runbook is what a machine needs; howdah triage runs them.",
+        level="diagnose",
+    ),
     "lock": Key(
         "templates", "Names of what only one run may work on at a time, such as disk:${{ inputs.mount }}."
     ),
@@ -89,6 +94,19 @@ STEP = {
     ),
     "change": Key("level", "The change record: what, from, to.", on=_DONE, level="change"),
     "user": Key("template", "The local user to run it as.", on=_DONE),
+}
+
+DIAGNOSE = {
+    "id": Key("id", "Its name; unique among those of diagnose."),
+    "name": Key("line", "What people see."),
+    "run": Key("command", "What looks: a text for bash, or a list. Exit 0: it could look.", required=True),
+    "env": Key("env", "Environment variables; the only bridge from data to a script."),
+    "outputs": Key("named", "What is read out of what it prints.", level="output"),
+    "fits": Key("expression", "Whether this runbook is what is needed now.", required=True),
+    "says": Key("template", "What was seen, whether it fits or not.", required=True),
+    "offer": Key("offer", "Inputs for the run, found by this step: NAME: ${{ result.outputs.NAME }}."),
+    "effect": Key("option", "A diagnosis only reads.", options=("read",)),
+    "timeout": Key("duration", "After this it is killed; 5s unless given, and at most."),
 }
 
 OUTPUT = {
@@ -150,6 +168,7 @@ LEVELS: dict[str, dict[str, Key]] = {
     "runbook": RUNBOOK,
     "input": INPUT,
     "step": STEP,
+    "diagnose": DIAGNOSE,
     "output": OUTPUT,
     "verify": VERIFY,
     "undo": UNDO,
@@ -162,10 +181,9 @@ LEVELS: dict[str, dict[str, Key]] = {
 
 # Words of the language that this version does not know how to do.
 NOT_YET: dict[str, frozenset[str]] = {
-    "runbook": frozenset(("targets", "diagnose")),
-    "step": frozenset(
-        ("for_each", "parallel", "fail_fast", "targets", "uses", "with", "approve", "watch", "fits", "says")
-    ),
+    "runbook": frozenset(("targets",)),
+    "step": frozenset(("for_each", "parallel", "fail_fast", "targets", "uses", "with", "approve", "watch")),
+    "diagnose": frozenset(("uses", "with", "targets")),
     "verify": frozenset(("uses", "with")),
     "undo": frozenset(("uses", "with")),
     "check": frozenset(("uses", "with")),

@@ -25,7 +25,7 @@ def read(reader: Reader, node: Node, level: str) -> dict[str, Any]:
     """The values of a map by the table of that level; unknown and missing keys are mistakes."""
     table = keys.LEVELS[level]
     if node.kind != "map":
-        first = "run" if level == "step" else next(iter(table))
+        first = "run" if level in ("step", "diagnose") else next(iter(table))
         reader.wrong(
             node, f"{_this(level)} must be a map, not {kind(node)}", f"begin it with a key, such as {first}:"
         )
@@ -61,13 +61,19 @@ def _unknown(reader: Reader, at: Node, name: str, level: str, given: Iterable[st
     words = others | {key: key for key in table if key not in given}
     close = words.get(near(name, words, cutoff=0.7) or "")
     hint = f"did you mean `{close}`?" if close else "known are " + ", ".join(table)
+    if level == "step" and name in keys.DIAGNOSE:
+        hint = "it goes with a step of `diagnose`"
     reader.wrong(at, f"{_this(level)} has no key `{name}`", hint)
 
 
 def _this(level: str) -> str:
-    return {"runbook": "a runbook", "step": "a step", "input": "an input", "output": "an output"}.get(
-        level, f"`{level}`"
-    )
+    return {
+        "runbook": "a runbook",
+        "step": "a step",
+        "input": "an input",
+        "output": "an output",
+        "diagnose": "a step of `diagnose`",
+    }.get(level, f"`{level}`")
 
 
 # -- one reader a kind of value: (reader, node, key, name) -> the value, None where it is wrong ---------------
@@ -349,7 +355,9 @@ READERS: dict[str, Callable[[Reader, Node, Key, str], Any]] = {
     "id": _id,
     "command": _command,
     "steps": _steps,
+    "probes": _steps,
     "named": _map,
     "env": _map,
+    "offer": _map,
     "level": _level,
 }

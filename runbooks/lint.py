@@ -13,7 +13,7 @@ from typing import NamedTuple
 from incidents.errors import Mistake
 from incidents.yamlfile import place_in_block
 from runbooks import inputs, lint_script, shell_text
-from runbooks.document import ArgvTemplate, Command, Runbook, Step, Verify
+from runbooks.document import ArgvTemplate, Command, Diagnosis, Runbook, Step, Verify
 from runbooks.expressions import Expr, Template, references
 from runbooks.quoting import Script
 
@@ -48,9 +48,9 @@ class Finding(NamedTuple):
 class _Part(NamedTuple):
     """One command of a step, with what is asked of it."""
 
-    step: Step
+    step: Step | Diagnosis
     command: Command
-    part: str  # run, verify, undo, undo verify, check
+    part: str  # diagnose, run, verify, undo, undo verify, check
     verify: Verify | None = None
 
 
@@ -65,6 +65,11 @@ class _Linter:
         self.lines = runbook.text.split("\n")
 
     def findings(self) -> Iterator[Finding]:
+        for diagnosis in self.runbook.diagnose:
+            part = _Part(diagnosis, diagnosis.run, "diagnose")
+            yield from (
+                self.script(part) if isinstance(part.command, Script) else self.argv(part, part.command)
+            )
         for step in self.runbook.walk():
             yield from self.step(step)
             for part in _parts(step):
@@ -148,10 +153,15 @@ class _Linter:
         found = list(lint_script.problems(commands, data))
         if part.part in ("verify", "undo verify"):
             found += lint_script.lies(commands)
+        if part.part == "diagnose":
+            nobody = {
+                inputs.variable(n) for n, s in self.runbook.inputs.items() if s.required or s.type == "secret"
+            }
+            found += lint_script.missing(commands, nobody)
         for at, message, hint, severity in found:
             yield self.at(*self.place(script, at), message, hint, severity)
 
-    def data(self, step: Step) -> dict[str, str]:
+    def data(self, step: Step | Diagnosis) -> dict[str, str]:
         """The variables of a step that hold data, with their types."""
         held = {inputs.variable(name): spec.type for name, spec in self.runbook.inputs.items()}
         held |= {

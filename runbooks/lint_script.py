@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from runbooks.shell_text import Command, Use, Word
 
@@ -49,6 +49,14 @@ def problems(commands: Sequence[Command], data: Mapping[str, str]) -> Iterator[F
         yield from _data_as_code(command, data)
         yield from _words(command, data)
         yield from _services(command)
+
+
+def missing(commands: Sequence[Command], nobody: Collection[str]) -> Iterator[Found]:
+    """A diagnosis that looks at variables of inputs that nobody has given when a machine is looked at."""
+    for command in commands:
+        for use in (use for word in command.words for use in word.uses if use.name in nobody):
+            cure = "let the step find candidates itself, and offer the input"
+            yield use.at, f"nobody has given {use.name} when a machine is looked at", cure, "error"
 
 
 def _program(command: Command) -> str:

@@ -16,7 +16,7 @@ from incidents import yamlfile
 from incidents.errors import BadInput, Mistake, Mistakes, NotFound
 from incidents.near import near
 from incidents.yamlfile import Node
-from runbooks import inputs, keys, levels, steps, typed
+from runbooks import diagnosing, inputs, keys, levels, steps, typed
 from runbooks.document import Runbook
 from runbooks.inputs import InputSpec
 from runbooks.reading import Reader
@@ -72,11 +72,16 @@ class Available(NamedTuple):
 
 def available(*, beside: str | None) -> list[Available]:
     """The runbooks that `find` finds by name, in order of their names; what is shadowed is left out."""
-    paths: dict[str, str] = {}
+    return [Available(name, _first_line(path), path) for name, path in paths(beside=beside).items()]
+
+
+def paths(*, beside: str | None) -> dict[str, str]:
+    """The file of every runbook that `find` finds by name, in order of their names; none is opened."""
+    found: dict[str, str] = {}
     for folder in _folders(beside):
         for name in names_in(folder):
-            paths.setdefault(name, os.path.join(folder, name + ".yaml"))
-    return [Available(name, _first_line(path), path) for name, path in sorted(paths.items())]
+            found.setdefault(name, os.path.join(folder, name + ".yaml"))
+    return dict(sorted(found.items()))
 
 
 def _first_line(path: str) -> str:
@@ -111,6 +116,7 @@ class _Loader:
         top = levels.read(reader, root, "runbook")
         specs = self.inputs(top["inputs"]) if "inputs" in top else {}
         shaper = steps.Shaper(reader)
+        diagnose = diagnosing.diagnoses(shaper, specs, top.get("diagnose", ()))
         sections = {name: shaper.steps(top.get(name, ()), prefix) for name, prefix in _SECTIONS}
         shaper.bindings.check(specs)
         if reader.mistakes:
@@ -125,6 +131,7 @@ class _Loader:
             steps=sections["steps"],
             rescue=sections["rescue"],
             always=sections["always"],
+            diagnose=diagnose,
             text=text,
             digest=hashlib.sha256(text.encode()).hexdigest(),
             path=self.file,

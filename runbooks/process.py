@@ -20,7 +20,7 @@ from runbooks.procfs import Process, alive, command, start_time, state
 
 __all__ = [
     "Completed", "Process", "Unstarted", "Wires", "alive", "become", "close_all_but", "command", "crash_point", "fork_spawn",
-    "leave_reader", "run_bounded", "send", "spawn", "start_time", "state",
+    "leave_reader", "run_bounded", "send", "spawn", "spawn_apart", "start_time", "state",
 ]  # fmt: skip
 
 _DESCRIPTORS = os.sysconf("SC_OPEN_MAX")
@@ -266,6 +266,22 @@ def leave_reader(pipe: int, null: int) -> int:
         finally:
             os._exit(0)
     return pid
+
+
+def spawn_apart(argv: Sequence[str], env: Mapping[str, str], *, null: int, out: int) -> int:
+    """Starts argv in a session of its own, in `/`, its output and errors to `out`; returns its pid.
+
+    It never waits for a filesystem, and any thread may call it: what is started is the system's own shell, which
+    looks for the program; one that does not answer holds up the child alone. Raises BadInput.
+    """
+    wires = [(os.POSIX_SPAWN_DUP2, source, target) for source, target in ((null, 0), (out, 1), (out, 2))]
+    shell = ["sh", "-c", 'cd / && exec "$@"', "sh", *argv]
+    try:
+        return os.posix_spawn(
+            "/bin/sh", shell, env, file_actions=wires, setsid=True, setsigmask=(), setsigdef=_SIGNALS
+        )
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{argv[0]} could not be started: {_words(error)}") from None
 
 
 # -- short programs of our own -----------------------------------------------------------------------------

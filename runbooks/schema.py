@@ -50,6 +50,12 @@ _SHAPES: dict[str, Schema] = {
     "id": {"type": "string", "pattern": f"^{keys.ID}$", "not": {"enum": ["rescue", "always"]}},
     "command": {"anyOf": [_SCRIPT, _TEXTS]},
     "steps": _STEPS,
+    "probes": {"type": "array", "items": {"$ref": "#/$defs/diagnose"}, "minItems": 1},
+    "offer": {
+        "type": "object",
+        "patternProperties": {f"^{keys.ID}$": {**_SCALAR, "pattern": r"\S"}},
+        "additionalProperties": False,
+    },
     "env": {
         "type": "object",
         "properties": {

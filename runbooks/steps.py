@@ -43,7 +43,7 @@ class Shaper:
         step = Step(
             path=path,
             kind=kind,  # type: ignore[arg-type]  # one of keys.STEP_KINDS
-            name=values.get("name") or _name_of(kind, values),
+            name=values.get("name") or name_of(kind, values),
             id=id,
             if_=values.get("if"),
             env=env,
@@ -237,7 +237,7 @@ class Shaper:
         )
 
 
-def _name_of(kind: str, values: dict[str, Any]) -> str:
+def name_of(kind: str, values: dict[str, Any]) -> str:
     """A name for a step without one: the first line of what it does."""
     value = values.get(kind)
     if isinstance(value, Script):

@@ -60,6 +60,7 @@ RUN_STORY: list[tuple[list[str], int]] = [
     (["runbook", "lint", "./try.yaml"], 0),
     (["runbook", "schema"], 0),
     (["plan", "./try.yaml"], 0),
+    (["triage", "./try.yaml"], 0),
     (["run", "./try.yaml"], 3),
     (["steps"], 0),
     (["attach"], 3),
