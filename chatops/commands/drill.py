@@ -23,6 +23,13 @@ def _fault(value: str, call: Call) -> str:
     return params.one_of(value, harness.names(), "fault")
 
 
+def _usual(call: Call) -> str:
+    """The fault of the night of 13 December 2022, where its databases are installed."""
+    from runbooks.drills import databases
+
+    return "wal-archive" if databases.installed() else "deleted-open"
+
+
 def _faults(start: str, call: Call) -> list[Option]:
     from runbooks.drills import harness
 
@@ -35,10 +42,9 @@ def _faults(start: str, call: Call) -> list[Option]:
     Param(
         "fault",
         "choice",
-        "What fills the disk, deleted-open unless given; ? names the others.",
+        "What fills the disk; wal-archive where PostgreSQL and Redis are installed, else deleted-open. ? names all.",
         _fault,
         _faults,
-        default="deleted-open",
     ),
     params.flag("auto", "Play without a person: each confirmation is given beforehand and recorded."),
     params.flag("else_plan", "Where no lab can be made: plan the runbook for this machine's own disk."),
@@ -48,14 +54,14 @@ def _faults(start: str, call: Call) -> list[Option]:
     surfaces=TERMINAL,
     because=BECAUSE,
 )
-def disk_full(call: Call, fault: str, auto: bool, else_plan: bool, output: str | None) -> Reply:
+def disk_full(call: Call, fault: str | None, auto: bool, else_plan: bool, output: str | None) -> Reply:
     import tempfile
 
     from incidents.errors import Failed
     from runbooks.drills import harness
     from runbooks.drills.disk_full import lab
 
-    book = _library("disk-full")
+    book, fault = _library("disk-full"), fault or _usual(call)
     able, why = lab.can_mount(tempfile.gettempdir())
     if not able:
         if else_plan:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Fault(Protocol):
-    """A module: one way in which a system really breaks."""
+    """A module: one way in which a system really breaks.
+
+    It may also have `LAB_SIZE`, bytes of the filesystem, and `JUDGE`, a module whose `judge(lab.facts)` gives reasons
+    why it is not cured, asked by the observer.
+    """
 
     SUMMARY: str  # for people, before the drill
     ANSWERS: tuple[str, ...]  # ids of the steps that `--auto` says yes to

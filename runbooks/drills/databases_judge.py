@@ -11,7 +11,7 @@ from runbooks.drills import base, databases, wires
 
 SEGMENT = re.compile(r"[0-9A-F]{24}")
 PER_LOG = 0x1_0000_0000 // databases.SEGMENT  # segments that share the middle part of the name
-CATCH_UP = 60 * clock.SECOND
+STANDS_STILL = 15 * clock.SECOND  # so long a standby may come no further
 POLL = 100_000
 
 
@@ -90,8 +90,8 @@ def _standby(facts: Mapping[str, str]) -> Iterator[str]:
         log=facts["standby_log"],
         env={},
     )
-    deadline = clock.monotonic() + CATCH_UP
-    why = ""
+    deadline = clock.monotonic() + STANDS_STILL
+    why, most = "", -1
     while clock.monotonic() < deadline:
         try:
             session = wires.Postgres(facts["standby_socket"], databases.user())
@@ -100,6 +100,8 @@ def _standby(facts: Mapping[str, str]) -> Iterator[str]:
             if wanted <= there:
                 return
             why = f"{len(wanted - there)} rows are missing on it"
+            if len(there) > most:
+                most, deadline = len(there), clock.monotonic() + STANDS_STILL
         except wires.Refusal as refusal:
             why = str(refusal)
         clock.sleep(POLL)

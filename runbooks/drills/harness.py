@@ -69,7 +69,7 @@ def drill(
     for text in janitor.cleanup(ledgers).removed:
         say(f"left by an earlier drill, cleared away: {text}")
     ledger = janitor.Ledger(ledgers)
-    lab = Lab(folder, ledger, size=getattr(module, "SIZE", SIZE))
+    lab = Lab(folder, ledger, size=getattr(module, "LAB_SIZE", SIZE))
     try:
         lab.up()
         say(f"{lab.mount}: {lab.size >> 20} MiB, and a service that writes into it")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runbooks.drills.disk_full.lab import Lab
     from runbooks.procfs import Process
 
-SIZE = 192 << 20  # bytes of the filesystem
+LAB_SIZE = 192 << 20  # bytes of the filesystem
 JUDGE = "runbooks.drills.databases_judge"  # looks at what only this lab has
 BEFORE = 10  # rounds of writes before the base backup
 ROUNDS = 400  # after it, at most

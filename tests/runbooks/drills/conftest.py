@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from incidents.errors import Failed
 from runbooks.drills import janitor
+from runbooks.drills.databases import programs
 from runbooks.drills.disk_full import lab
 
 
@@ -23,12 +25,22 @@ def place() -> Iterator[Place]:
     """Folders of their own; afterwards nothing may be left in them, mounted or not."""
     with tempfile.TemporaryDirectory(prefix="drills-") as folder:
         made = Place(os.path.realpath(folder), os.path.join(folder, "ledgers"))
+        os.chmod(made.folder, 0o711)  # PostgreSQL, which does not run as root, must come to its folder
         able, why = lab.can_mount(made.folder, made.ledgers)
         if not able:
             pytest.skip(f"no lab can be made here: {why}")
         yield made
         assert janitor.cleanup(made.ledgers).left == []
         assert remains(made) == []
+
+
+@pytest.fixture
+def databases() -> None:
+    """PostgreSQL and Redis are there; elsewhere than in CI a skip that says what to install."""
+    try:
+        programs()
+    except Failed as error:
+        pytest.skip(f"{error}; {error.hint}")
 
 
 def remains(place: Place) -> list[str]:

@@ -233,5 +233,5 @@ def test_a_player_that_raises_leaves_nothing(place: Place) -> None:
 
 
 def test_an_unknown_fault_is_named_with_those_there_are() -> None:
-    with pytest.raises(NotFound, match="deleted-open, inodes, reserved, runaway"):
+    with pytest.raises(NotFound, match="deleted-open, inodes, reserved, runaway, wal-archive"):
         harness.load("flood")

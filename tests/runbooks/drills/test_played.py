@@ -41,6 +41,7 @@ def howdah(place: Place, *words: str, exit: int = 0) -> dict[str, object]:
 
 
 @pytest.mark.lab
+@pytest.mark.usefixtures("databases")
 @pytest.mark.parametrize("fault", harness.names())
 def test_the_runbook_cures_the_fault_and_loses_nothing(place: Place, fault: str) -> None:
     result = howdah(place, "drill", "disk-full", "--auto", "--fault", fault)["result"]
@@ -80,6 +81,7 @@ def test_undo_brings_the_moved_files_back_and_lets_the_paused_process_go_on(plac
 
 
 @pytest.mark.lab
+@pytest.mark.usefixtures("databases")
 @pytest.mark.parametrize("fault", harness.names())
 def test_a_drill_killed_while_its_run_goes_on_leaves_neither_driver_nor_keeper(
     place: Place, fault: str
