@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from incidents import clock
-from incidents.errors import BadInput, HowdahError
+from incidents.errors import BadInput, HowdahError, Mistakes
 from runbooks import expressions, inputs, loader, probes
 from runbooks.document import Diagnosis, Runbook
 from runbooks.inputs import InputSpec
@@ -48,12 +48,13 @@ class Found(NamedTuple):
     left: tuple[str, ...] = ()
     took: int = 0
 
-    @property
-    def command(self) -> str:
-        """The command that starts the run, as it is typed in a shell; what a person must add in capitals."""
+    def command(self, also: Sequence[str] = ()) -> str:
+        """The command that starts the run, as it is typed in a shell, with the words `also`; what a person must add
+        stands in capitals."""
         words = ["howdah", "run", self.runbook]
         for name, text in self.given.items():
             words += ["-i", f"{name}={text}"]
+        words += also
         lacking = [f" -i {name}={name.upper()}" for name in self.lacking]
         return shell_quote(words) + "".join(lacking)
 
@@ -110,6 +111,12 @@ def _load(paths: dict[str, str]) -> tuple[dict[str, Runbook], list[Broken]]:
     for name, path in paths.items():
         try:
             books[name] = loader.load(path)
+        except Mistakes as error:
+            first, *more = error.mistakes
+            rest = (
+                f"\nand {len(more)} more: {shell_quote(['howdah', 'runbook', 'lint', name])}" if more else ""
+            )
+            broken.append(Broken(name, _short(str(first)) + rest))
         except HowdahError as error:
             broken.append(Broken(name, _short(str(error))))
     return books, broken
@@ -204,13 +211,13 @@ def _short(text: str) -> str:
     return kept[:LONGEST] + (" …" if cut else "")
 
 
-def document(report: Report) -> dict[str, Any]:
-    """The report as `--json` shows it; `took` in µs."""
+def document(report: Report, also: Sequence[str] = ()) -> dict[str, Any]:
+    """The report as `--json` shows it; `took` in µs; `also` stands in its commands."""
 
     def one(found: Found) -> dict[str, Any]:
         about: dict[str, Any] = {"runbook": found.runbook, "step": found.step, "severity": found.severity}
         if found.status == "fits":
-            about |= {"inputs": found.given, "lacking": list(found.lacking), "command": found.command}
+            about |= {"inputs": found.given, "lacking": list(found.lacking), "command": found.command(also)}
         return {**about, "says": found.says, "why": found.why, "left": list(found.left), "took": found.took}
 
     return {

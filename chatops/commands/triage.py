@@ -31,64 +31,59 @@ def triage(call: Call, runbooks: tuple[str, ...], timeout: int | None) -> Reply:
 
     within = triage.WITHIN if timeout is None else timeout
     report = triage.triage(runbooks, beside=call.config.path or None, within=within)
-    machine = os.uname().nodename
-    return Reply(_view(report, machine), {"machine": machine, **triage.document(report)})
+    machine, also = os.uname().nodename, _also(call)
+    document = {"machine": machine, **triage.document(report, also)}
+    return Reply(_view(report, machine, also), document)
 
 
-def _view(report: Report, machine: str) -> Stack:
+def _also(call: Call) -> list[str]:
+    """The places that were given at the terminal: the run needs them too."""
+    places = call.places
+    given = {"--config": places.config, "--store": places.store} if call.terminal is not None else {}
+    return [word for name, value in given.items() if value is not None for word in (name, value)]
+
+
+def _view(report: Report, machine: str, also: list[str]) -> Stack:
     from incidents import clock
 
-    fits = report.by("fits")
-    names = tuple(dict.fromkeys(found.runbook for found in fits))
-    looked = f"{machine}, looked at for {clock.words(report.took)}"
-    parts: list[Part] = [Text(f"{joined(names, last='and')}: fits {looked}" if fits else _nothing(report, looked),
-                              "bad" if fits else "good" if _all_seen(report) else "warn")]  # fmt: skip
-    parts += [_fitting(found) for found in fits]
-    if rest := _rest(report):
-        parts.append(Card("Looked at as well", rest))
+    fits, unknown = report.by("fits"), report.by("unknown")
+    whole = not unknown and not report.broken
+    if names := tuple(dict.fromkeys(found.runbook for found in fits)):
+        what = f"{joined(names, last='and')} {'fits' if len(names) == 1 else 'fit'}"
+    elif not whole:
+        what = "nothing was seen that a runbook knows, but not all could be looked at"
+    else:
+        what = "nothing that a runbook knows" if report.found else "no runbook has a diagnose"
+    head = f"{machine}: {what}. Looked at for {clock.words(report.took)}."
+    parts: list[Part] = [Text(head, "bad" if fits else "good" if whole else "warn")]
+    parts += [_fitting(found, also) for found in fits]
+    lacking = [
+        *(_seen(found) for found in unknown),
+        *(Field(b.runbook, tuple(b.why.split("\n")), "warn") for b in report.broken),
+    ]
+    if lacking:
+        parts.append(Card("Could not be looked at", tuple(lacking)))
+    if healthy := report.by("healthy"):
+        parts.append(Card("Looked at, and healthy", tuple(_seen(found) for found in healthy)))
+    if report.silent:
+        parts.append(Text(f"Without a diagnose: {', '.join(report.silent)}", "quiet"))
     return Stack(tuple(parts))
 
 
-def _all_seen(report: Report) -> bool:
-    return not report.by("unknown") and not report.broken
-
-
-def _nothing(report: Report, looked: str) -> str:
-    if not report.found and not report.broken:
-        return f"No runbook here can look: none has a diagnose. ({looked})"
-    if _all_seen(report):
-        return f"Nothing that a runbook knows: {looked}"
-    return f"Nothing was seen that a runbook knows, but not all could be looked at: {looked}"
-
-
-def _fitting(found: Found) -> Card:
+def _fitting(found: Found, also: list[str]) -> Card:
     fields = [
         Field("seen", tuple(found.says.split("\n"))),
         *([Field("but", (found.why,), "warn")] if found.why else []),
-        Field("run it", (found.command,), "name", exact=True),
+        Field("run it", (found.command(also),), "name", exact=True),
         *([Field("left behind", found.left, "warn")] if found.left else []),
     ]
     return Card(found.runbook, tuple(fields), state=found.severity, under=found.description, tone="bad")
 
 
-def _rest(report: Report) -> tuple[Field, ...]:
+def _seen(found: Found) -> Field:
+    """One line of what does not fit, and who was left behind by looking."""
     from incidents.visible import one_line
 
-    fields = [
-        Field(
-            f"{found.runbook}/{found.step}", (one_line(found.says.partition("\n")[0]), *_left(found)), "good"
-        )
-        for found in report.by("healthy")
-    ]
-    fields += [
-        Field(f"{found.runbook}/{found.step}", (f"not seen: {found.why}", *_left(found)), "warn")
-        for found in report.by("unknown")
-    ]
-    fields += [Field(one.runbook, (f"cannot be read: {one.why}",), "warn") for one in report.broken]
-    if report.silent:
-        fields.append(Field("no diagnose", (", ".join(report.silent),), "quiet"))
-    return tuple(fields)
-
-
-def _left(found: Found) -> list[str]:
-    return [f"left behind, it cannot be ended now: {one}" for one in found.left]
+    left = (f"left behind, it cannot be ended now: {', '.join(found.left)}",) if found.left else ()
+    said = found.why or found.says.partition("\n")[0]
+    return Field(f"{found.runbook}/{found.step}", (one_line(said), *left), "warn" if found.why else "")

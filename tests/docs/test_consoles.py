@@ -22,7 +22,7 @@ DIFFERS = [
     (r"(?m)^\d\d:\d\d:\d\d ", "hh:mm:ss "),
     (r"\brun-[a-z0-9]{6}\b", "run-abcdef"),
     (r"\b\d+\.\d s\b", "0.0 s"),
-    (r"(?m)^(.*: )\S+(, looked at for )", r"\1HOST\2"),
+    (r"(?m)^\S+(: .+\. Looked at for )", r"HOST\1"),
     (r"(?m)^( +on +)\S+, in \S+$", r"\1HOST, in FOLDER"),
 ]
 

@@ -53,6 +53,16 @@ def test_a_runbook_carries_its_text_and_digest(everything: Runbook) -> None:
     assert [lock.text for lock in everything.lock] == ["disk:${{ inputs.mount }}", "host:${{ inputs.host }}"]
 
 
+def test_a_diagnosis_knows_the_types_of_its_own_result(everything: Runbook) -> None:
+    find, second = everything.diagnose
+    assert (find.id, find.name, find.timeout) == ("find", "Find one that is full", 2_000_000)
+    assert (second.id, second.name, second.timeout) == ("2", "pgrep -c app", 5_000_000)
+    names = {"inputs": {"count": 3}, "result": {"outputs": {"mount": "/srv", "rows": ["a"] * 4}}}
+    assert condition(find.fits, names) is True
+    assert render(find.says, names) == "/srv is full"
+    assert {name: render(one, names) for name, one in find.offer.items()} == {"mount": "/srv", "want": "1GiB"}
+
+
 def test_the_same_text_gives_the_same_runbook(everything: Runbook) -> None:
     assert loads(everything.text, everything.path) == everything
 

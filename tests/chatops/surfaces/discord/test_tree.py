@@ -109,7 +109,9 @@ def test_options_are_typed_as_far_as_discord_can(payload: list[dict[str, Any]]) 
     ) == (4, 1)
     assert options["/inc redact", "numbers"]["type"] == tree.STRING
     completed = {name for (_, name), option in options.items() if option.get("autocomplete")}
-    assert completed == {"incident", "runbook", "step", "run", "person", "owner", "inputs", "outputs", "name"}
+    assert completed == {
+        "incident", "runbook", "runbooks", "step", "run", "person", "owner", "inputs", "outputs", "name",
+    }  # fmt: skip
     assert not any("standard input" in option["description"] for option in options.values())
 
 
