@@ -226,6 +226,7 @@ class StepStarted(NamedTuple):
     env: Object = {}  # noqa: RUF012 - never mutated; what was added to the step's environment, without secrets
     user: str | None = None
     timeout: int | None = None
+    change: Object = {}  # noqa: RUF012 - never mutated; the change record: what, from, to
 
 
 class StepEnded(NamedTuple):

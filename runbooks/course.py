@@ -131,6 +131,7 @@ class Course:
         command, effect, timeout = outcome.command(step, part)
         try:
             act = self.around.act(step, command, self.run, n=n, number=number, timeout=timeout)
+            change = showing.change(step, self.names()) if part == "run" and step.change is not None else {}
         except BadInput as problem:
             if part == "run":
                 raise
@@ -148,8 +149,12 @@ class Course:
             part=part,
             timeout=timeout,
             **act.shown,
-        )
-        self.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{self.run.id}:start:{n}")
+        )._asdict()
+        if change:
+            intent["change"] = change
+        else:
+            del intent["change"]  # most steps have none
+        self.scribe.emit("step.started", intent, step=step.path, key=f"{self.run.id}:start:{n}")
         self.scribe.flush()
         crash_point(f"after-intent:{step.path}")
         self._launched.add(n)

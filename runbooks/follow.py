@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from incidents import clock
 from incidents.events import Event
-from runbooks import journal
+from runbooks import journal, orders
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook, Step
@@ -275,6 +275,11 @@ def shown_outputs(outputs: Mapping[str, Any]) -> str:
         f"{name} = {text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + '…'}"
         for name, text in texts.items()
     )
+
+
+def by_hand(run: journal.Run) -> bool:
+    """Whether the run is one command of a person, who wants to see what it printed."""
+    return run.started is not None and run.started.file == orders.BY_HAND
 
 
 def running(run: journal.Run) -> journal.Attempt | None:

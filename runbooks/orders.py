@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+BY_HAND = "(by hand)"  # the file of a runbook that was made of one command
 PATIENCE = 3_600_000_000  # µs that the driver of an attended run stays up for an answer
 
 

@@ -27,14 +27,21 @@ def shows(
         found["argv"] = list(render_argv(step.run, names))
     if step.env:
         found["env"] = {name: render_text(item, names) for name, item in step.env.items()}
-    if step.change is not None:
-        parts = {"what": step.change.what, "from": step.change.from_, "to": step.change.to}
-        found["change"] = {key: render_text(part, names) for key, part in parts.items() if part is not None}
+    if changed := change(step, names):
+        found["change"] = changed
     if step.block:
         found["steps"] = [inner.name for inner in step.block]
     if what == "manual" and state.why:
         found["before"] = state.why
     return found
+
+
+def change(step: Step, names: Mapping[str, Any]) -> dict[str, str]:
+    """The change record of the step: what, and as far as they are given its old and its new value."""
+    if step.change is None:
+        return {}
+    parts = {"what": step.change.what, "from": step.change.from_, "to": step.change.to}
+    return {key: render_text(part, names) for key, part in parts.items() if part is not None}
 
 
 def _act(state: journal.StepState, run_dir: str) -> dict[str, Any]:

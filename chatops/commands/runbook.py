@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chatops import params
-from chatops.views import Choice, Column, Option, Table, Text
+from chatops.views import Column, Table, Text
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook
-    from runbooks.orders import Resume, Start
+    from runbooks.orders import Resume
 
 TERMINAL = ("terminal",)
 INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
@@ -35,7 +35,7 @@ INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
 )
 def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: str | None, yes: tuple[str, ...],
         drill: bool, foreground: bool) -> Reply:  # fmt: skip
-    from chatops import permissions
+    from chatops import launching, permissions
     from incidents import ids
     from runbooks import starting
 
@@ -47,13 +47,13 @@ def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: 
         incident, mode = _of_thread(call, incident, mode)
     start = starting.prepare(
         document, given=params.once(input, "input"), store=call.store.path if call.in_chat else call.places.store,
-        incident=incident or _choose_incident(call, drill), actor=call.actor, zone=call.zone,
-        attended=call.in_chat or (call.attended and not call.json), allowed=yes, mode=mode, prompt=_prompt(call),
+        incident=incident or launching.choose_incident(call, drill), actor=call.actor, zone=call.zone,
+        attended=call.in_chat or (call.attended and not call.json), allowed=yes, mode=mode, prompt=launching.prompt(call),
         run=ids.run_name_of(key) if key else None,
     )  # fmt: skip
     if call.in_chat:
-        return _begin(call, start)
-    return _fork(call, start, detach=not foreground)
+        return launching.begin(call, start)
+    return launching.fork(call, start, detach=not foreground)
 
 
 def _of_thread(call: Call, incident: str | None, mode: str) -> tuple[str | None, str]:
@@ -65,84 +65,6 @@ def _of_thread(call: Call, incident: str | None, mode: str) -> tuple[str | None,
     return (None if mode == "drill" and incident is None else name), mode
 
 
-def _fork(call: Call, start: Start, *, detach: bool) -> Reply:
-    """At a terminal: this process becomes the run's first viewer. With a key, a run that was started is watched."""
-    from runbooks import driver, starting
-
-    if call.places.key is None:
-        call.close()
-        return _watch(call, start.store, start.run, driver.fork(start, detach=detach))
-    with starting.one_at_a_time(start.store):
-        known = _started_before(call, start)
-        call.close()
-        handle = None if known else driver.fork(start, detach=detach)
-        if handle is not None:
-            handle.hear_start()
-    return _watch(call, start.store, start.run, handle)
-
-
-def _begin(call: Call, start: Start) -> Reply:
-    """In a chat: the run has begun when this returns, and its thread shows how it goes on."""
-    import os
-
-    from incidents.errors import BadInput
-    from runbooks import driver, starting
-
-    for name, reference in start.secrets.items():
-        if reference == "prompt":
-            raise BadInput(
-                f"the secret {name} cannot be typed in a chat", hint="give it as env:NAME or file:/PATH"
-            )
-        if reference.startswith(("env:HOWDAH_", "file:/proc/")) or _is_ours(reference.removeprefix("file:")):
-            raise BadInput(f"the secret {name} is howdah's own", hint="name one that is made for it")
-    with starting.one_at_a_time(start.store):
-        known = _started_before(call, start)
-        if not known:
-            handle = driver.spawn(start)
-            try:
-                handle.hear_start()
-            finally:
-                os.close(handle.pipe)
-    row = call.store.run(start.run)
-    incident = row.stream if row is not None else None
-    said = "was started before, in" if known else "has begun in"
-    return Reply(
-        f"{start.run}: {start.title} {said} {incident}",
-        {"run": start.run, "runbook": start.title, "incident": incident},
-        public=True,
-    )
-
-
-def _is_ours(path: str) -> bool:
-    """Whether this file holds a token of a chat; whoever may start a run has no business with it."""
-    import os
-
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    own = [
-        value for name, value in os.environ.items() if name.startswith("HOWDAH_") and name.endswith("_FILE")
-    ]
-    real = os.path.realpath(path)
-    inside = credentials is not None and real.startswith(os.path.realpath(credentials) + "/")
-    return inside or real in map(os.path.realpath, own)
-
-
-def _started_before(call: Call, start: Start) -> bool:
-    """Whether this key started this run. Raises KeyConflict where it stands for another."""
-    from incidents.errors import KeyConflict
-
-    row = call.store.run(start.run)
-    if row is not None and (row.runbook, row.by) != (start.title, start.actor["id"]):
-        raise KeyConflict(f"this key has started {row.run} before: {row.runbook}, by {row.by}")
-    return row is not None
-
-
-def _watch(call: Call, store: str, run_id: str, handle: Any) -> Reply:
-    from runbooks.player import watch
-
-    code = watch.watch(store, run_id, handle=handle, terminal=call.terminal, json=call.json, actor=call.actor)
-    return Reply(exit=code)
-
-
 def _load(call: Call, name: str) -> Runbook:
     from runbooks import loader
 
@@ -151,25 +73,6 @@ def _load(call: Call, name: str) -> Runbook:
     if shadowed:
         call.warn(f"{path} shadows {', '.join(shadowed)}")
     return loader.load(path)
-
-
-def _choose_incident(call: Call, drill: bool) -> str | None:
-    """At a terminal a choice where several are open; else the driver decides, in the run's first transaction."""
-    if drill or not call.attended or call.json:
-        return None
-    rows = call.store.incidents(status="open", mode="real")
-    if len(rows) < 2:
-        return None
-    options = tuple(Option(row.name, row.title) for row in rows)
-    return call.choose(Choice("Several incidents are open. Which one is this run for?", options, "incident"))
-
-
-def _prompt(call: Call) -> Any:
-    if not call.attended:
-        return None
-    import getpass
-
-    return lambda name: getpass.getpass(f"{name}: ")
 
 
 @command(
@@ -202,11 +105,11 @@ def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
     because="a chat shows each run in the thread of its incident, with buttons for its answers",
 )
 def attach(call: Call, run: str | None) -> Reply:
-    from chatops import which
+    from chatops import launching, which
 
     store, run_id = call.store.path, which.run(call, run)
     call.close()
-    return _watch(call, store, run_id, None)
+    return launching.watch(call, store, run_id, None)
 
 
 @command(
@@ -218,7 +121,7 @@ def attach(call: Call, run: str | None) -> Reply:
     streams=True,
 )
 def resume(call: Call, run: str | None, foreground: bool) -> Reply:
-    from chatops import permissions, which
+    from chatops import launching, permissions, which
     from runbooks import driver
 
     store, run_id = call.store.path, which.run(call, run)
@@ -229,7 +132,7 @@ def resume(call: Call, run: str | None, foreground: bool) -> Reply:
     typed = _type_again(call, run_id) if attended else {}
     call.close()
     what = driver.Resume(store=store, run=run_id, attended=attended, prompted=typed)
-    return _watch(call, store, run_id, driver.fork(what, detach=not foreground))
+    return launching.watch(call, store, run_id, driver.fork(what, detach=not foreground))
 
 
 def _take_up(call: Call, what: Resume) -> Reply:
@@ -252,9 +155,10 @@ def _take_up(call: Call, what: Resume) -> Reply:
 
 def _type_again(call: Call, run_id: str) -> dict[str, str]:
     """Secrets that were typed at the start: the record holds none of them, so a new driver needs them anew."""
+    from chatops import launching
     from runbooks import consent
 
-    prompt, started = _prompt(call), consent.read_run(call.store, run_id).started
+    prompt, started = launching.prompt(call), consent.read_run(call.store, run_id).started
     references = {} if started is None else started.secrets
     return {name: prompt(name) for name, reference in references.items() if reference == "prompt"}
 

@@ -31,9 +31,9 @@ def triage(call: Call, runbooks: tuple[str, ...], timeout: int | None) -> Reply:
 
     within = triage.WITHIN if timeout is None else timeout
     report = triage.triage(runbooks, beside=call.config.path or None, within=within)
-    machine, also = os.uname().nodename, _also(call)
-    document = {"machine": machine, **triage.document(report, also)}
-    return Reply(_view(report, machine, also), document)
+    machine = os.uname().nodename
+    document = {"machine": machine, **triage.document(report, _also(call))}
+    return Reply(_view(call, report, machine), document)
 
 
 def _also(call: Call) -> list[str]:
@@ -43,7 +43,7 @@ def _also(call: Call) -> list[str]:
     return [word for name, value in given.items() if value is not None for word in (name, value)]
 
 
-def _view(report: Report, machine: str, also: list[str]) -> Stack:
+def _view(call: Call, report: Report, machine: str) -> Stack:
     from incidents import clock
 
     fits, unknown = report.by("fits"), report.by("unknown")
@@ -56,7 +56,7 @@ def _view(report: Report, machine: str, also: list[str]) -> Stack:
         what = "nothing that a runbook knows" if report.found else "no runbook has a diagnose"
     head = f"{machine}: {what}. Looked at for {clock.words(report.took)}."
     parts: list[Part] = [Text(head, "bad" if fits else "good" if whole else "warn")]
-    parts += [_fitting(found, also) for found in fits]
+    parts += [_fitting(call, found) for found in fits]
     lacking = [
         *(_seen(found) for found in unknown),
         *(Field(b.runbook, tuple(b.why.split("\n")), "warn") for b in report.broken),
@@ -70,11 +70,13 @@ def _view(report: Report, machine: str, also: list[str]) -> Stack:
     return Stack(tuple(parts))
 
 
-def _fitting(found: Found, also: list[str]) -> Card:
+def _fitting(call: Call, found: Found) -> Card:
+    """In a chat the command is no exact text: it is said as it is typed there."""
+    run = Field("run it", (found.command(_also(call)),), "name", exact=not call.in_chat)
     fields = [
         Field("seen", tuple(found.says.split("\n"))),
         *([Field("but", (found.why,), "warn")] if found.why else []),
-        Field("run it", (found.command(also),), "name", exact=True),
+        run,
         *([Field("left behind", found.left, "warn")] if found.left else []),
     ]
     return Card(found.runbook, tuple(fields), state=found.severity, under=found.description, tone="bad")

@@ -64,6 +64,7 @@ def render(document: Document, *, zone: str) -> str:
         days=_days(document, zone),
         what=_what,
         lasted=_lasted,
+        changes=[(run, step) for run in document.runs for step in run.steps if step.change.get("what")],
         learned=[(name, document.chapters[about]) for about, name in _LEARNED if document.chapters[about]],
     )
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n\n"

@@ -34,6 +34,7 @@ class Step:
     took: Span | None = None
     detail: str = ""
     command: str = ""
+    change: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what, from, to
     recovered: bool = False
     decisions: list[Decision] = dataclasses.field(default_factory=list)
     services: list[str] = dataclasses.field(default_factory=list)
@@ -54,6 +55,7 @@ class Step:
             "took": None if self.took is None else self.took.micros,
             "detail": self.detail,
             "recovered": self.recovered,
+            "change": dict(self.change),
             "decisions": [
                 {"who": d.who, "what": d.what, "answer": d.answer, "at": clock.iso(d.at)}
                 for d in self.decisions
@@ -186,6 +188,7 @@ class _Folding:
         if data.get("part", "run") == "run":
             step.attempts += 1
             step.effect = data["effect"]
+            step.change = data.get("change") or {}
             step.command = data.get("script") or " ".join(data.get("argv") or ())
         if step.started is None:
             step.started = event.at

@@ -28,6 +28,7 @@ STYLES = {
 }  # fmt: skip
 NARROW = 24  # cells that a text needs beside its name; with fewer it goes under it
 FAILED_LINES = 10  # of the output of a failed step
+PRINTED_LINES = 200  # of a command that was given by hand
 LIVE_LINES = 8  # of the running step's output, where there is room
 QUIET = ("pending", "entered")  # statuses of steps that do nothing at the moment
 PENDING_WHEN_ASKED = 3  # steps to come that are shown under an open question

@@ -23,6 +23,7 @@ from runbooks.typed import as_text
 WORD = 8  # cells of the second column
 INDENT = " " * 10  # under the word
 OUTPUT_LINES = 20  # of a failed step
+PRINTED_LINES = 200  # of a command by hand
 
 
 class Plain:
@@ -120,7 +121,8 @@ class Plain:
             day = datetime.date.fromisoformat(stamp[:10])
             zone = "UTC" if self._zone == "UTC" else f"{self._zone}, UTC{stamp[19:]}"
             yield f"{_DAYS[day.weekday()]} {stamp[:10]}, times in {zone}"
-        for place, line in enumerate(event_lines(event)):
+        lines = [*event_lines(event), *(_printed(event) if follow.by_hand(run) else ())]
+        for place, line in enumerate(lines):
             yield f"{stamp[11:19]}  {line}" if place == 0 else f"{INDENT}{line}"
 
 
@@ -216,6 +218,12 @@ def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
     yield _line(_WORDS.get(data.status, data.status), *parts)
     if data.status in ("failed", "continued", "in_doubt", "again"):
         yield from tail_lines(data.tail)
+
+
+def _printed(event: Event) -> Iterator[str]:
+    """What a command that was given by hand has printed, where it went well too."""
+    if event.kind == "step.ended" and not event.redacted and event.data["status"] == "ok":
+        yield from tail_lines(event.data.get("tail", ""), PRINTED_LINES)
 
 
 def tail_lines(tail: str, limit: int = OUTPUT_LINES) -> Iterator[str]:

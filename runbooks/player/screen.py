@@ -147,10 +147,9 @@ class Screen:
                 self._stays.append(picture.cut(Text("  " * (block.depth + 1) + block.name, "bold"), width))
         self._stays += picture.row_lines(row, width)
         state = run.steps.get(path)
-        if state is not None and row.status in ("failed", "continued"):
-            self._stays += picture.tail_lines(
-                state.tail, width, picture.FAILED_LINES, indent=6 + 2 * row.depth
-            )
+        if state is not None and (row.status in ("failed", "continued") or follow.by_hand(run)):
+            lines = picture.PRINTED_LINES if follow.by_hand(run) else picture.FAILED_LINES
+            self._stays += picture.tail_lines(state.tail, width, lines, indent=6 + 2 * row.depth)
 
     def ask(self, card: Card) -> None:
         width, _ = self._region.size()

@@ -61,6 +61,7 @@ RUN_STORY: list[tuple[list[str], int]] = [
     (["runbook", "schema"], 0),
     (["plan", "./try.yaml"], 0),
     (["triage", "./try.yaml"], 0),
+    (["do", "--", "true"], 0),
     (["run", "./try.yaml"], 3),
     (["steps"], 0),
     (["attach"], 3),

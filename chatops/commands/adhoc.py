@@ -1,0 +1,60 @@
+"""One command by hand, on the record."""
+
+from __future__ import annotations
+
+from chatops import params
+from chatops.vocabulary import Call, Param, Reply, command
+
+EFFECTS = ("read", "idempotent", "unsafe")
+
+
+def _word(value: str, call: Call) -> str:
+    return value
+
+
+@command(
+    "do",
+    "Run one command as a run of one step: journal, output, who, and why.",
+    Param("argv", "text", "The command, after --: a program and its arguments. No shell sees them.", _word,
+          place=True, required=True, repeat=True, metavar="CMD"),
+    params.text("note", "Why; it names the step.", short="m"),
+    params.text("undo", "The command that takes it back, as one text: `howdah undo RUN` runs it."),
+    params.choice("effect", "read, idempotent, or unsafe (it must not happen twice), which it is unless given.", EFFECTS),
+    params.duration("timeout", "How long it may take: 90s, 5m. An unsafe command without one is never killed."),
+    params.text("what", "What it changes: the file, unit or key."),
+    params.text("old", "The old value of that."),
+    params.text("new", "The new value."),
+    params.incident(),
+    params.flag("drill", "An exercise: it pages nobody and stays out of the figures."),
+    group="run",
+    streams=True,
+    surfaces=("terminal",),
+    because="nothing that is typed in a chat becomes a command of a machine",
+    details="The command gets no terminal and no standard input. Its words are recorded as they are: a password in them "
+    "stays in the record. Ends with 1 where the command failed, with 3 where nobody knows whether it happened.",
+)  # fmt: skip
+def do(call: Call, argv: tuple[str, ...], note: str | None, undo: str | None, effect: str | None,
+       timeout: int | None, incident: str | None, drill: bool, what: str | None,
+       old: str | None, new: str | None) -> Reply:  # fmt: skip
+    from chatops import launching
+    from incidents import ids
+    from incidents.errors import BadInput
+    from runbooks import adhoc, loader, orders, starting
+
+    if (old is not None or new is not None) and what is None:
+        raise BadInput(
+            "--old and --new need --what: which file, unit or key?", hint="--what /etc/app.conf:pool"
+        )
+    text = adhoc.text(
+        argv, note=note or "", undo=adhoc.split(undo) if undo else (), effect=effect or "",
+        timeout=f"{timeout // 1000}ms" if timeout is not None else "",
+        change=(what, old or "", new or "") if what is not None else None,
+    )  # fmt: skip
+    key = call.places.key
+    start = starting.prepare(
+        loader.loads(text, orders.BY_HAND), given={}, store=call.places.store,
+        incident=incident or launching.choose_incident(call, drill), actor=call.actor, zone=call.zone,
+        attended=call.attended and not call.json, mode="drill" if drill else "real",
+        run=ids.run_name_of(key) if key else None,
+    )  # fmt: skip
+    return launching.fork(call, start, detach=True)
