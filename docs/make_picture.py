@@ -1,4 +1,4 @@
-"""Makes docs/drill.svg: `howdah drill disk-full --auto` as it was printed, at a terminal of its own.
+"""Makes docs/drill.svg: `howdah drill disk-full --auto --fault deleted-open` as it was printed, at a terminal of its own.
 
     sudo .venv/bin/python docs/make_picture.py
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import rich.console
 from rich.text import Text
 
-COMMAND = ["howdah", "drill", "disk-full", "--auto"]
+COMMAND = ["howdah", "drill", "disk-full", "--auto", "--fault", "deleted-open"]
 COLUMNS = 112
 LEFT_OUT = re.compile(
     r"\s+(this is a drill|disk-full ended|\d+ ok)|\S+\s+(end|skipped|incident)\s|\w+day .*times in"

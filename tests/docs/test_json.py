@@ -61,7 +61,6 @@ RUN_STORY: list[tuple[list[str], int]] = [
     (["runbook", "schema"], 0),
     (["plan", "./try.yaml"], 0),
     (["triage", "./try.yaml"], 0),
-    (["do", "--", "true"], 0),
     (["run", "./try.yaml"], 3),
     (["steps"], 0),
     (["attach"], 3),
@@ -82,7 +81,7 @@ steps:
 
 # Words that need a run in a state of its own, or a lab; the tests of the engine and the drills carry them out.
 ELSEWHERE = {
-    "abort", "confirm", "doctor discord", "done", "drill disk-full", "pause", "resume", "retry", "serve", "stop",
+    "abort", "confirm", "do", "doctor discord", "done", "drill disk-full", "pause", "resume", "retry", "serve", "stop",
     "undo", "unlock", "wait",
 }  # fmt: skip
 
