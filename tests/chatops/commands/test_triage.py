@@ -89,6 +89,8 @@ def test_the_document_has_what_the_page_says(house: Howdah) -> None:
     found = house("triage", "fits", "calm", "--json").json
     assert found["machine"] == MACHINE and found["took"] > 0
     (fits,) = found["fits"]
+    shared = {"runbook", "step", "severity", "says", "why", "left", "took"}
+    assert set(fits) == {*shared, "inputs", "lacking", "command"} and set(found["healthy"][0]) == shared
     assert (fits["runbook"], fits["step"], fits["severity"]) == ("fits", "look", "sev2")
     assert (fits["inputs"], fits["lacking"]) == ({"what": 'a "b"'}, ["how"])
     assert shlex.split(fits["command"])[:3] == ["howdah", "run", "fits"]
