@@ -13,6 +13,7 @@ from incidents import clock, telling
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
+    from incidents.cadence import Promise
     from incidents.events import Event
     from incidents.lifecycle import Incident, Task
     from incidents.store.protocol import LockRow, RunRow, Store
@@ -106,13 +107,14 @@ class Shown(NamedTuple):
 
 def of_record(
     store: Store, name: str, reader: Reader, *, everything: bool = False, lasting: bool = False,
-    events: Sequence[Event] | None = None,
+    events: Sequence[Event] | None = None, updates: Mapping[str, int | None] | None = None,
 ) -> Shown:  # fmt: skip
-    """The incident as the record tells it, with its card (see `incident`); `events` is its stream, where it was read.
+    """The incident as the record tells it, with its card (see `incident`); `events` is its stream, where it was read,
+    `updates` how often the people outside hear of it: then the card says when they will again.
 
     Raises NotFound.
     """
-    from incidents import lifecycle, timeline
+    from incidents import cadence, lifecycle, timeline
 
     events = list(store.events(name)) if events is None else events
     one = lifecycle.fold(events)
@@ -122,6 +124,7 @@ def of_record(
     last = [("last update", entry) for entry in live if entry.event.kind == "update"][-1:]
     last += [("last note", entry) for entry in live if entry.event.kind == "note"][-1:]
     waiting = telling.asking(events)
+    promise = cadence.promise(events, updates) if updates is not None else None
     card = incident(
         reader,
         one,
@@ -129,6 +132,7 @@ def of_record(
         locks=locks,
         notes=last,
         waiting=waiting,
+        promise=promise,
         everything=everything,
         lasting=lasting,
     )
@@ -143,6 +147,7 @@ def incident(
     locks: Sequence[LockRow] = (),
     notes: Sequence[tuple[str, Entry]] = (),
     waiting: Mapping[str, str] | None = None,
+    promise: Promise | None = None,
     everything: bool = False,
     lasting: bool = False,
 ) -> Card:
@@ -157,6 +162,7 @@ def incident(
         *_locks(locks, told),
         *(_milestones(one, told) if everything else ()),
         *(_note(told, name, entry) for name, entry in notes),
+        *_promised(promise, told),
     ]
     return Card(
         heading(one),
@@ -294,6 +300,15 @@ def _runs(runs: Sequence[RunRow], waiting: Mapping[str, str], everything: bool) 
 def _locks(locks: Sequence[LockRow], told: _Clock) -> list[Field]:
     lines = tuple(f"{lock.name}  {lock.run} since {told.short(lock.since)}" for lock in locks)
     return [Field("locks", lines)] if lines else []
+
+
+def _promised(promise: Promise | None, told: _Clock) -> list[Field]:
+    from incidents import cadence
+
+    if promise is None or promise.due is None:
+        return []
+    tone = "bad" if promise.late(told.now) else ""
+    return [Field("due", (f"update at {told.short(promise.due)}, {cadence.words(promise, told.now)}",), tone)]
 
 
 def _milestones(one: Incident, told: _Clock) -> list[Field]:

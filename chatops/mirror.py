@@ -37,9 +37,10 @@ class Mirror:
     def __init__(
         self, store: Store, surface: Surface, rooms: Rooms, *, zone: str,
         account: Callable[[Event], str | None], warn: Callable[[str], None],
+        remind: Callable[[], object] = lambda: None,
     ):  # fmt: skip
         self._store, self._surface, self._rooms = store, surface, rooms
-        self._zone, self._account, self._warn = zone, account, warn
+        self._zone, self._account, self._warn, self._remind = zone, account, warn, remind
         self._consumer = surface.name
         self._born = clock.wall()
         self._since = self._first_start()
@@ -67,6 +68,8 @@ class Mirror:
         self._take_up()
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="mirror") as pool:
             while not stop() and self._broken is None:
+                with contextlib.suppress(*PASSING):  # it is due still when that is over
+                    self._remind()
                 self._collect()
                 self._send_off(pool)
                 self._settle()

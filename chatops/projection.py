@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from chatops import layout, running, showing, thread
 from chatops.pace import Pace
 from chatops.surfaces.base import Denied, Gone, Own, PlatformDown, Post, Ref, Surface, TooOld
 from incidents import clock, lifecycle
+from incidents.events import Actor
 
 if TYPE_CHECKING:
     from chatops.rooms import Room, Rooms
@@ -323,8 +325,13 @@ class Projection:
                     )
 
     def _to_call(self, event: Event) -> str | None:
-        """A question calls who started the run; a drill calls nobody."""
-        if event.kind != "question.asked" or event.mode == "drill":
+        """A question, and a run that ended badly, call who started it, a reminder who is meant; a drill nobody."""
+        if event.mode == "drill" or event.redacted:
+            return None
+        if event.kind == "reminder.due":
+            return self._account(dataclasses.replace(event, actor=Actor("human", str(event.data["person"]))))
+        badly = event.kind == "run.ended" and event.data.get("status") == "failed"
+        if event.kind != "question.asked" and not badly:
             return None
         started = next((e for e in self._events if e.run == event.run and e.kind == "run.started"), None)
         return self._account(started) if started is not None else None

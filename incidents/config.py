@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from incidents import people
+from incidents import cadence, people
 from incidents.errors import BadInput, Mistake, Mistakes, NotPermitted
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "howdah.yaml"
 SYSTEM = "/etc/howdah/howdah.yaml"
-SECTIONS = ("people", "permissions", "discord")
+SECTIONS = ("people", "permissions", "discord", "updates")
 WITHOUT = "--config /dev/null does without it"
 _SNOWFLAKE = re.compile(r"[0-9]{17,20}", re.ASCII)
 
@@ -47,6 +47,7 @@ class Config(NamedTuple):
     permissions: Mapping[str, tuple[str, ...]] = {}
     discord: Discord = Discord()
     permission_places: Mapping[str, tuple[int, int]] = {}
+    updates: Mapping[str, int | None] = cadence.DEFAULTS  # severity -> µs between two updates, None: never
 
 
 def find(given: str | None = None) -> str | None:
@@ -117,9 +118,13 @@ def _parse(root: Node, path: str, text: str) -> Config:
     if "discord" in root.value:
         discord, wrong = _discord(root.value["discord"], path)
         mistakes += wrong
+    updates: Mapping[str, int | None] = cadence.DEFAULTS
+    if "updates" in root.value:
+        updates, wrong = cadence.parse(root.value["updates"], path)
+        mistakes += wrong
     if mistakes:
         raise Mistakes(mistakes)
-    return Config(path, text, everyone, permissions, discord, places)
+    return Config(path, text, everyone, permissions, discord, places, updates)
 
 
 def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], list[Mistake]]:

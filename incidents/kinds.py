@@ -60,7 +60,33 @@ class Note(NamedTuple):
 
 
 class Update(NamedTuple):
-    """A word to the people outside the response; `body` is the text."""
+    """A word to the people outside the response; `body` is the text. `next`: µs until the next one, as promised in it."""
+
+    next: int | None = None
+
+
+class ReminderDue(NamedTuple):
+    """Something is owed since `due` (µs), and `person` was reminded for the `number`th time, from 0."""
+
+    what: str  # update
+    due: int
+    number: int
+    person: str = ""
+
+
+class ReminderSnoozed(NamedTuple):
+    """No reminders before `until` (µs)."""
+
+    what: str
+    until: int
+
+
+class ReminderStopped(NamedTuple):
+    what: str
+
+
+class ReminderStarted(NamedTuple):
+    what: str
 
 
 class RoleAssigned(NamedTuple):
@@ -298,6 +324,10 @@ KINDS: dict[str, type] = {
     "incident.cancelled": IncidentCancelled,
     "note": Note,
     "update": Update,
+    "reminder.due": ReminderDue,
+    "reminder.snoozed": ReminderSnoozed,
+    "reminder.stopped": ReminderStopped,
+    "reminder.started": ReminderStarted,
     "role.assigned": RoleAssigned,
     "role.released": RoleReleased,
     "task.added": TaskAdded,

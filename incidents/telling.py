@@ -203,6 +203,13 @@ def _request(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     return _with(f"{event.run}: {event.data['what']}{at} asked for", words)
 
 
+def _reminder(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    late = event.at - event.data["due"]
+    since = f", {clock.words(late)} late" if late >= clock.MINUTE else ""
+    whom = f", {event.data['person']}" if event.data.get("person") else ""
+    return f"an update to the people outside is due{since}{whom}"
+
+
 _TELLERS: dict[str, Teller] = {
     "incident.declared": _declared,
     "incident.severity": _plain("severity is {severity}"),
@@ -213,6 +220,12 @@ _TELLERS: dict[str, Teller] = {
     "incident.cancelled": _plain("cancelled"),
     "note": lambda event, words, tasks: _with(CHAPTERS.get(event.data.get("about", ""), ""), words),
     "update": _plain("update"),
+    "reminder.due": _reminder,
+    "reminder.snoozed": lambda event, words, tasks: _with(
+        f"reminders are silent until {clock.iso(event.data['until'])}", words
+    ),
+    "reminder.stopped": _plain("reminders are stopped"),
+    "reminder.started": _plain("reminders go on"),
     "role.assigned": _plain("{person} is {role}"),
     "role.released": _plain("{person} is no longer {role}"),
     "task.added": _task("added"),

@@ -227,12 +227,14 @@ def show(call: Call, id: str | None) -> Reply:
 
 def _show_incident(call: Call, name: str, *, everything: bool) -> Reply:
     from chatops import cards, documents
+    from incidents import cadence
 
-    shown = cards.of_record(call.store, name, call, everything=everything)
+    shown = cards.of_record(call.store, name, call, everything=everything, updates=call.config.updates)
     document = {
         "incident": documents.incident(shown.one),
         "runs": [documents.run(row) for row in shown.runs],
         "locks": [documents.lock(row) for row in shown.locks],
+        "update": cadence.document(cadence.promise(shown.events, call.config.updates)),
     }
     return Reply(shown.card, document)
 

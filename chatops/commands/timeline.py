@@ -66,12 +66,14 @@ def note(call: Call, text: str, at: When | None, until: When | None, milestone: 
         required=True,
         dashed=True,
     ),
+    params.duration("next", "When the next one follows: 45m. Else the severity says so."),
     AT,
     INCIDENT,
     group="timeline",
 )
-def update(call: Call, text: str, at: When | None, incident: str | None) -> Reply:
-    return _write(call, "update", text, at, incident, visibility="public")
+def update(call: Call, text: str, next: int | None, at: When | None, incident: str | None) -> Reply:
+    data = {"next": next} if next is not None else {}
+    return _write(call, "update", text, at, incident, visibility="public", data=data)
 
 
 def _write(

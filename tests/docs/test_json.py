@@ -28,6 +28,11 @@ STORY: list[list[str]] = [
     ["sev", "1"],
     ["status", "identified"],
     ["status"],
+    ["summary"],
+    ["remind", "list"],
+    ["remind", "snooze", "15m"],
+    ["remind", "stop"],
+    ["remind", "start"],
     ["task", "add", "call the provider"],
     ["task", "assign", "1", "malte"],
     ["task", "done", "1"],
@@ -96,7 +101,7 @@ def rows() -> dict[str, list[set[str]]]:
 
 
 def name_of(words: list[str]) -> str:
-    return " ".join(words[:2]) if words[0] in ("task", "runbook", "drill", "discord") else words[0]
+    return " ".join(words[:2]) if words[0] in ("task", "runbook", "drill", "discord", "remind") else words[0]
 
 
 def test_every_command_is_walked_and_has_its_row() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from chatops.mirror import Mirror
+from chatops.reminding import Reminders
 from chatops.rooms import Rooms
 from chatops.surfaces.discord import gateway, settings
 from chatops.surfaces.discord.breaker import Ledger
@@ -50,6 +51,7 @@ async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
     wire, rooms = Wire(loop), Rooms(call.store, Wire.name)
     mirror = Mirror(
         call.store, wire, rooms, zone=clock.local_zone(), account=account_of(call), warn=warn,
+        remind=Reminders(call.store, call.config.updates).look,
     )  # fmt: skip
     broken: list[Exception] = []
     shown = threading.Thread(target=_mirror, args=(mirror, stop, loop, broken), name="mirror")
