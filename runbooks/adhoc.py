@@ -18,10 +18,10 @@ NAME_LENGTH = 60
 
 def name_of(argv: Sequence[str]) -> str:
     """What the runbook is called: the program and how its arguments begin, on one line."""
-    return "do " + _shown([os.path.basename(argv[0]) or argv[0], *argv[1:]])
+    return "do " + shown([os.path.basename(argv[0]) or argv[0], *argv[1:]])
 
 
-def _shown(argv: Sequence[str]) -> str:
+def shown(argv: Sequence[str]) -> str:
     """The command on one line, as long as a name may be."""
     line = "".join(c if c.isprintable() else "?" for c in shlex.join(argv))
     return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"
@@ -41,8 +41,8 @@ def text(
                     f"word {number} of the command is not UTF-8, and the record holds text",
                     hint="name the file in another way, such as by a pattern of a shell: -- sh -c '…'",
                 )
-    lines = ["runbook: 1", f"name: {_quoted(name_of(argv))}", "steps:", f"  - id: {STEP}"]
-    lines.append(f"    name: {_quoted(' '.join(note.split()) or _shown(argv))}")
+    lines = ["runbook: 1", f"name: {quoted(name_of(argv))}", "steps:", f"  - id: {STEP}"]
+    lines.append(f"    name: {quoted(' '.join(note.split()) or shown(argv))}")
     lines.append(f"    run: {_list(argv)}")
     if effect:
         lines.append(f"    effect: {effect}")
@@ -51,8 +51,8 @@ def text(
     if undo:
         lines.append(f"    undo: {{run: {_list(undo)}}}")
     if change is not None:
-        what, old, new = map(_literal, change)
-        lines.append(f"    change: {{what: {_quoted(what)}, from: {_quoted(old)}, to: {_quoted(new)}}}")
+        what, old, new = map(literal, change)
+        lines.append(f"    change: {{what: {quoted(what)}, from: {quoted(old)}, to: {quoted(new)}}}")
     return "\n".join(lines) + "\n"
 
 
@@ -68,15 +68,15 @@ def split(command: str) -> list[str]:
 
 
 def _list(argv: Sequence[str]) -> str:
-    return "[" + ", ".join(_quoted(_literal(word)) for word in argv) + "]"
+    return "[" + ", ".join(quoted(literal(word)) for word in argv) + "]"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """What `${{` begins is an expression; here it is only letters. An argument may be empty or blank."""
     return text.replace("${{", "${{ '$' }}{{") if text.strip() else text + "${{ '' }}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A YAML scalar in double quotes (YAML 1.2, section 5.7)."""
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text) + '"'
 

@@ -49,6 +49,7 @@ STORY: list[list[str]] = [
     ["reopen"],
     ["cancel"],
     ["list"],
+    ["runbook", "from", "inc-1"],
     ["show"],
     ["postmortem"],
     ["postmortem", "-o", "inc-1.md"],
