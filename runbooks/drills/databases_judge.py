@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from runbooks.drills import base, databases, wires
 
 SEGMENT = re.compile(r"[0-9A-F]{24}")
 PER_LOG = 0x1_0000_0000 // databases.SEGMENT  # segments that share the middle part of the name
-STANDS_STILL = 15 * clock.SECOND  # so long a standby may come no further
+STANDS_STILL = 8 * clock.SECOND  # so long a standby may come no further
 POLL = 100_000
 
 
@@ -62,7 +63,7 @@ def _redis(facts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _archive(facts: Mapping[str, str]) -> Iterator[str]:
-    """It holds what the base backup needs, from its first segment on without a gap, and nothing older."""
+    """It holds what the standby and the base backup need, from the first segment on without a gap, and nothing older."""
     first = _number(facts["first"])
     try:
         there = sorted(_number(name) for name in os.listdir(facts["archive"]) if SEGMENT.fullmatch(name))
@@ -72,9 +73,9 @@ def _archive(facts: Mapping[str, str]) -> Iterator[str]:
     older = [number for number in there if number < first]
     if older:
         yield f"{len(older)} segments that nobody needs are still in the archive"
-    needed = [number for number in there if number >= first]
-    if not needed or needed != list(range(first, needed[-1] + 1)):
-        yield "segments that the base backup needs are missing in the archive"
+    last = max([_number(facts["backup_first"]), *there])
+    if gone := set(range(first, last + 1)) - set(there):
+        yield f"{len(gone)} segments that are still needed are missing in the archive"
 
 
 def _number(name: str) -> int:
@@ -82,27 +83,41 @@ def _number(name: str) -> int:
 
 
 def _standby(facts: Mapping[str, str]) -> Iterator[str]:
-    """The standby is started, and must come to what the primary had at that moment."""
-    where = databases.programs()
+    """The standby may hurry now, and must come to what the primary had acknowledged at this moment."""
     wanted = acknowledged(facts["acks"], "p")
-    base.start(
-        ["runbooks.drills.ordinary", where["postgres"], "-D", facts["standby"]],
-        log=facts["standby_log"],
-        env={},
-    )
+    with contextlib.suppress(wires.Refusal):  # where it does not run, that is a reason of its own
+        session = wires.Postgres(facts["postgres"], databases.user())
+        session.run("SELECT pg_switch_wal()")  # it must archive again what it has at this moment
+        session.close()
+    _run_standby(facts)
     deadline = clock.monotonic() + STANDS_STILL
-    why, most = "", -1
+    why, furthest = "", ""
     while clock.monotonic() < deadline:
         try:
             session = wires.Postgres(facts["standby_socket"], databases.user())
             there = {str(number) for (number,) in session.run("SELECT n FROM kept")}
-            session.close()
             if wanted <= there:
                 return
             why = f"{len(wanted - there)} rows are missing on it"
-            if len(there) > most:
-                most, deadline = len(there), clock.monotonic() + STANDS_STILL
+            ((replayed, delay),) = session.run(
+                "SELECT pg_last_wal_replay_lsn()::text, current_setting('recovery_min_apply_delay')"
+            )
+            if delay != "0":
+                session.run("ALTER SYSTEM SET recovery_min_apply_delay = 0")
+                session.run("SELECT pg_reload_conf()")
+            session.close()
+            if replayed != furthest:
+                furthest, deadline = replayed or "", clock.monotonic() + STANDS_STILL
         except wires.Refusal as refusal:
             why = str(refusal)
         clock.sleep(POLL)
     yield f"the standby does not catch up: {why}"
+
+
+def _run_standby(facts: Mapping[str, str]) -> None:
+    """Starts it where it does not run; its folder is in the ledger."""
+    try:
+        wires.Postgres(facts["standby_socket"], databases.user()).close()
+    except wires.Refusal:
+        program = [databases.programs()["postgres"], "-D", facts["standby"]]
+        base.start(["runbooks.drills.ordinary", *program], log=facts["standby_log"], env={})

@@ -47,12 +47,15 @@ def load(fault: str) -> Fault:
 
 
 def names() -> tuple[str, ...]:
-    """The faults there are: a file each in the folder of the scenario."""
+    """The faults there are: each file of the scenario that defines `inject`. They are read, not imported."""
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "disk_full")
-    files = (name.removesuffix(".py") for name in os.listdir(folder) if name.endswith(".py"))
-    return tuple(
-        sorted(name.replace("_", "-") for name in files if name not in ("__init__", "lab", "writer"))
-    )
+    found = []
+    for entry in os.scandir(folder):
+        if entry.name.endswith(".py") and entry.is_file():
+            with open(entry.path, encoding="utf-8") as file:
+                if any(line.startswith("def inject(") for line in file):
+                    found.append(entry.name.removesuffix(".py").replace("_", "-"))
+    return tuple(sorted(found))
 
 
 def drill(

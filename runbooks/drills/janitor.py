@@ -90,6 +90,16 @@ class Swept:
         self.left += other.left
 
 
+def dead(folder: str | None = None) -> int:
+    """How many drills whose owner is dead have left a ledger."""
+    folder = folder or default_folder()
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(".jsonl")]
+    except OSError:
+        return 0
+    return sum(not _owned(_read(os.path.join(folder, name))) for name in names)
+
+
 def cleanup(folder: str | None = None) -> Swept:
     """Takes back what the dead drills of this folder left; drills whose owner lives are not touched."""
     folder = folder or default_folder()

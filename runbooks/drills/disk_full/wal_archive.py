@@ -1,7 +1,8 @@
 """Fault: nobody cuts PostgreSQL's WAL archive, until it has filled the disk that Redis saves to as well.
 
-The night of 13 December 2022. A base backup is kept elsewhere, and a standby that was made from it was stopped and is
-to come back: both need the archive from the backup's first segment on. What is older nobody needs.
+The night of 13 December 2022. Two still need the archive: a base backup that is kept elsewhere, and a standby that
+runs an hour late on purpose and has nothing else. The backup that the standby was made from has been forgotten, so
+that the standby needs more than the oldest backup does. What is older than both nobody needs.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
 LAB_SIZE = 192 << 20  # bytes of the filesystem
 JUDGE = "runbooks.drills.databases_judge"  # looks at what only this lab has
-BEFORE = 10  # rounds of writes before the base backup
+BEFORE = 10  # rounds of writes before the standby is made
+BETWEEN = 3  # and before the base backup
 ROUNDS = 400  # after it, at most
+LATE = "1h"  # the standby applies what is so old
 BREAKS_WITHIN = 60 * clock.SECOND
 POLL = 50_000
 
@@ -51,9 +54,14 @@ def inject(lab: Lab) -> Process:
     for _ in range(BEFORE):
         _churn(session)
     standby = _standby(lab, cluster, archive, where)
+    _forget_backups(archive)
+    for _ in range(BETWEEN):
+        _churn(session)
+    backup = _backup(lab, cluster, "backup", where)
     lab.facts = {
         "postgres": cluster.socket, "redis": redis, "acks": acks, "archive": archive, "standby": standby.data,
-        "standby_socket": standby.socket, "standby_log": standby.log, "first": _first(standby.data),
+        "standby_socket": standby.socket, "standby_log": standby.log, "first": _needed_by(standby),
+        "backup_first": _first(backup),
     }  # fmt: skip
     _fill(session)
     os.kill(lab.writer.pid, signal.SIGUSR1)  # its log takes the rest
@@ -63,7 +71,11 @@ def inject(lab: Lab) -> Process:
 
 
 def _archiving(archive: str) -> str:
-    return f"test ! -f {archive}/%f && cp %p {archive}/%f.part && mv {archive}/%f.part {archive}/%f"
+    """A command that may be cut off at any point and then called again for the same file."""
+    there = f"{archive}/%f"
+    return (
+        f"if test -f {there}; then cmp -s %p {there}; else cp %p {there}.part && mv {there}.part {there}; fi"
+    )
 
 
 def _churn(session: wires.Postgres) -> None:
@@ -73,26 +85,49 @@ def _churn(session: wires.Postgres) -> None:
     session.run("CHECKPOINT")
 
 
-def _standby(lab: Lab, cluster: Cluster, archive: str, where: dict[str, str]) -> Cluster:
-    """A base backup without its WAL, made ready to be a standby that restores from the archive. It is not started."""
-    folder = os.path.join(lab.folder, "standby")
+def _backup(lab: Lab, cluster: Cluster, name: str, where: dict[str, str]) -> str:
+    """A base backup without its WAL, outside of the mount; returns its folder."""
+    folder = os.path.join(lab.folder, name)
     os.mkdir(folder, 0o700)
     ordinary.own(folder)
     databases.as_ordinary(
         where["pg_basebackup"], "-h", cluster.sockets, "-p", str(cluster.port), "-U", databases.user(), "-D", folder,
         "-X", "none", "-c", "fast",
     )  # fmt: skip
+    return folder
+
+
+def _standby(lab: Lab, cluster: Cluster, archive: str, where: dict[str, str]) -> Cluster:
+    """A standby that has nothing but the archive, applies everything late, and runs."""
+    folder = _backup(lab, cluster, "standby", where)
     standby = databases.Cluster(
         folder, cluster.sockets, cluster.port + 1, os.path.join(lab.folder, "standby.log")
     )
     databases.configure(
-        standby, archive_mode="off", restore_command=f"cp {archive}/%f %p",
-        primary_conninfo=f"host={cluster.sockets} port={cluster.port} user={databases.user()}",
+        standby, archive_mode="off", restore_command=f"cp {archive}/%f %p", recovery_min_apply_delay=LATE,
+        wal_retrieve_retry_interval="200ms",
     )  # fmt: skip
     with open(os.path.join(folder, "standby.signal"), "x", encoding="ascii"):
         pass
-    lab.ledger.note("server", role="standby", folder=os.path.realpath(folder))
+    databases.start(standby, where, lab.ledger)
     return standby
+
+
+def _needed_by(standby: Cluster) -> str:
+    """The WAL file from which the standby would have to begin again."""
+    session = standby.session()
+    ((name,),) = session.run("SELECT redo_wal_file FROM pg_control_checkpoint()")
+    session.close()
+    if name is None:
+        raise Failed("the standby does not say what it needs")
+    return name
+
+
+def _forget_backups(archive: str) -> None:
+    """The base backups made so far need not stay restorable."""
+    for name in os.listdir(archive):
+        if name.endswith(".backup"):
+            os.unlink(os.path.join(archive, name))
 
 
 def _first(backup: str) -> str:
