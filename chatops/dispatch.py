@@ -64,14 +64,23 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
         raise BadInput(f"{command.name} is not for {call.surface}: {command.because}", hint="use a terminal")
     arguments = {param.name: _value(param, raw.get(param.name), call) for param in command.params}
     try:
-        permissions.check_words(call.config, _permission_words)
-        permissions.check(call)
+        if not (command.unconfigured and _broken(call)):
+            permissions.check_words(call.config, _permission_words)
+            permissions.check(call)
         if command.writes and call.config.path is not None:
             _record_configuration(call)
         return command.handler(call, **arguments)
     except NotPermitted as error:
         _record_refusal(call, error)
         raise
+
+
+def _broken(call: Call) -> bool:
+    try:
+        permissions.check_words(call.config, _permission_words)
+    except HowdahError:
+        return True
+    return False
 
 
 def _permission_words() -> set[str]:

@@ -7,7 +7,7 @@ typed is ever given to a shell, a template or a query as text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatops.views import Option, joined
@@ -312,6 +312,20 @@ def pairs(name: str, help: str, **about: Any) -> Param:
 
     param = Param(name, "pairs", help, parse, repeat=True, **{"metavar": "KEY=VALUE", **about})
     return param
+
+
+def complete_inputs(runbook: str, start: str, call: Call) -> Iterator[Option]:
+    """`name=` for the inputs of the runbook that was named, and `name=VALUE` where it has a list of values."""
+    from runbooks import loader
+
+    if not runbook:
+        return
+    path, _ = loader.find(runbook, beside=call.config.path or None)
+    for name, spec in loader.load(path).inputs.items():
+        values = spec.options or (("true", "false") if spec.type == "bool" else ())
+        for text in [f"{name}={value}" for value in values] or [f"{name}="]:
+            if text.startswith(start):
+                yield Option(text, spec.help)
 
 
 def once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:

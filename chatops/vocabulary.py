@@ -91,6 +91,7 @@ class Command(NamedTuple):
     surfaces: tuple[str, ...] = SURFACES
     because: str = ""
     details: str = ""  # more help: paragraphs under the first line
+    unconfigured: bool = False  # it is carried out although the configuration has mistakes, of which it tells
     menu: str = ""  # on a chat: an entry of this name in the menu of a message, and no word to type
 
 

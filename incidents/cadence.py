@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from incidents import clock
 from incidents.errors import BadInput, Mistake
-from incidents.lifecycle import CLOSED_STATUSES
 
 if TYPE_CHECKING:
     from incidents.events import Event
@@ -26,6 +25,7 @@ DEFAULTS: Mapping[str, int | None] = {
     "sev4": None,
     "sev5": None,
 }
+_ENDS = ("incident.resolved", "incident.cancelled")
 NEVER = ("never", "no", "off")
 
 
@@ -56,7 +56,7 @@ class Promise:
 def promise(events: Iterable[Event], settings: Mapping[str, int | None] = DEFAULTS) -> Promise:
     """What is owed after these events of one incident; `settings`: severity -> µs or None."""
     found = Promise()
-    severity, base, given, mode, status = "", 0, None, "real", ""
+    severity, base, given, mode, over = "", 0, None, "real", False
     for event in events:
         kind, data = event.kind, event.data
         if event.redacted:
@@ -75,18 +75,12 @@ def promise(events: Iterable[Event], settings: Mapping[str, int | None] = DEFAUL
             found.quiet_until = int(data["until"])
         elif kind in ("reminder.stopped", "reminder.started"):
             found.stopped, found.quiet_until = kind == "reminder.stopped", 0
-        status = _status(kind, status)
+        over = kind in _ENDS or (over and kind != "incident.reopened")
     found.every = settings.get(severity)
     wanted = given if given is not None else found.every
-    if mode == "real" and status not in CLOSED_STATUSES and wanted:
+    if mode == "real" and not over and wanted:
         found.due = base + wanted
     return found
-
-
-def _status(kind: str, before: str) -> str:
-    return {"incident.resolved": "resolved", "incident.cancelled": "cancelled"}.get(
-        kind, "" if kind == "incident.reopened" else before
-    )
 
 
 def words(promise: Promise, now: int) -> str:

@@ -109,3 +109,86 @@ def _copied(what: str, info: BackupInfo, name: str) -> Reply:
         "head": head,
     }
     return Reply(Text(text), {name: document})
+
+
+@command(
+    "store stats",
+    "How large the record is, what is in it, and how fast it grows.",
+    group="record",
+    permission="read",
+    writes=False,
+    surfaces=TERMINAL,
+    because=BECAUSE,
+)
+def stats(call: Call) -> Reply:
+    import os
+
+    from chatops import cards
+    from incidents import clock
+    from incidents.store import place, room
+
+    store = call.store
+    path = store.path
+    incidents, runs = store.incidents(limit=1_000_000), store.runs()
+    blobs = [_size(store.blob_path(name)) for name in store.blob_names()]
+    parts = {
+        "database": _size(path),
+        "log": _size(path + "-wal"),
+        "ballast": room.owned(path + ".ballast"),
+        "evidence": sum(blobs),
+        "runs": _below(store.runs_dir),
+    }
+    status = os.statvfs(os.path.dirname(path))
+    kind, mount = place.mounted_at(path)
+    free = status.f_bavail * status.f_frsize
+    oldest = min((row.opened_at for row in incidents), default=None)
+    days = max(1, (call.now - oldest) // clock.DAY) if oldest is not None else 0
+    growth = (parts["database"] + parts["evidence"]) // days if days else 0
+    head = store.head()
+    fields = [
+        Field(
+            "holds",
+            (
+                f"{_count(head.pos, 'event')}, {_count(len(incidents), 'incident')}, {_count(len(runs), 'run')}",
+            ),
+        ),
+        Field(
+            "since",
+            (cards.short_moment(oldest, call.zone, call.now) if oldest is not None else "nothing yet",),
+        ),
+        *(
+            Field(name, (_bytes(size) + (f" in {_count(len(blobs), 'blob')}" if name == "evidence" else ""),))
+            for name, size in parts.items()
+        ),
+        Field("grows", (f"{_bytes(growth)} a day, over {_count(days, 'day')}",)),
+        Field("free", (f"{_bytes(free)} on {mount} ({kind})",)),
+    ]
+    document = {
+        "store": path, "events": head.pos, "incidents": len(incidents), "runs": len(runs), "blobs": len(blobs),
+        "bytes": parts, "free": free, "grows": growth,
+        "oldest_at": clock.iso(oldest) if oldest is not None else None,
+    }  # fmt: skip
+    return Reply(Card(path, tuple(fields)), {"stats": document})
+
+
+def _size(path: str) -> int:
+    import os
+
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _below(folder: str) -> int:
+    import os
+
+    return sum(_size(os.path.join(at, name)) for at, _, names in os.walk(folder) for name in names)
+
+
+def _bytes(size: int) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 10_240 or unit == "GiB":
+            return f"{size:,} {unit}"
+        size //= 1024
+    return ""

@@ -234,6 +234,11 @@ def copies_on_write(path: str) -> bool:
     return filesystem(path, _mounts())[0] in ("btrfs", "zfs", "bcachefs", "nilfs2", "f2fs")
 
 
+def mounted_at(path: str) -> tuple[str, str]:
+    """Type and mount point of the filesystem that holds the absolute `path`, now."""
+    return filesystem(path, _mounts())
+
+
 def filesystem(path: str, mountinfo: str) -> tuple[str, str]:
     """Type and mount point of the filesystem that holds the absolute `path`, by proc(5) mountinfo.
 

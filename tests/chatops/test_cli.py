@@ -38,7 +38,7 @@ RECORD = {
     "incidents.canonical",
     "incidents.kinds",
     "incidents.lifecycle",
-    "chatops.cards", "chatops.documents", "incidents.documents", "incidents.clock", "incidents.config", "incidents.events", "incidents.ids",
+    "chatops.cards", "chatops.documents", "incidents.cadence", "incidents.documents", "incidents.clock", "incidents.config", "incidents.events", "incidents.ids",
     "incidents.people", "incidents.store", "incidents.telling",
 }  # fmt: skip
 OF_COMMAND = {

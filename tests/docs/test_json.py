@@ -54,6 +54,9 @@ STORY: list[list[str]] = [
     ["postmortem"],
     ["postmortem", "-o", "inc-1.md"],
     ["verify"],
+    ["store", "stats"],
+    ["doctor"],
+    ["completion", "bash"],
     ["backup", "b.db"],
     ["restore", "b.db", "--store", "other.db"],
     ["discord", "invite", "--application", "112233445566778899"],
@@ -102,7 +105,7 @@ def rows() -> dict[str, list[set[str]]]:
 
 
 def name_of(words: list[str]) -> str:
-    return " ".join(words[:2]) if words[0] in ("task", "runbook", "drill", "discord", "remind") else words[0]
+    return " ".join(words[:2]) if words[0] in ("task", "runbook", "drill", "discord", "remind", "store") else words[0]
 
 
 def test_every_command_is_walked_and_has_its_row() -> None:

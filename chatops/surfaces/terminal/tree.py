@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ import click
 from chatops import dispatch, layout, params, vocabulary
 from chatops.surfaces.terminal import draw, front
 from chatops.vocabulary import Call, Command, Param, Places, Reply
-from incidents.errors import NotFound
+from incidents.errors import HowdahError, NotFound
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from incidents.store.protocol import Store
 
 _EVERYWHERE = (
     ("json", True, "Answer with one JSON document."),
@@ -44,9 +47,11 @@ def _everywhere(names: Iterable[tuple[str, bool, str]]) -> list[click.Option]:
 class Words(click.Group):
     """The commands below one word, or below none (`howdah`)."""
 
-    def __init__(self, word: str = "", **about: Any):
-        super().__init__(name=word or "howdah", params=_everywhere(_EVERYWHERE), **about)
-        self.word = word
+    def __init__(self, word: str = "", own: Command | None = None, **about: Any):
+        """`own` is the command of the bare word, where that is one as well."""
+        mine = [_parameter(own, param) for param in own.params] if own is not None else []
+        super().__init__(name=word or "howdah", params=[*mine, *_everywhere(_EVERYWHERE)], **about)
+        self.word, self.own = word, own
         self.no_args_is_help = False
         self.invoke_without_command = True
         self.callback = lambda **given: self._bare(click.get_current_context(), given)
@@ -64,6 +69,11 @@ class Words(click.Group):
                     found[word] = command
         return found
 
+    def _has_more(self, word: str) -> bool:
+        """Whether words follow after this one, which is a command itself."""
+        start = f"{self.word} {word} ".lstrip()
+        return any(name.startswith(start) for name in vocabulary.own())
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._below())
 
@@ -74,9 +84,10 @@ class Words(click.Group):
         if cmd_name not in below:
             return None
         command = below[cmd_name]
-        if command is None:
-            return Words(f"{self.word} {cmd_name}".strip(), context_settings=_settings())
-        return Leaf(command)
+        if command is not None and not self._has_more(cmd_name):
+            return Leaf(command)
+        help = None if command is None else f"{command.help}\n\n{command.details}".strip()
+        return Words(f"{self.word} {cmd_name}".strip(), command, help=help, context_settings=_settings())
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0]
@@ -96,6 +107,8 @@ class Words(click.Group):
         ctx.obj = {**(ctx.obj or {}), **{name: value for name, value in given.items() if value}}
         if ctx.invoked_subcommand is not None:
             return None
+        if self.own is not None:
+            return Leaf(self.own).carry_out(given)
         listing = self._below().get("list") if self.word else None
         if listing is not None:  # a bare noun lists
             with Leaf(listing).make_context("list", [], parent=ctx) as inner:
@@ -133,7 +146,7 @@ class Leaf(click.Command):
             name=command.name.rpartition(" ")[2],
             params=[*own, *self.common],
             help=help,
-            callback=self._call,
+            callback=lambda **given: self.carry_out(given),
             context_settings=_settings(),
         )
         self.command = command
@@ -145,7 +158,8 @@ class Leaf(click.Command):
             error.ctx = error.ctx or ctx
             raise
 
-    def _call(self, /, **given: Any) -> Reply:
+    def carry_out(self, given: dict[str, Any]) -> Reply:
+        """Calls the command with what was typed."""
         root = click.get_current_context().obj or {}
         common = {
             name: given.pop(name, None) or root.get(name)
@@ -219,17 +233,39 @@ def _complete(command: Command, param: Param, ctx: click.Context, incomplete: st
         return [CompletionItem(word) for word in param.choices if word.startswith(incomplete)]
     if param.type == "path":
         return [CompletionItem(incomplete, type="file")]
-    if param.complete is None:
-        return []
     given = {**(ctx.obj or {}), **ctx.params}
     places = Places(given.get("_store"), given.get("_config"), given.get("_zone"), json=True)
-    call = Call(command, front.here(json=True), places, now=clock.wall())
+    call = Completing(command, front.here(json=True), places, now=clock.wall())
     try:
-        return [
-            CompletionItem(option.value, help=option.label) for option in param.complete(incomplete, call)
-        ]
+        if param.type == "pairs":
+            found = list(params.complete_inputs(_word_after(command.name), incomplete, call))
+        else:
+            found = list(param.complete(incomplete, call)) if param.complete is not None else []
+        return [CompletionItem(option.value, help=option.label) for option in found]
+    except (HowdahError, OSError):  # no record yet, a broken file: nothing can be offered
+        return []
     finally:
         call.close()
+
+
+def _word_after(name: str) -> str:
+    """The word that was typed after the command: with an option's value still to come click knows none of them."""
+    words = os.environ.get("COMP_WORDS", "").split()
+    last = name.rpartition(" ")[2]
+    after = words[words.index(last) + 1 :] if last in words else []
+    return next((word for word in after if not word.startswith("-")), "")
+
+
+class Completing(Call):
+    """A call that only looks, while a line is typed: it makes no store."""
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            from incidents.store import open_store
+
+            self._store = open_store(self.places.store, create=False)
+        return self._store
 
 
 def root() -> Words:
