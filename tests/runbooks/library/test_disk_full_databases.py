@@ -193,3 +193,270 @@ def test_a_redis_that_needs_a_password(
         run.values["redis_password"] = given
     assert run.act("redis_writes").exit == exit, run.errors
     assert says in run.errors
+
+
+def stop(place: Place, how: str = "immediate") -> None:
+    databases.as_ordinary(place.where["pg_ctl"], "-D", place.cluster.data, "-m", how, "-w", "stop")
+
+
+def configure(place: Place, **settings: str) -> None:
+    session = place.cluster.session()
+    for name, value in settings.items():
+        session.run(f"ALTER SYSTEM SET {name} = '{value}'")
+    session.run("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_slot_keeps_what_it_needs_whether_its_server_runs_or_not(
+    place: Place, player: Make, down: bool
+) -> None:
+    switch(place, 2)
+    place.cluster.session().run("SELECT pg_create_physical_replication_slot('far_away', true)")
+    ((first,),) = place.cluster.session().run("SELECT pg_walfile_name(restart_lsn) FROM pg_replication_slots")
+    switch(place, 3)
+    late = backup(place, "late")
+    if down:
+        stop(place)
+    found, _ = looked(place, player, backups=f'["{late}"]')
+    assert (found["cut"], found["whom"]) == (first, "the slot 'far_away'")
+    assert found["count"] >= 2
+
+
+def test_a_slot_that_cannot_be_read_is_refused(place: Place, player: Make) -> None:
+    switch(place, 2)
+    place.cluster.session().run("SELECT pg_create_physical_replication_slot('far_away', true)")
+    late = backup(place, "late")
+    stop(place)
+    state = Path(place.cluster.data, "pg_replslot", "far_away", "state")
+    state.write_bytes(b"\0" * 16 + state.read_bytes()[16:])
+    found, _ = looked(place, player, backups=f'["{late}"]')
+    assert found["count"] == 0 and "the slot 'far_away' does not say what it needs" in found["refused"]
+
+
+def test_a_standby_never_started_begins_where_its_backup_began(place: Place, player: Make) -> None:
+    """Its pg_control may be of a later checkpoint than the backup's first; then it is no guide."""
+    switch(place, 2)
+    standby = backup(place, "standby")
+    Path(standby, "standby.signal").touch()
+    label = Path(standby, "backup_label").read_text()
+    switch(place, 2)
+    later = backup(place, "later")
+    os.replace(os.path.join(later, "global", "pg_control"), os.path.join(standby, "global", "pg_control"))
+    found, _ = looked(place, player, backups=f'["{backup(place, "latest")}"]', standbys=f'["{standby}"]')
+    assert found["whom"] == f"the standby '{standby}'"
+    assert f"(file {found['cut']})" in label
+
+
+def test_a_standby_of_another_postgresql_is_refused_where_it_was_named(place: Place, player: Make) -> None:
+    switch(place, 2)
+    other = os.path.join(place.lab.folder, "other")
+    os.mkdir(other, 0o700)
+    ordinary.own(other)
+    databases.make(Cluster(other, place.cluster.sockets, 5499, "-"), place.where)
+    late = backup(place, "late")
+    found, _ = looked(place, player, backups=f'["{late}"]', standbys=f'["{other}"]')
+    assert found["count"] == 0 and f"the standby '{other}' is of another PostgreSQL" in found["refused"]
+
+
+def test_a_base_backup_that_lies_here_is_kept_restorable_and_never_started(
+    place: Place, player: Make
+) -> None:
+    switch(place, 2)
+    here = place.lab.make_folder()
+    databases.as_ordinary(
+        place.where["pg_basebackup"], "-h", place.cluster.sockets, "-p", str(place.cluster.port), "-U",
+        databases.user(), "-D", here, "-X", "none", "-c", "fast",
+    )  # fmt: skip
+    for name in os.listdir(place.archive):
+        if name.endswith(".backup"):
+            os.unlink(os.path.join(place.archive, name))
+    switch(place, 2)
+    found, run = looked(place, player)
+    assert found["whom"] == f"the base backup '{here}'" and found["count"] >= 2
+    stop(place)
+    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
+    for step in ("look", "postgres", "stopped"):
+        run.act(step)
+    assert run.steps["stopped"]["outputs"]["shown"] == f"'{place.cluster.data}'"
+
+
+def test_a_copy_of_a_data_folder_is_never_started(place: Place, player: Make) -> None:
+    switch(place, 1)
+    stop(place)
+    copy = place.lab.make_folder()
+    databases.as_ordinary("cp", "-a", place.cluster.data + "/.", copy)
+    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
+    for step in ("look", "postgres", "stopped"):
+        run.act(step)
+    assert run.steps["stopped"]["outputs"]["shown"] == f"'{place.cluster.data}'"
+
+
+def test_a_server_that_somebody_shut_down_is_left_alone(place: Place, player: Make) -> None:
+    switch(place, 1)
+    stop(place, "fast")
+    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
+    run.act("look")
+    run.act("postgres")
+    said = run.act("stopped").output.decode()
+    assert "somebody shut it down in an orderly way: left alone" in said
+    assert (run.steps["stopped"]["outputs"]["down"], run.steps["stopped"]["outputs"]["prove"]) == ("", "")
+
+
+def test_the_servers_own_log_is_never_taken_for_an_archive(place: Place, player: Make) -> None:
+    switch(place, 3)
+    log = os.path.join(place.cluster.data, "pg_wal")
+    before = sorted(os.listdir(log))
+    for given in (log, link(place, log)):
+        found, run = looked(place, player, archive=given, keep="0000000100000000000000FF")
+        assert found["count"] == 0 and "this is PostgreSQL's own log" in found["refused"]
+        run.play("cut_archive", until="after_archive")
+    assert sorted(os.listdir(log)) == before
+
+
+def link(place: Place, to: str) -> str:
+    path = os.path.join(place.lab.folder, "a link")
+    os.symlink(to, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'test ! -f "{link}/%f" && cp %p "{link}/%f"',
+        "cp %p '{link}/%f'",
+        "cp %p ../{name}/%f",
+    ],
+)
+def test_the_archive_is_found_however_its_command_names_it(place: Place, player: Make, command: str) -> None:
+    name = os.path.basename(place.archive)
+    configure(
+        place, archive_command=command.format(link=link(place, place.archive), name=name).replace("'", "''")
+    )
+    found, _ = looked(place, player)
+    assert found["archive"] == place.archive
+
+
+def test_a_compressed_archive_is_cut_too(place: Place, player: Make) -> None:
+    configure(place, archive_command=f"gzip -1 < %p > {place.archive}/%f.gz")
+    session = place.cluster.session()
+    session.run("CREATE TABLE t (n int)")
+    for _ in range(4):
+        session.run("INSERT INTO t VALUES (1)")
+        session.run("SELECT pg_switch_wal()")
+    backup(place, "kept")
+    found, run = looked(place, player)
+    assert (found["ext"], found["refused"]) == (".gz", "") and found["count"] >= 4
+    run.play("cut_archive", until="after_archive")
+    assert run.steps["cut_archive"]["status"] == "ok", run.errors
+    assert run.verify("cut_archive").exit == 0
+    left = sorted(name for name in os.listdir(place.archive) if name.endswith(".gz") and len(name) == 27)
+    assert left[0] == found["cut"] + ".gz"
+
+
+def test_a_base_backup_in_archives_is_read(place: Place, player: Make) -> None:
+    switch(place, 2)
+    folder = os.path.join(place.lab.folder, "tar")
+    os.mkdir(folder, 0o700)
+    ordinary.own(folder)
+    databases.as_ordinary(
+        place.where["pg_basebackup"], "-h", place.cluster.sockets, "-p", str(place.cluster.port), "-U",
+        databases.user(), "-D", folder, "-X", "none", "-c", "fast", "-F", "t", "-z",
+    )  # fmt: skip
+    switch(place, 1)
+    found, _ = looked(place, player, backups=f'["{folder}"]')
+    assert found["whom"] == f"the base backup '{folder}'" and found["count"] >= 2
+
+
+def test_without_pg_archivecleanup_nothing_is_cut(place: Place, player: Make) -> None:
+    switch(place, 2)
+    backup(place, "kept")
+    folder = os.path.join(place.lab.folder, "bin")
+    os.mkdir(folder)
+    for program in os.scandir(os.path.dirname(place.where["postgres"])):
+        if program.name != "pg_archivecleanup":
+            os.symlink(program.path, os.path.join(folder, program.name))
+    opts = Path(place.cluster.data, "postmaster.opts")
+    opts.write_text(opts.read_text().replace(place.where["postgres"], os.path.join(folder, "postgres")))
+    found, _ = looked(place, player)
+    assert (found["count"], found["refused"]) == (0, f"there is no {folder}/pg_archivecleanup")
+
+
+def test_what_is_killed_in_the_middle_of_the_cut_is_seen_to_be_unfinished(place: Place, player: Make) -> None:
+    switch(place, 4)
+    backup(place, "kept")
+    _, run = looked(place, player)
+    assert run.verify("cut_archive").exit == 10
+    os.unlink(os.path.join(place.archive, segments(place)[0]))
+    assert run.verify("cut_archive").exit == 10
+    os.rename(place.archive, place.archive + ".away")
+    assert run.verify("cut_archive").exit not in (0, 10), "an archive that is gone says nothing"
+
+
+def test_what_the_server_started_again_has_in_its_environment(place: Place, player: Make) -> None:
+    stop(place)
+    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
+    run.values["redis_password"] = "s3cret-s3cret"
+    for step in ("look", "postgres", "after_archive", "stopped"):
+        run.act(step)
+    assert run.act("start_postgres").exit == 0, run.errors
+    pid = Path(place.cluster.data, "postmaster.pid").read_text().split("\n")[0]
+    names = {word.split("=")[0] for word in Path(f"/proc/{pid}/environ").read_text().split("\0")}
+    assert "PATH" in names and not [name for name in names if name.startswith(("IN_", "HOWDAH", "DOWN"))]
+
+
+def test_a_server_that_ends_again_is_not_waited_for(place: Place, player: Make) -> None:
+    stop(place)
+    for name in os.listdir(os.path.join(place.cluster.data, "pg_wal")):
+        if len(name) == 24:
+            os.unlink(os.path.join(place.cluster.data, "pg_wal", name))
+    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
+    for step in ("look", "postgres", "after_archive", "stopped"):
+        run.act(step)
+    assert run.act("start_postgres").exit == 40
+    assert "has ended again: " in run.errors and "startup process" in run.errors
+
+
+def test_a_unit_of_systemd_starts_it_where_one_names_its_folder(
+    place: Place, player: Make, tmp_path: Path
+) -> None:
+    stop(place)
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(
+        f"""#!/bin/bash
+        echo "$*" >>{tmp_path}/asked
+        case $1 in
+          list-units) printf '%s\\n' 'postgresql.service loaded' 'postgresql-15.service loaded failed' ;;
+          show) case $7 in postgresql-15.service) echo 'Environment=PGDATA={place.cluster.data}/ LC_ALL=C' ;; esac ;;
+          start) setpriv --reuid={ordinary.UID} --regid={ordinary.UID} --clear-groups {place.where["pg_ctl"]} -s -w -D {place.cluster.data} -l {place.cluster.data}/unit.log start ;;
+        esac
+        """
+    )
+    systemctl.chmod(0o755)
+    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
+    run.path = f"{tmp_path}:{run.path}"
+    for step in ("look", "postgres", "after_archive", "stopped"):
+        run.act(step)
+    assert run.act("start_postgres").exit == 0, run.errors
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[-2:] == ["reset-failed -- postgresql-15.service", "start -- postgresql-15.service"]
+    assert not os.path.exists(os.path.join(place.cluster.data, "started-again.log"))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_archiving_that_is_stuck_at_a_file_that_is_there_already_is_said(
+    place: Place, player: Make, whole: bool
+) -> None:
+    session = place.cluster.session()
+    session.run("CREATE TABLE t (n int)")
+    ((name,),) = session.run("SELECT pg_walfile_name(pg_current_wal_lsn())")
+    Path(place.archive, str(name)).write_bytes(b"a part")
+    session.run("SELECT pg_switch_wal()")
+    if whole:
+        Path(place.archive, str(name)).write_bytes(Path(place.cluster.data, "pg_wal", str(name)).read_bytes())
+    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
+    for step in ("look", "postgres", "stopped", "postgres_writes"):
+        assert run.act(step).exit == 0, run.errors
+    how = "is the same" if whole else "is not the same (6 of 1048576 bytes)"
+    stuck = run.steps["postgres_writes"]["outputs"]["stuck"]
+    assert stuck.startswith(f"{name} waits to be archived") and how in stuck
+    assert (str(name) in run.steps["postgres"]["outputs"]["torn"]) is not whole
