@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from runbooks.orders import Start
 
 
-def fork(call: Call, start: Start, *, detach: bool) -> Reply:
+def fork(call: Call, start: Start, *, detach: bool, plain: bool = False) -> Reply:
     """At a terminal: this process becomes the run's first viewer. With a key, a run that was started is watched."""
     from runbooks import driver, starting
 
     if call.places.key is None:
         call.close()
-        return watch(call, start.store, start.run, driver.fork(start, detach=detach))
+        return watch(call, start.store, start.run, driver.fork(start, detach=detach), plain=plain)
     with starting.one_at_a_time(start.store):
         known = _started_before(call, start)
         call.close()
         handle = None if known else driver.fork(start, detach=detach)
         if handle is not None:
             handle.hear_start()
-    return watch(call, start.store, start.run, handle)
+    return watch(call, start.store, start.run, handle, plain=plain)
 
 
 def begin(call: Call, start: Start) -> Reply:
@@ -92,12 +92,13 @@ def _started_before(call: Call, start: Start) -> bool:
     return True
 
 
-def watch(call: Call, store: str, run_id: str, handle: Any) -> Reply:
+def watch(call: Call, store: str, run_id: str, handle: Any, *, plain: bool = False) -> Reply:
     from runbooks.player import watch as player
 
     code = player.watch(
-        store, run_id, handle=handle, terminal=call.terminal, json=call.json, actor=call.actor
-    )
+        store, run_id, handle=handle, terminal=call.terminal, json=call.json, actor=call.actor, plain=plain,
+        updates=call.config.updates,
+    )  # fmt: skip
     return Reply(exit=code)
 
 

@@ -137,6 +137,7 @@ class Step(NamedTuple):
     require: tuple[Expr, ...] = ()
     continue_on_error: bool = False
     change: Change | None = None
+    touches: Mapping[str, Template] = {}
     user: Template | None = None
     manual: Template | None = None
     check: Check | None = None

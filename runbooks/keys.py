@@ -93,8 +93,10 @@ STEP = {
         "bool", "A failure is recorded as `failed (continued)`, and the run goes on.", on=(*_GATED, "wait")
     ),
     "change": Key("level", "The change record: what, from, to.", on=_DONE, level="change"),
+    "touches": Key("level", "What it reaches, for the question: hosts, files, bytes, services.", on=("run", "block"),
+                   level="touches"),
     "user": Key("template", "The local user to run it as.", on=_DONE),
-}
+}  # fmt: skip
 
 DIAGNOSE = {
     "id": Key("id", "Its name; unique among those of diagnose."),
@@ -164,6 +166,13 @@ CHANGE = {
     "to": Key("template", "Its new value."),
 }
 
+TOUCHES = {
+    "hosts": Key("template", "Which machines."),
+    "files": Key("template", "How many files, or which."),
+    "bytes": Key("template", "How much."),
+    "services": Key("template", "Which services feel it."),
+}
+
 LEVELS: dict[str, dict[str, Key]] = {
     "runbook": RUNBOOK,
     "input": INPUT,
@@ -177,6 +186,7 @@ LEVELS: dict[str, dict[str, Key]] = {
     "stop": STOP,
     "wait": WAIT,
     "change": CHANGE,
+    "touches": TOUCHES,
 }
 
 # Words of the language that this version does not know how to do.

@@ -104,6 +104,8 @@ def _facts(
     if shows.get("steps"):
         yield Fact("runs", "\n".join(f"{number}. {name}" for number, name in enumerate(shows["steps"], 1)))
     yield Fact("on", _where(run, shows))
+    if run.start is not None:
+        yield Fact("asked by", f"{run.start.actor.shown}, who started this run")
     if shows.get("script") is not None and run.started is not None:
         specs = {} if runbook is None else runbook.inputs
         given = [
@@ -114,6 +116,8 @@ def _facts(
             yield Fact("inputs", "\n".join(given), "exact")
     if shows.get("env"):
         yield Fact("env", "\n".join(f"{name}={value}" for name, value in shows["env"].items()), "exact")
+    for name, text in (shows.get("touches") or {}).items():
+        yield Fact(name, str(text))
     yield from _change(shows.get("change") or {})
     if question.what in ("doubt", "undo"):
         yield from _doubt(shows)

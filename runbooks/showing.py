@@ -29,6 +29,8 @@ def shows(
         found["env"] = {name: render_text(item, names) for name, item in step.env.items()}
     if changed := change(step, names):
         found["change"] = changed
+    if step.touches:
+        found["touches"] = {name: render_text(text, names) for name, text in step.touches.items()}
     if step.block:
         found["steps"] = [inner.name for inner in step.block]
     if what == "manual" and state.why:

@@ -53,6 +53,7 @@ class Shaper:
             require=values.get("require", ()),
             continue_on_error=values.get("continue-on-error", False),
             change=self.change(values.get("change")),
+            touches=self.touches(values.get("touches")),
             user=values.get("user"),
             where=(node.line, node.column),
         )
@@ -235,6 +236,9 @@ class Shaper:
             if "what" in values
             else None
         )
+
+    def touches(self, node: Node | None) -> dict[str, Template]:
+        return {} if node is None else levels.read(self.reader, node, "touches")
 
 
 def name_of(kind: str, values: dict[str, Any]) -> str:

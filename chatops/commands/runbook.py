@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from runbooks.orders import Resume
 
 TERMINAL = ("terminal",)
+PLAIN = params.flag("plain", "Lines alone, nothing drawn: for a screen reader. $HOWDAH_PLAIN does so always.",
+                    surfaces=("terminal",))  # fmt: skip
 INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
 
 
@@ -29,12 +31,13 @@ INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
         "Stay one process group, for supervisors: TERM pauses after the step.",
         surfaces=TERMINAL,
     ),
+    PLAIN,
     group="run",
     streams=True,
     details="Without a terminal a question parks the run (exit 3). Ctrl-C once pauses after the step, twice stops it.",
 )
 def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: str | None, yes: tuple[str, ...],
-        drill: bool, foreground: bool) -> Reply:  # fmt: skip
+        drill: bool, foreground: bool, plain: bool) -> Reply:  # fmt: skip
     from chatops import launching, permissions
     from incidents import ids
     from runbooks import starting
@@ -53,7 +56,7 @@ def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: 
     )  # fmt: skip
     if call.in_chat:
         return launching.begin(call, start)
-    return launching.fork(call, start, detach=not foreground)
+    return launching.fork(call, start, detach=not foreground, plain=plain)
 
 
 def _of_thread(call: Call, incident: str | None, mode: str) -> tuple[str | None, str]:
@@ -98,18 +101,19 @@ def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
     "attach",
     "Watch a run; answer its questions.",
     params.run(place=True),
+    PLAIN,
     group="run",
     streams=True,
     writes=False,
     surfaces=TERMINAL,
     because="a chat shows each run in the thread of its incident, with buttons for its answers",
 )
-def attach(call: Call, run: str | None) -> Reply:
+def attach(call: Call, run: str | None, plain: bool) -> Reply:
     from chatops import launching, which
 
     store, run_id = call.store.path, which.run(call, run)
     call.close()
-    return launching.watch(call, store, run_id, None)
+    return launching.watch(call, store, run_id, None, plain=plain)
 
 
 @command(

@@ -9,85 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from rich.cells import cell_len, chop_cells, set_cell_size
-from rich.console import Console
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from incidents import clock, kinds, telling
 from incidents.events import Event
 from incidents.visible import one_line, visible
 from runbooks import follow, journal
+from runbooks.expected import NOTHING, Usual
 from runbooks.follow import Row
-from runbooks.player.keys import Keyboard, needs_twice
+from runbooks.player import prompting
+from runbooks.player.keys import Keyboard
+from runbooks.player.lines import STYLES, cut, hang, hang_exact
 from runbooks.player.safe import output_lines
 from runbooks.question import Card
 from runbooks.quoting import shell_quote
 
-STYLES = {
-    "good": "green", "bad": "bold red", "warn": "yellow", "quiet": "dim", "busy": "cyan", "asks": "bold yellow",
-}  # fmt: skip
-NARROW = 24  # cells that a text needs beside its name; with fewer it goes under it
 FAILED_LINES = 10  # of the output of a failed step
 PRINTED_LINES = 200  # of a command that was given by hand
 LIVE_LINES = 8  # of the running step's output, where there is room
 QUIET = ("pending", "entered")  # statuses of steps that do nothing at the moment
 PENDING_WHEN_ASKED = 3  # steps to come that are shown under an open question
-
-_RULER = Console(width=80, color_system=None, force_terminal=False)  # only measures and breaks lines
-
-
-# -- breaking lines ------------------------------------------------------------------------------------------
-
-
-def cut(line: Text, width: int) -> Text:
-    """`line` on at most `width` cells, `…` where something was left out."""
-    line.truncate(width, overflow="ellipsis")
-    return line
-
-
-def hang(head: Text, body: str, width: int, style: str = "") -> list[Text]:
-    """`head`, beside it the prose `body`, its lines hanging under its first; under the head where it is too narrow."""
-    room = width - head.cell_len
-    pieces = [
-        piece
-        for line in visible(body).split("\n")
-        for piece in _wrap(line, room if room >= NARROW else width - 4)
-    ]
-    return _beside(head, pieces, room, style)
-
-
-def hang_exact(head: Text, body: str, width: int, style: str = "") -> list[Text]:
-    """The same for what must be read letter by letter: broken only where the line is full, marked with `↳`."""
-    room = width - head.cell_len
-    pieces = [
-        piece
-        for line in visible(body).split("\n")
-        for piece in _chop(line, room if room >= NARROW else width - 4)
-    ]
-    return _beside(head, pieces, room, style)
-
-
-def _beside(head: Text, pieces: Sequence[str], room: int, style: str) -> list[Text]:
-    if room < NARROW:
-        return [head, *(Text("    ").append(piece, style) for piece in pieces)]
-    indent = " " * head.cell_len
-    lines = [head.copy().append(pieces[0] if pieces else "", style)]
-    return [*lines, *(Text(indent).append(piece, style) for piece in pieces[1:])]
-
-
-def _wrap(line: str, width: int) -> list[str]:
-    if cell_len(line) <= width:
-        return [line]
-    indent = line[: len(line) - len(line.lstrip())][: width // 2]
-    wrapped = Text(line.strip()).wrap(_RULER, max(8, width - len(indent)), overflow="fold")
-    return [indent + piece.plain.rstrip() for piece in wrapped]
-
-
-def _chop(line: str, width: int) -> list[str]:
-    first = chop_cells(line, width) or [""]
-    if len(first) == 1:
-        return first
-    return [first[0], *("↳ " + piece for piece in chop_cells(line[len(first[0]) :], width - 2))]
 
 
 # -- lines that stay -----------------------------------------------------------------------------------------
@@ -251,17 +193,21 @@ class Scene(NamedTuple):
     output: str
     now: clock.Reading
     said: Set[str] = frozenset()
+    usual: Usual = NOTHING
+    due: str = ""  # when the people outside are to hear of it
 
 
 def live_lines(scene: Scene, width: int, height: int) -> list[Text]:
     """What is on its way, at most `height` lines: the running step with its output, steps to come, keys."""
     rows, keyboard = scene.rows, scene.keyboard
     below = [foot_line(scene, width)]
+    if scene.due:
+        below.insert(0, cut(Text(f"  update to the people outside: {scene.due}", STYLES["warn"]), width))
     if keyboard.cards:
-        below += [Text(), *answer_lines(keyboard, width)]
+        below += [Text(), *prompting.answer_lines(keyboard, width)]
     room = height - len(below) - 1
     busy = busy_rows(rows)
-    top = busy_lines(rows, width, scene.said)
+    top = busy_lines(rows, width, scene.said, scene.usual)
     attempt = follow.running(scene.run)
     if attempt is not None:
         top += command_lines(attempt, width)
@@ -271,7 +217,13 @@ def live_lines(scene: Scene, width: int, height: int) -> list[Text]:
     wanted = min(len(pending), PENDING_WHEN_ASKED if keyboard.cards else len(pending))
     printed = tail_lines(scene.output, width, max(0, min(LIVE_LINES, room - min(wanted, 3)) - 1))
     room -= len(printed)
-    lines = [*top, *printed, *_to_come(pending, max(0, min(room, wanted)), width), Text(), *below]
+    lines = [
+        *top,
+        *printed,
+        *_to_come(pending, max(0, min(room, wanted)), width, scene.usual),
+        Text(),
+        *below,
+    ]
     return [cut(line, width) for line in lines[-height:]]
 
 
@@ -282,12 +234,15 @@ def busy_rows(rows: Sequence[Row]) -> dict[str, bool]:
     return {**{row.path: False for row in around}, **{row.path: True for row in now_on}}
 
 
-def busy_lines(rows: Sequence[Row], width: int, said: Set[str] = frozenset()) -> list[Text]:
+def busy_lines(
+    rows: Sequence[Row], width: int, said: Set[str] = frozenset(), usual: Usual = NOTHING
+) -> list[Text]:
     lines: list[Text] = []
     busy = busy_rows(rows)
     for row in rows:
         if busy.get(row.path):
-            lines += row_lines(row, width)
+            detail = "; ".join(filter(None, (row.detail, usual.of(row.path))))
+            lines += row_lines(row._replace(detail=detail), width)
         elif row.path in busy and row.path not in said:
             lines.append(cut(Text("  " * (row.depth + 1)).append(one_line(row.name), "bold"), width))
     return lines
@@ -303,10 +258,12 @@ def command_lines(attempt: journal.Attempt, width: int) -> list[Text]:
     return [cut(Text("      ").append(f"{part}$ {visible(text)}", "dim"), width)]
 
 
-def _to_come(pending: Sequence[Row], limit: int, width: int) -> Iterator[Text]:
+def _to_come(pending: Sequence[Row], limit: int, width: int, usual: Usual) -> Iterator[Text]:
     shown = pending if len(pending) <= limit else pending[: max(0, limit - 1)]
     for row in shown:
-        yield cut(Text("  " + "  " * row.depth).append(f"{row.mark} {one_line(row.name)}", "dim"), width)
+        expected = usual.of(row.path)
+        text = f"{row.mark} {one_line(row.name)}" + (f"  {expected}" if expected else "")
+        yield cut(Text("  " + "  " * row.depth).append(text, "dim"), width)
     if len(pending) > len(shown) and limit:
         yield Text(f"    … {len(pending) - len(shown)} more to come", "dim")
 
@@ -318,61 +275,22 @@ def foot_line(scene: Scene, width: int) -> Text:
         return cut(Text(f"  {run.id} is being started", "dim"), width)
     done = sum(row.settled for row in rows)
     took = clock.words(clock.between(run.started_at, now).micros) if run.started_at is not None else ""
-    left = f"{done} of {len(rows)} · {took} · {run.id}"
+    left = (
+        f"{done} of {len(rows)} · {took}"
+        + (f", {scene.usual.run}" if scene.usual.run else "")
+        + f" · {run.id}"
+    )
     if run.status == "parked" and not scene.keyboard.cards:
         left += " · waits for a person"
     right = "Ctrl-C pauses · q leaves" if run.status == "running" else "q leaves: the run waits"
     if len(left) + len(right) + 4 > width:
         right = "^C pauses · q leaves" if run.status == "running" else "q leaves"
     if len(left) + len(right) + 4 > width:
+        left = f"{done} of {len(rows)} · {took}"
+    if len(left) + len(right) + 4 > width:
         left = f"{done} of {len(rows)}"
     gap = max(1, width - 2 - cell_len(left) - cell_len(right))
     return cut(Text("  ").append(left).append(" " * gap).append(right, "dim"), width)
-
-
-def answer_lines(keyboard: Keyboard, width: int) -> list[Text]:
-    """The keys that answer the question at hand, each with what it risks; the last line is where one types."""
-    card = keyboard.card
-    assert card is not None
-    lines = []
-    word_width = max(len(answer.word) for answer in card.answers)
-    for answer in card.answers:
-        head = (
-            Text("  [")
-            .append(answer.word[0], "bold")
-            .append("] ")
-            .append(answer.word.ljust(word_width), "bold")
-        )
-        lines += hang(head.append("  "), answer.risk, width)
-    if keyboard.notice:
-        lines += hang(Text("  "), keyboard.notice, width, STYLES["warn"])
-    return [*lines, *_prompt(keyboard, card, width)]
-
-
-def _prompt(keyboard: Keyboard, card: Card, width: int) -> list[Text]:
-    if keyboard.asking:
-        lines = hang(
-            Text("  "),
-            f"What is the step's output `{keyboard.asking}`? Enter alone leaves it out, Esc goes back.",
-            width,
-        )
-        typed = visible(keyboard.typed)
-        room = width - 6 - cell_len(keyboard.asking)
-        return [
-            *lines,
-            Text(f"  {keyboard.asking} = ", "bold").append(
-                typed if cell_len(typed) <= room else "…" + typed[-room + 1 :]
-            ),
-        ]
-    if keyboard.armed:
-        risk = next(answer.risk for answer in card.answers if answer.word == keyboard.armed)
-        text = f"{keyboard.armed}: {risk}. Press {keyboard.armed[0]} again to answer so; any other key takes it back."
-        return hang(Text("  › ", STYLES["bad"]), text, width, STYLES["bad"])
-    twice = ", ".join(answer.word for answer in card.answers if needs_twice(card, answer.word))
-    text = "Your answer?" + (f" ({twice}: twice)" if twice else "")
-    if len(keyboard.cards) > 1:
-        text += f" Tab: the next of {len(keyboard.cards)} questions"
-    return hang(Text("  › ", STYLES["asks"]), text + " ", width)
 
 
 def close_lines(summary: follow.Summary, reasons: Iterable[str], width: int) -> list[Text]:

@@ -18,7 +18,8 @@ from incidents import clock, kinds
 from incidents.errors import HowdahError
 from incidents.events import Event
 from runbooks import follow, journal
-from runbooks.player import keys, picture
+from runbooks.expected import NOTHING, Usual
+from runbooks.player import keys, lines, picture
 from runbooks.player.keys import Intent, Keyboard
 from runbooks.question import Card
 
@@ -86,13 +87,15 @@ class Screen:
 
     def __init__(
         self, out: TextIO, fd: int, *, zone: str, asks: bool, document: Callable[[], Runbook | None],
-        check: Callable[[Card, Mapping[str, str]], Any],
+        check: Callable[[Card, Mapping[str, str]], Any], usual: Callable[[], Usual] = lambda: NOTHING,
+        due: Callable[[], str] = lambda: "",
     ):  # fmt: skip
         self.fd: int | None = fd
         self.asks = asks
         self._keys = fd
         self._zone = zone
         self._document = document
+        self._usual, self._due = usual, due
         self._keyboard = Keyboard(check)
         self._region = Region(out)
         self._mode = contextlib.ExitStack()
@@ -144,12 +147,12 @@ class Screen:
             block = rows.get("/".join(parts[:depth]))
             if block is not None and block.path not in self._titles:
                 self._titles.add(block.path)
-                self._stays.append(picture.cut(Text("  " * (block.depth + 1) + block.name, "bold"), width))
+                self._stays.append(lines.cut(Text("  " * (block.depth + 1) + block.name, "bold"), width))
         self._stays += picture.row_lines(row, width)
         state = run.steps.get(path)
         if state is not None and (row.status in ("failed", "continued") or follow.by_hand(run)):
-            lines = picture.PRINTED_LINES if follow.by_hand(run) else picture.FAILED_LINES
-            self._stays += picture.tail_lines(state.tail, width, lines, indent=6 + 2 * row.depth)
+            most = picture.PRINTED_LINES if follow.by_hand(run) else picture.FAILED_LINES
+            self._stays += picture.tail_lines(state.tail, width, most, indent=6 + 2 * row.depth)
 
     def ask(self, card: Card) -> None:
         width, _ = self._region.size()
@@ -159,7 +162,7 @@ class Screen:
 
     def say(self, text: str, tone: str = "") -> None:
         width, _ = self._region.size()
-        self._stays += picture.hang(Text("  "), text, width, picture.STYLES.get(tone, ""))
+        self._stays += lines.hang(Text("  "), text, width, lines.STYLES.get(tone, ""))
         self._changed = True
 
     def close(self, summary: follow.Summary, problem: HowdahError | None) -> None:
@@ -184,7 +187,9 @@ class Screen:
         width, height = self._region.size()
         rows = follow.rows(self._document(), run, now)
         printed = output().decode("utf-8", "replace")
-        scene = picture.Scene(rows, run, self._keyboard, printed, now, self._titles)
+        scene = picture.Scene(
+            rows, run, self._keyboard, printed, now, self._titles, self._usual(), self._due()
+        )
         live = picture.live_lines(scene, width, height)
         self._region.paint(self._stays, live)
         self._stays, self._changed, self._drawn = [], False, clock.monotonic()

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from incidents import clock, kinds
+from incidents import cadence, clock, kinds
 from incidents.errors import AlreadyAnswered, HowdahError, Parked, Refused, StoreError
 from incidents.events import Actor, Draft, Event
 from incidents.store.protocol import Store
 from runbooks import consent, driver, follow, journal
 from runbooks.player import alone, signals
+from runbooks.player.beside import Beside
 from runbooks.player.keys import Chosen, Intent, Leave, Terminal, in_foreground
 from runbooks.question import Card, card
 from runbooks.quoting import shell_quote
@@ -56,17 +57,18 @@ class View(Protocol):
 def watch(
     store: Store | str, run_id: str, *, actor: Actor, handle: driver.Handle | None = None,
     terminal: Terminal | None = None, json: bool = False, plain: bool = False, answer: bool = True,
-    runbook: Runbook | None = None,
+    runbook: Runbook | None = None, updates: Mapping[str, int | None] = cadence.DEFAULTS,
 ) -> int:  # fmt: skip
     """Shows the run until it ends, parks with nobody to ask, or this viewer is closed. Returns the exit code.
 
-    A person at an attended terminal is asked, unless `answer` is False. `runbook`: the run's own, where the caller
-    has it. Raises StoreError when the record cannot be used; the run goes on.
+    A person at an attended terminal is asked, unless `answer` is False. `plain`, or $HOWDAH_PLAIN: lines alone, for a
+    screen reader. `runbook`: the run's own, where the caller has it; `updates`: how often the people outside are to
+    hear of an incident. Raises StoreError when the record cannot be used; the run goes on.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(store, str):
             store = stack.enter_context(alone.open_record(store, handle))
-        viewer = Viewer(store, run_id, actor, handle, runbook)
+        viewer = Viewer(store, run_id, actor, handle, runbook, updates)
         stack.callback(viewer.let_go)
         view = choose(terminal, viewer, json=json, plain=plain, answer=answer)
         viewer.signals = stack.enter_context(signals.noted(stops=view.fd is not None))
@@ -88,12 +90,14 @@ def choose(terminal: Terminal | None, viewer: Viewer, *, json: bool, plain: bool
     keys = None
     if terminal is not None and terminal.attended and in_foreground(terminal.stdin.fileno()):
         keys = terminal.stdin.fileno()
+    plain = plain or bool(os.environ.get("HOWDAH_PLAIN"))
     if keys is not None and not plain and os.environ.get("TERM", "") not in NO_SCREEN:
         from runbooks.player.screen import Screen
 
         return Screen(
-            out, keys, zone=clock.local_zone(), asks=answer, document=viewer.document, check=viewer.check
-        )
+            out, keys, zone=clock.local_zone(), asks=answer, document=viewer.document, check=viewer.check,
+            usual=lambda: viewer.beside.usual(viewer.run), due=lambda: viewer.beside.due(viewer.run),
+        )  # fmt: skip
     from runbooks.player.plain import Plain
 
     return Plain(out, clock.local_zone(), stdin=keys if answer else None)
@@ -110,13 +114,15 @@ class Viewer:
     """One viewer of one run."""
 
     def __init__(
-        self, store: Store, run_id: str, actor: Actor, handle: driver.Handle | None, runbook: Runbook | None
-    ):
+        self, store: Store, run_id: str, actor: Actor, handle: driver.Handle | None, runbook: Runbook | None,
+        updates: Mapping[str, int | None] = cadence.DEFAULTS,
+    ):  # fmt: skip
         self.store = store
         self.run = journal.Run(run_id)
         self.signals: int | None = None
         self._actor = actor
         self._runbook = runbook
+        self.beside = Beside(store, updates)
         self._unreadable = False
         self._folder = driver.run_dir(store.path, run_id)
         self._howdah = _prefix(store.path)
