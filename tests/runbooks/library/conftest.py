@@ -22,6 +22,8 @@ from runbooks.loader import load
 from runbooks.process import Completed, run_bounded
 from runbooks.quoting import Script
 
+from . import archived
+
 LIBRARY = os.path.join(os.path.dirname(__file__), "..", "..", "..", "runbooks", "library")
 
 
@@ -151,3 +153,15 @@ def lab() -> Iterator[Lab]:
             yield made
         finally:
             assert ledger.close().left == []
+
+
+@pytest.fixture(scope="session")
+def new_cluster() -> Iterator[str]:
+    """The data folder of a PostgreSQL that was never started."""
+    yield from archived.template()
+
+
+@pytest.fixture
+def place(new_cluster: str) -> Iterator[archived.Place]:
+    """A small filesystem with a PostgreSQL that archives onto it; it needs more than is free."""
+    yield from archived.made(new_cluster)

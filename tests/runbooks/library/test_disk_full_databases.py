@@ -1,95 +1,22 @@
-"""disk-full and databases: what still needs the archive is never cut, and who does not write again is named."""
+"""disk-full and a WAL archive: what still needs it is never cut, and what cannot be known is refused."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from incidents.errors import Failed
-from runbooks.drills import databases, janitor, ordinary, wires
+from runbooks.drills import databases, ordinary
 from runbooks.drills.databases import Cluster
-from runbooks.drills.disk_full.lab import Lab
+
+from .archived import Place, backup, configure, link, segments, stop, switch
 
 Make = Callable[..., Any]
 
 pytestmark = pytest.mark.lab
-
-
-class Place(NamedTuple):
-    lab: Lab
-    where: dict[str, str]
-    cluster: Cluster
-    archive: str
-
-    def wants(self, **more: Any) -> dict[str, Any]:
-        return {"mount": self.lab.mount, "want": "100MiB", "sample": "100ms", **more}
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    """A small filesystem with a PostgreSQL that archives onto it; it needs more than is free."""
-    try:
-        where = databases.programs()
-    except Failed as error:
-        pytest.skip(f"{error}; {error.hint}")
-    with tempfile.TemporaryDirectory(prefix="databases-") as folder:
-        os.chmod(folder, 0o711)
-        ledger = janitor.Ledger(os.path.join(folder, "ledgers"))
-        lab = Lab(folder, ledger, size=128 << 20)
-        try:
-            try:
-                lab.mount_up()
-            except Failed as error:
-                pytest.skip(f"no filesystem of our own can be mounted here: {error}")
-            lab.let_others_in()
-            sockets = os.path.join(lab.folder, "sockets")
-            os.mkdir(sockets)
-            ordinary.own(sockets)
-            data, archive = lab.make_folder(), lab.make_folder()
-            cluster = Cluster(data, sockets, 5432, os.path.join(lab.folder, "postgres.log"))
-            command = f"test ! -f {archive}/%f && cp %p {archive}/%f"
-            databases.make(cluster, where, archive_mode="on", archive_command=command)
-            databases.start(cluster, where, ledger)
-            yield Place(lab, where, cluster, archive)
-        finally:
-            assert ledger.close().left == []
-
-
-def segments(place: Place) -> list[str]:
-    return sorted(name for name in os.listdir(place.archive) if len(name) == 24)
-
-
-def switch(place: Place, times: int = 1) -> None:
-    """So many segments more, archived."""
-    session = place.cluster.session()
-    before = len(segments(place))
-    session.run("CREATE TABLE IF NOT EXISTS t (n int)")
-    for _ in range(times):
-        session.run("INSERT INTO t VALUES (1)")
-        session.run("SELECT pg_switch_wal()")
-    session.run("CHECKPOINT")
-    databases.wait(lambda: _archived(place, before + times), "the archive", place.cluster.log)
-
-
-def _archived(place: Place, count: int) -> None:
-    if len(segments(place)) < count:
-        raise wires.Refusal("not archived yet")
-
-
-def backup(place: Place, name: str) -> str:
-    folder = os.path.join(place.lab.folder, name)
-    os.mkdir(folder, 0o700)
-    ordinary.own(folder)
-    databases.as_ordinary(
-        place.where["pg_basebackup"], "-h", place.cluster.sockets, "-p", str(place.cluster.port), "-U",
-        databases.user(), "-D", folder, "-X", "none", "-c", "fast",
-    )  # fmt: skip
-    return folder
 
 
 def looked(place: Place, player: Make, **given: Any) -> tuple[dict[str, Any], Any]:
@@ -157,53 +84,6 @@ def test_what_was_said_to_keep_is_kept(place: Place, player: Make) -> None:
     keep = segments(place)[2]
     found, _ = looked(place, player, keep=keep)
     assert (found["cut"], found["count"]) == (keep, 2)
-
-
-def test_a_server_that_stopped_is_started_as_before(place: Place, player: Make) -> None:
-    switch(place, 1)
-    session = place.cluster.session()
-    session.run("INSERT INTO t VALUES (42)")
-    pid = int(Path(place.cluster.data, "postmaster.pid").read_text().split("\n")[0])
-    os.kill(pid, 3)
-    run = player("disk-full", **{**place.wants(), "want": "1MiB", "inodes": 1})
-    run.play("start_postgres", until="look")
-    for step in ("look", "postgres", "after_archive", "stopped"):
-        run.act(step)
-    assert run.verify("start_postgres").exit == 10
-    assert run.act("start_postgres").exit == 0, run.errors
-    assert run.verify("start_postgres").exit == 0
-    assert run.act("postgres_writes").exit == 0, run.errors
-    assert ("42",) in place.cluster.session().run("SELECT n FROM t")
-    assert place.cluster.session().run("SELECT relname FROM pg_class WHERE relname LIKE 'howdah%'") == []
-
-
-@pytest.mark.parametrize(
-    ("given", "exit", "says"),
-    [(None, 44, "needs a password: give -i redis_password="), ("wrong", 44, "does not take this password"), ("s3cret-s3cret", 0, "")],
-)  # fmt: skip
-def test_a_redis_that_needs_a_password(
-    place: Place, player: Make, given: str | None, exit: int, says: str
-) -> None:
-    socket = os.path.join(place.cluster.sockets, "redis")
-    log = os.path.join(place.lab.folder, "redis.log")
-    databases.start_redis(place.lab.make_folder(), socket, log, place.where, place.lab.ledger)
-    wires.Redis(socket).run("CONFIG", "SET", "requirepass", "s3cret-s3cret")
-    run = player("disk-full", **place.wants())
-    if given is not None:
-        run.values["redis_password"] = given
-    assert run.act("redis_writes").exit == exit, run.errors
-    assert says in run.errors
-
-
-def stop(place: Place, how: str = "immediate") -> None:
-    databases.as_ordinary(place.where["pg_ctl"], "-D", place.cluster.data, "-m", how, "-w", "stop")
-
-
-def configure(place: Place, **settings: str) -> None:
-    session = place.cluster.session()
-    for name, value in settings.items():
-        session.run(f"ALTER SYSTEM SET {name} = '{value}'")
-    session.run("SELECT pg_reload_conf()")
 
 
 @pytest.mark.parametrize("down", [False, True])
@@ -280,28 +160,6 @@ def test_a_base_backup_that_lies_here_is_kept_restorable_and_never_started(
     assert run.steps["stopped"]["outputs"]["shown"] == f"'{place.cluster.data}'"
 
 
-def test_a_copy_of_a_data_folder_is_never_started(place: Place, player: Make) -> None:
-    switch(place, 1)
-    stop(place)
-    copy = place.lab.make_folder()
-    databases.as_ordinary("cp", "-a", place.cluster.data + "/.", copy)
-    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
-    for step in ("look", "postgres", "stopped"):
-        run.act(step)
-    assert run.steps["stopped"]["outputs"]["shown"] == f"'{place.cluster.data}'"
-
-
-def test_a_server_that_somebody_shut_down_is_left_alone(place: Place, player: Make) -> None:
-    switch(place, 1)
-    stop(place, "fast")
-    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
-    run.act("look")
-    run.act("postgres")
-    said = run.act("stopped").output.decode()
-    assert "somebody shut it down in an orderly way: left alone" in said
-    assert (run.steps["stopped"]["outputs"]["down"], run.steps["stopped"]["outputs"]["prove"]) == ("", "")
-
-
 def test_the_servers_own_log_is_never_taken_for_an_archive(place: Place, player: Make) -> None:
     switch(place, 3)
     log = os.path.join(place.cluster.data, "pg_wal")
@@ -311,12 +169,6 @@ def test_the_servers_own_log_is_never_taken_for_an_archive(place: Place, player:
         assert found["count"] == 0 and "this is PostgreSQL's own log" in found["refused"]
         run.play("cut_archive", until="after_archive")
     assert sorted(os.listdir(log)) == before
-
-
-def link(place: Place, to: str) -> str:
-    path = os.path.join(place.lab.folder, "a link")
-    os.symlink(to, path)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -390,73 +242,3 @@ def test_what_is_killed_in_the_middle_of_the_cut_is_seen_to_be_unfinished(place:
     assert run.verify("cut_archive").exit == 10
     os.rename(place.archive, place.archive + ".away")
     assert run.verify("cut_archive").exit not in (0, 10), "an archive that is gone says nothing"
-
-
-def test_what_the_server_started_again_has_in_its_environment(place: Place, player: Make) -> None:
-    stop(place)
-    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
-    run.values["redis_password"] = "s3cret-s3cret"
-    for step in ("look", "postgres", "after_archive", "stopped"):
-        run.act(step)
-    assert run.act("start_postgres").exit == 0, run.errors
-    pid = Path(place.cluster.data, "postmaster.pid").read_text().split("\n")[0]
-    names = {word.split("=")[0] for word in Path(f"/proc/{pid}/environ").read_text().split("\0")}
-    assert "PATH" in names and not [name for name in names if name.startswith(("IN_", "HOWDAH", "DOWN"))]
-
-
-def test_a_server_that_ends_again_is_not_waited_for(place: Place, player: Make) -> None:
-    stop(place)
-    for name in os.listdir(os.path.join(place.cluster.data, "pg_wal")):
-        if len(name) == 24:
-            os.unlink(os.path.join(place.cluster.data, "pg_wal", name))
-    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
-    for step in ("look", "postgres", "after_archive", "stopped"):
-        run.act(step)
-    assert run.act("start_postgres").exit == 40
-    assert "has ended again: " in run.errors and "startup process" in run.errors
-
-
-def test_a_unit_of_systemd_starts_it_where_one_names_its_folder(
-    place: Place, player: Make, tmp_path: Path
-) -> None:
-    stop(place)
-    systemctl = tmp_path / "systemctl"
-    systemctl.write_text(
-        f"""#!/bin/bash
-        echo "$*" >>{tmp_path}/asked
-        case $1 in
-          list-units) printf '%s\\n' 'postgresql.service loaded' 'postgresql-15.service loaded failed' ;;
-          show) case $7 in postgresql-15.service) echo 'Environment=PGDATA={place.cluster.data}/ LC_ALL=C' ;; esac ;;
-          start) setpriv --reuid={ordinary.UID} --regid={ordinary.UID} --clear-groups {place.where["pg_ctl"]} -s -w -D {place.cluster.data} -l {place.cluster.data}/unit.log start ;;
-        esac
-        """
-    )
-    systemctl.chmod(0o755)
-    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
-    run.path = f"{tmp_path}:{run.path}"
-    for step in ("look", "postgres", "after_archive", "stopped"):
-        run.act(step)
-    assert run.act("start_postgres").exit == 0, run.errors
-    asked = (tmp_path / "asked").read_text().splitlines()
-    assert asked[-2:] == ["reset-failed -- postgresql-15.service", "start -- postgresql-15.service"]
-    assert not os.path.exists(os.path.join(place.cluster.data, "started-again.log"))
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_archiving_that_is_stuck_at_a_file_that_is_there_already_is_said(
-    place: Place, player: Make, whole: bool
-) -> None:
-    session = place.cluster.session()
-    session.run("CREATE TABLE t (n int)")
-    ((name,),) = session.run("SELECT pg_walfile_name(pg_current_wal_lsn())")
-    Path(place.archive, str(name)).write_bytes(b"a part")
-    session.run("SELECT pg_switch_wal()")
-    if whole:
-        Path(place.archive, str(name)).write_bytes(Path(place.cluster.data, "pg_wal", str(name)).read_bytes())
-    run = player("disk-full", **place.wants(want="1MiB", inodes=1))
-    for step in ("look", "postgres", "stopped", "postgres_writes"):
-        assert run.act(step).exit == 0, run.errors
-    how = "is the same" if whole else "is not the same (6 of 1048576 bytes)"
-    stuck = run.steps["postgres_writes"]["outputs"]["stuck"]
-    assert stuck.startswith(f"{name} waits to be archived") and how in stuck
-    assert (str(name) in run.steps["postgres"]["outputs"]["torn"]) is not whole
