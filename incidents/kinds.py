@@ -154,6 +154,13 @@ class SystemRefused(NamedTuple):
     rule: str
 
 
+class EvidenceExpired(NamedTuple):
+    """These blobs were old enough and are destroyed; the events that name them stay."""
+
+    blobs: Strings
+    bytes: int
+
+
 class ConfigSeen(NamedTuple):
     """A configuration first seen: `name` is its path, `digest` SHA-256 hex of `text`."""
 
@@ -339,6 +346,7 @@ KINDS: dict[str, type] = {
     "redaction": Redaction,
     "system.ballast": SystemBallast,
     "system.refused": SystemRefused,
+    "evidence.expired": EvidenceExpired,
     "config.seen": ConfigSeen,
     "chat.opened": ChatOpened,
     "chat.shown": ChatShown,

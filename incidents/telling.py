@@ -232,6 +232,9 @@ _TELLERS: dict[str, Teller] = {
     "task.assigned": _task("assigned"),
     "task.done": _task("done"),
     "task.dropped": _task("dropped"),
+    "evidence.expired": lambda event, words, tasks: _with(
+        f"{len(event.data['blobs'])} old pieces of evidence destroyed, {event.data['bytes']:,} bytes", words
+    ),
     "correction": _plain("corrects #{target}"),
     "retraction": _plain("retracts #{target}"),
     "redaction": _plain("redacts {targets}"),

@@ -130,6 +130,7 @@ class Scan:
         self._named: set[tuple[str, int]] = set()  # events that a redaction names
         self._blobs: dict[str, tuple[int, str]] = {}  # digest -> size and the event that names it
         self._destroyed: set[str] = set()
+        self._expired: set[str] = set()
 
     def find(self, where: str, what: str, *, mendable: bool = False) -> None:
         self.report.findings.append(Finding(where, what))
@@ -196,6 +197,8 @@ class Scan:
     def _note_names(self, where: str, row: Stored, members: dict[str, Any]) -> None:
         for one in members.get("evidence", ()):
             self._blobs.setdefault(one["sha256"], (one["size"], where))
+        if row.header.kind == "evidence.expired":
+            self._expired |= set(members["data"]["blobs"])
         if row.header.kind == "redaction":
             self._named |= {(row.stream, seq) for seq in members["data"]["targets"]}
             self._destroyed |= set(members["data"].get("blobs", ()))
@@ -218,11 +221,11 @@ class Scan:
         self.report.redacted = len(self._missing)
 
     def evidence(self, record: Record) -> None:
-        """Every blob that an event names is there and is what its name says."""
+        """Every blob that an event names is there and is what its name says, or an event says that it went."""
         present = set(record.blob_names())
         self.report.blobs = len(self._blobs)
         for digest, (_, where) in sorted(self._blobs.items()):
-            if digest not in present:
+            if digest not in present and digest not in self._expired:
                 self.find(f"blob {digest}", f"missing; {where} names it")
         for digest in sorted(present):
             path = record.blob_path(digest)

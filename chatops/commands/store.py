@@ -192,3 +192,45 @@ def _bytes(size: int) -> str:
             return f"{size:,} {unit}"
         size //= 1024
     return ""
+
+
+@command(
+    "store prune",
+    "Destroy old evidence: what steps printed, files that were attached. Events and runbook texts stay.",
+    params.duration("older_than", "Of incidents that ended so long ago: 90d.", required=True),
+    params.flag("drills", "Of drills alone."),
+    params.flag("dry_run", "Say what would go."),
+    params.flag("yes", "Do not ask."),
+    group="record",
+    permission="keep",
+    surfaces=TERMINAL,
+    because=BECAUSE,
+    details="The record says what was destroyed, and verify accepts it. It cannot be undone; backups keep what they have.",
+)
+def prune(call: Call, older_than: int, drills: bool, dry_run: bool, yes: bool) -> Reply:
+    from chatops.views import Choice, Option
+    from incidents import retention
+    from incidents.errors import Refused
+
+    what = retention.old(call.store, call.now - older_than, drills_only=drills)
+    told = f"{_count(len(what.blobs), 'blob')} of {_count(what.incidents, 'incident')}, {_bytes(what.bytes)}"
+    document = {
+        "blobs": len(what.blobs),
+        "bytes": what.bytes,
+        "incidents": what.incidents,
+        "destroyed": False,
+    }
+    if dry_run or not what.blobs:
+        return Reply(f"would go: {told}" if what.blobs else "nothing is old enough", {"prune": document})
+    if not yes:
+        options = (Option("yes", "destroy them"), Option("no", "keep everything"))
+        answer = call.choose(Choice(f"Destroy {told}? It cannot be undone.", options, "answer"))
+        if answer != "yes":
+            raise Refused(
+                f"nothing was destroyed ({told})",
+                hint="--yes does without the question, --dry-run only looks",
+            )
+    retention.drop(
+        call.store, what, lambda data: call.draft(retention.STREAM, "evidence.expired", data=data, key=None)
+    )
+    return Reply(f"destroyed: {told}", {"prune": {**document, "destroyed": True}}, public=True)

@@ -131,6 +131,10 @@ class EmbeddedStore(Reading):
     def adopt_blob(self, path: str, *, media_type: str, name: str) -> Evidence:
         return self.blobs.adopt(path, media_type=media_type, name=name)
 
+    def forget_blobs(self, digests: Sequence[str]) -> None:
+        for digest in digests:
+            self.blobs.destroy(digest)
+
     # -- for verify and backup
 
     def copy_to(self, path: str) -> None:

@@ -204,6 +204,10 @@ class Store(Protocol):
 
     def blob_path(self, sha256: str) -> str: ...
 
+    def forget_blobs(self, digests: Sequence[str]) -> None:
+        """Destroy the content of these blobs; one that is not there is no error. An event says so before."""
+        ...
+
     def ready_for(self, nbytes: int) -> None:
         """Raises NotDurable while an outcome of `nbytes` might not fit."""
         ...

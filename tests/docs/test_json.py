@@ -55,6 +55,7 @@ STORY: list[list[str]] = [
     ["postmortem", "-o", "inc-1.md"],
     ["verify"],
     ["store", "stats"],
+    ["store", "prune", "--older-than", "1d", "--dry-run"],
     ["doctor"],
     ["completion", "bash"],
     ["backup", "b.db"],
@@ -105,7 +106,11 @@ def rows() -> dict[str, list[set[str]]]:
 
 
 def name_of(words: list[str]) -> str:
-    return " ".join(words[:2]) if words[0] in ("task", "runbook", "drill", "discord", "remind", "store") else words[0]
+    return (
+        " ".join(words[:2])
+        if words[0] in ("task", "runbook", "drill", "discord", "remind", "store")
+        else words[0]
+    )
 
 
 def test_every_command_is_walked_and_has_its_row() -> None:
