@@ -122,45 +122,6 @@ def test_a_read_only_filesystem_is_refused(player: Make, lab: Lab) -> None:
     assert "read-only" in run.errors
 
 
-@pytest.fixture
-def bound(lab: Lab, tmp_path: Any) -> Iterator[Callable[[str], str]]:
-    """Mounts a folder of the lab a second time, under another name."""
-    made: list[str] = []
-
-    def bind(folder: str) -> str:
-        made.append(os.path.join(tmp_path, f"bound{len(made)}"))
-        os.mkdir(made[-1])
-        subprocess.run(["mount", "--bind", folder, made[-1]], check=True, timeout=20)
-        return made[-1]
-
-    yield bind
-    for path in made:
-        subprocess.run(["umount", path], check=True, timeout=20)
-
-
-@pytest.mark.lab
-def test_a_part_of_a_filesystem_is_refused_and_the_whole_is_named(
-    player: Make, lab: Lab, bound: Callable[[str], str]
-) -> None:
-    """What fills the filesystem may lie where a bind mount does not show it."""
-    part = os.path.join(lab.mount, "a part")
-    os.mkdir(part)
-    run = player("disk-full", **wants(lab, mount=bound(part)))
-    assert run.play() == "failed"
-    assert run.steps["look"]["exit"] == 29
-    assert "is a part ('/a part') of a filesystem that is mounted at " in run.errors
-    assert os.path.basename(os.path.dirname(lab.mount)) in run.errors
-
-
-@pytest.mark.lab
-def test_a_whole_filesystem_may_have_a_second_name(
-    player: Make, lab: Lab, bound: Callable[[str], str]
-) -> None:
-    run = player("disk-full", **wants(lab, mount=bound(lab.mount), want="1MiB", inodes=1))
-    assert run.play() == "ok"
-    assert "Enough already" in run.say
-
-
 # -- files without a name ----------------------------------------------------------------------------------------
 
 
