@@ -9,27 +9,21 @@ namespaces and folders. It can be repeated, and it never signals a process whose
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
-import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from incidents import clock, ids
-from incidents.errors import BadInput
 from incidents.store import place
 from runbooks import procfs
-from runbooks.process import crash_point, run_bounded
+from runbooks.drills import ending
+from runbooks.drills.ending import TOKEN, Swept
+from runbooks.process import crash_point
 from runbooks.procfs import Process
 
-TOKEN = "HOWDAH_DRILL"  # in the environment of everything that a drill starts, so that it is found without its pid
 PREFIX = "howdah-drill-"  # of the folders that may be removed
-FIRST = ("driver", "keeper", "step")  # of a run: whoever could start something new is ended before the rest
-PATIENCE = 3 * clock.SECOND  # for a killed process to be gone
-EXEC = clock.SECOND  # how long a process just started may be without an environment that can be read
-TOOL_TIMEOUT = 20 * clock.SECOND  # for umount and losetup
 
 
 def default_folder() -> str:
@@ -78,18 +72,6 @@ class Ledger:
         return swept
 
 
-@dataclasses.dataclass(slots=True)
-class Swept:
-    """What was taken back, and what could not be, in words for people."""
-
-    removed: list[str] = dataclasses.field(default_factory=list)
-    left: list[str] = dataclasses.field(default_factory=list)
-
-    def extend(self, other: Swept) -> None:
-        self.removed += other.removed
-        self.left += other.left
-
-
 def dead(folder: str | None = None) -> int:
     """How many drills whose owner is dead have left a ledger."""
     folder = folder or default_folder()
@@ -119,8 +101,7 @@ def sweep(path: str) -> Swept:
     swept = Swept()
     if any(line["what"] == "owner" and line["boot"] != clock.boot_id() for line in lines):
         lines = [line for line in lines if line["what"] == "folder"]  # a new boot: only the disk remembers
-    _end_servers(lines, swept)
-    _end_processes(lines, drill, swept)
+    ending.end(lines, drill, swept)
     for line in reversed(lines):
         if line["what"] == "mount":
             _unmount(line["path"], swept)
@@ -159,149 +140,6 @@ def _owned(lines: list[dict[str, Any]]) -> bool:
     )
 
 
-# -- processes -----------------------------------------------------------------------------------------------
-
-
-def _end_servers(lines: list[dict[str, Any]], swept: Swept) -> None:
-    """Ends what works in a server's folder, also what a runbook started there: first the way that leaves no shared
-    memory behind (SIGQUIT: PostgreSQL's immediate shutdown), then by force."""
-    roles = {line["folder"]: line["role"] for line in lines if line["what"] == "server"}
-    if not roles:
-        return
-    named: set[int] = set()
-    began = clock.monotonic()
-    while found := list(_working_in(roles)):
-        since = clock.monotonic() - began
-        if since > 2 * PATIENCE:
-            swept.left += [_resists(process, roles[folder]) for process, folder in found]
-            return
-        parents = {process.pid for process, _ in found}
-        for process, folder in found:
-            number = signal.SIGKILL if since > PATIENCE else signal.SIGQUIT
-            if number == signal.SIGQUIT and (process.parent in parents or process.pid in named):
-                continue  # who started the others ends them
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, number)
-            if process.pid not in named:
-                named.add(process.pid)
-                swept.removed.append(f"process {process.pid} ({roles[folder]}: {process.name})")
-        _reap([(process, "") for process, _ in found])
-        clock.sleep(10_000)
-
-
-def _working_in(folders: Collection[str]) -> Iterator[tuple[Process, str]]:
-    """Who has one of these for its working folder; never this process or its ancestors."""
-    table = procfs.table()
-    spared = set(_ancestors(os.getpid(), table))
-    for process in table.values():
-        if process.runs and process.pid not in spared:
-            with contextlib.suppress(OSError):
-                folder = os.readlink(f"/proc/{process.pid}/cwd")
-                if folder in folders:
-                    yield process, folder
-
-
-def _end_processes(lines: list[dict[str, Any]], drill: str, swept: Swept) -> None:
-    """Kills what the ledger lists and what carries its token, with all descendants, until a look finds none."""
-    roles = {(line["pid"], line["start"]): str(line["role"]) for line in lines if line["what"] == "process"}
-    token = f"{TOKEN}={drill}".encode()
-    runs = [line["folder"] for line in lines if line["what"] == "run"]
-    now = clock.monotonic()
-    deadline = now + PATIENCE
-    unlisted = sum(line["what"] == "starting" for line in lines) > len(roles)
-    look_until = now + EXEC if unlisted else now  # killed between the start of a process and its line
-    named: set[tuple[int, int]] = set()
-    while clock.monotonic() < deadline:
-        found = list(_to_end(roles, token, runs))
-        for process, role in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, signal.SIGKILL)
-            if (process.pid, process.start) not in named:
-                named.add((process.pid, process.start))
-                swept.removed.append(f"process {process.pid} ({role}: {process.name})")
-        _reap(found)
-        if not found and (clock.monotonic() >= look_until or len(named) > len(roles)):
-            return
-        clock.sleep(10_000)
-    for process, role in _to_end(roles, token, runs):
-        swept.left.append(_resists(process, role))
-
-
-def _to_end(
-    roles: dict[tuple[int, int], str], token: bytes, runs: list[str]
-) -> Iterator[tuple[Process, str]]:
-    """What must still be ended, those that could start something new first, never this process or its ancestors."""
-    table = procfs.table()
-    spared = set(_ancestors(os.getpid(), table))
-    chosen: dict[int, str] = {}
-    for process in table.values():
-        role = roles.get((process.pid, process.start)) or _role_in_run(process.pid, runs)
-        if role is not None:
-            chosen[process.pid] = role
-        elif procfs.carries(process, [token]):
-            chosen[process.pid] = "started by the drill"
-    _add_descendants(chosen, table)
-    order = {role: place for place, role in enumerate(FIRST)}
-    for pid in sorted(chosen, key=lambda pid: order.get(chosen[pid], len(FIRST))):
-        if pid not in spared and table[pid].runs:
-            yield table[pid], chosen[pid]
-
-
-def _role_in_run(pid: int, runs: list[str]) -> str | None:
-    """What a process is in one of these runs, by what it holds open in the run's folder (design, section 6.1)."""
-    if not runs:
-        return None
-    try:
-        names = os.listdir(f"/proc/{pid}/fd")
-    except OSError:
-        return None
-    found = None
-    for name in names:
-        with contextlib.suppress(OSError):
-            link = os.readlink(f"/proc/{pid}/fd/{name}")
-            for run in runs:
-                if link in (f"{run}/driver.lock", f"{run}/driver.log"):
-                    return "driver"
-                if link == run:
-                    return "keeper"
-                if link.startswith(run + "/") and link.endswith(".try"):
-                    found = "step"
-    return found
-
-
-def _add_descendants(chosen: dict[int, str], table: dict[int, Process]) -> None:
-    children: dict[int, list[int]] = {}
-    for process in table.values():
-        children.setdefault(process.parent, []).append(process.pid)
-    queue = list(chosen)
-    for pid in queue:
-        for child in children.get(pid, ()):
-            if child not in chosen:
-                chosen[child] = f"child of {chosen[pid]}"
-                queue.append(child)
-
-
-def _ancestors(pid: int, table: dict[int, Process]) -> Iterator[int]:
-    while pid in table:
-        yield pid
-        pid = table[pid].parent
-
-
-def _reap(found: list[tuple[Process, str]]) -> None:
-    """A killed child of this very process stays a zombie until it is waited for."""
-    for process, _ in found:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process.pid, os.WNOHANG)
-
-
-def _resists(process: Process, role: str) -> str:
-    where = ""
-    with contextlib.suppress(OSError), open(f"/proc/{process.pid}/wchan", encoding="ascii") as file:
-        where = file.read()
-    state = "in state D, waiting in the kernel" if process.state == "D" else f"in state {process.state}"
-    return f"process {process.pid} ({role}: {process.name}) is {state}{f' ({where})' if where else ''} and did not end"
-
-
 # -- mounts, loops, namespaces, folders ------------------------------------------------------------------------
 
 
@@ -325,24 +163,12 @@ def loops_of(image: str) -> list[str]:
     return found
 
 
-def _tool(*argv: str) -> str:
-    """Runs a tool for a bounded time; returns why it failed, or nothing."""
-    try:
-        done = run_bounded(argv, timeout=TOOL_TIMEOUT)
-    except BadInput as error:
-        return str(error)
-    if done.exit == 0:
-        return ""
-    said = (done.errors or done.output).decode("utf-8", "replace").strip()
-    return said or ("it did not answer in time" if done.timed_out else f"exit {done.exit}")
-
-
 def _unmount(path: str, swept: Swept) -> None:
     while path in mounts():
-        why = _tool("umount", "--", path)
+        why = ending.tool("umount", "--", path)
         if why and path in mounts():
             users = ", ".join(f"{p.pid} ({p.name})" for p in _users(path))
-            lazy = _tool("umount", "--lazy", "--", path)
+            lazy = ending.tool("umount", "--lazy", "--", path)
             if lazy:
                 swept.left.append(f"mount {path}: {lazy}")
                 return
@@ -366,8 +192,8 @@ def _users(mount: str) -> Iterator[Process]:
 
 def _detach(image: str, swept: Swept) -> None:
     for device in loops_of(image):
-        why = _tool("losetup", "--detach", device)
-        deadline = clock.monotonic() + PATIENCE
+        why = ending.tool("losetup", "--detach", device)
+        deadline = clock.monotonic() + ending.PATIENCE
         while (still := device in loops_of(image)) and not why and clock.monotonic() < deadline:
             clock.sleep(20_000)  # the kernel lets go of it when its last user has
         if why and still:
@@ -380,7 +206,7 @@ def _detach(image: str, swept: Swept) -> None:
 
 def _drop_namespace(name: str, swept: Swept) -> None:
     if os.path.exists(f"/run/netns/{name}"):
-        why = _tool("ip", "netns", "delete", name)
+        why = ending.tool("ip", "netns", "delete", name)
         if why:
             swept.left.append(f"network namespace {name}: {why}")
         else:
