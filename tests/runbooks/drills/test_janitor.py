@@ -14,7 +14,7 @@ import pytest
 
 from incidents import clock
 from runbooks import procfs
-from runbooks.drills import janitor
+from runbooks.drills import ending, janitor
 from runbooks.drills.disk_full.lab import Lab
 
 from .conftest import Place, remains
@@ -56,7 +56,7 @@ def dead_ledger(place: Place, *lines: dict[str, object]) -> str:
 
 
 def of_drill(drill: str) -> list[procfs.Process]:
-    token = f"{janitor.TOKEN}={drill}".encode()
+    token = f"{ending.TOKEN}={drill}".encode()
     return [p for p in procfs.table().values() if p.runs and procfs.carries(p, [token])]
 
 
@@ -88,7 +88,7 @@ def test_a_drill_killed_at_any_point_is_cleared_away_by_the_next_look(
     assert sum(text.startswith("process ") for text in swept.removed) == processes
     assert of_drill(drill) == []
     assert remains(place) == []
-    assert janitor.cleanup(place.ledgers) == janitor.Swept(), "a second look finds nothing"
+    assert janitor.cleanup(place.ledgers) == ending.Swept(), "a second look finds nothing"
 
 
 @pytest.mark.lab
@@ -96,7 +96,7 @@ def test_a_drill_that_lives_is_not_touched(place: Place) -> None:
     ledger = janitor.Ledger(place.ledgers)
     lab = Lab(place.folder, ledger, size=4 << 20)
     lab.mount_up()
-    assert janitor.cleanup(place.ledgers) == janitor.Swept()
+    assert janitor.cleanup(place.ledgers) == ending.Swept()
     assert os.path.ismount(lab.mount)
     assert ledger.close().left == []
 
@@ -155,7 +155,7 @@ def test_a_pid_that_somebody_else_has_by_now_is_not_signalled(ledgers: Place) ->
         path = dead_ledger(
             ledgers, {"what": "process", "role": "writer", "pid": other.pid, "start": other.start - 1}
         )
-        assert janitor.cleanup(ledgers.ledgers) == janitor.Swept()
+        assert janitor.cleanup(ledgers.ledgers) == ending.Swept()
         assert procfs.alive(other.pid, other.start)
     assert not os.path.exists(path)
 
@@ -164,8 +164,8 @@ def test_listed_and_marked_processes_end_with_all_their_children(ledgers: Place)
     code = "import subprocess, time; subprocess.Popen(['sleep', '600']); print('ready', flush=True); time.sleep(600)"
     with (
         sleeper() as listed,
-        sleeper(**{janitor.TOKEN: "dead"}),
-        sleeper(**{janitor.TOKEN: "other"}) as spared,
+        sleeper(**{ending.TOKEN: "dead"}),
+        sleeper(**{ending.TOKEN: "other"}) as spared,
     ):
         parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
         assert parent.stdout is not None and parent.stdout.readline() == b"ready\n"
