@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from runbooks.drills.harness import Result
 
 TERMINAL = ("terminal",)
+ALL = "?"  # --fault ?: which there are
 BECAUSE = "a drill breaks a disk of the machine it runs on, and needs root there"
 
 
 def _fault(value: str, call: Call) -> str:
     from runbooks.drills import harness
 
-    return params.one_of(value, harness.names(), "fault")
+    return value if value == ALL else params.one_of(value, harness.names(), "fault")
 
 
 def _usual(call: Call) -> str:
@@ -61,6 +62,8 @@ def disk_full(call: Call, fault: str | None, auto: bool, else_plan: bool, output
     from runbooks.drills import harness
     from runbooks.drills.disk_full import lab
 
+    if fault == ALL:
+        return _name_all(call)
     book, fault = _library("disk-full"), fault or _usual(call)
     able, why = lab.can_mount(tempfile.gettempdir())
     if not able:
@@ -70,6 +73,21 @@ def disk_full(call: Call, fault: str | None, auto: bool, else_plan: bool, output
     player = _Player(call, book, harness.load(fault).ANSWERS if auto else ())
     result = harness.drill(fault, player.play, say=_say(call))
     return _end(call, player, result, output)
+
+
+def _name_all(call: Call) -> Reply:
+    from runbooks.drills import harness
+
+    known = {name: harness.load(name).SUMMARY for name in harness.names()}
+    fields = tuple(Field(name, (text,)) for name, text in known.items())
+    usual = _usual(call)
+    document = {
+        "faults": [{"name": name, "summary": text, "usual": name == usual} for name, text in known.items()]
+    }
+    return Reply(
+        Card("faults of drill disk-full", fields, under=f"Without --fault it is {usual} on this machine."),
+        document,
+    )
 
 
 def _say(call: Call) -> Any:
