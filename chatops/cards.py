@@ -320,3 +320,31 @@ def _milestones(one: Incident, told: _Clock) -> list[Field]:
 def _note(told: _Clock, name: str, entry: Entry) -> Field:
     said = layout.cut(layout.one_line(entry.body), 150)
     return Field(name, (f"{told.short(entry.at)}  {telling.who(entry.event)}: {said}",))
+
+
+class Looked(Protocol):
+    """One thing that was looked at, as a doctor tells it: `state` is ok, note or lack, `do` the cure."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def says(self) -> str: ...
+    @property
+    def do(self) -> str: ...
+
+
+_MARKS = {"ok": ("✓", "good"), "note": ("·", "warn"), "lack": ("✗", "bad")}
+
+
+def checks(looked: Sequence[Looked]) -> list[Field]:
+    """What a doctor found, a field each, the cure under it; a name that stood before is not said again."""
+    fields = []
+    before = ""
+    for one in looked:
+        mark, tone = _MARKS[one.state]
+        values = (f"{mark} {one.says}", *([f"→ {one.do}"] if one.do else []))
+        fields.append(Field("" if one.name == before else one.name, values, tone))
+        before = one.name
+    return fields

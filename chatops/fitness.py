@@ -18,7 +18,6 @@ from incidents.errors import BadInput, HowdahError
 if TYPE_CHECKING:
     from incidents.config import Config
     from incidents.store.protocol import Store
-    from runbooks.document import Runbook
 
 WITHIN = 10.0  # seconds for one look
 NARROW = 80  # columns that the player wants
@@ -188,7 +187,7 @@ def work(machine: Machine) -> Iterator[Check]:
 
 def runbooks(machine: Machine) -> Iterator[Check]:
     """Every runbook has no mistake, and the programs that it names are here."""
-    from runbooks import lint, loader
+    from runbooks import lint, loader, programs
 
     paths = loader.paths(beside=machine.config_path)
     fine = 0
@@ -206,88 +205,12 @@ def runbooks(machine: Machine) -> Iterator[Check]:
         errors = [one for one in lint.lint(book) if one.severity == "error"]
         if errors:
             yield Check("runbooks", "lack", f"{name}: {errors[0]}", f"howdah runbook lint {name}")
-        missing = sorted(program for program in programs(book) if shutil.which(program) is None)
+        missing = sorted(program for program in programs.named(book) if shutil.which(program) is None)
         if missing:
             yield Check("tools", "note", f"{name} uses what is not here: {', '.join(missing)}",
                         "install it where this runbook is to run")  # fmt: skip
         fine += not errors and not missing
     yield Check("runbooks", "ok", f"{fine} of {len(paths)} are ready")
-
-
-_SHELL = frozenset(
-    ["alias", "bg", "break", "builtin", "case", "cd", "command", "continue", "declare", "dirs", "disown", "do", "done", "echo", "elif", "else", "enable", "esac", "eval", "exec", "exit", "export", "false", "fg", "fi", "for", "function", "getopts", "hash", "help", "if", "in", "jobs", "kill", "let", "local", "mapfile", "popd", "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "set", "shift", "shopt", "source", "test", "then", "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "until", "wait", "while", "[", "[[", "]]", "{", "}", "!", ":", "."]
-)  # fmt: skip
-_BEFORE = frozenset(
-    [
-        "command",
-        "exec",
-        "env",
-        "nice",
-        "nohup",
-        "setsid",
-        "sudo",
-        "time",
-        "timeout",
-        "!",
-        "then",
-        "do",
-        "else",
-        "if",
-        "while",
-        "until",
-        "elif",
-    ]
-)
-
-
-def programs(book: Runbook) -> set[str]:
-    """The programs that the runbook names outright; what a script defines itself, or guards by `command -v`, is none."""
-    from runbooks import shell_text
-    from runbooks.quoting import Script
-
-    found: set[str] = set()
-    for step in book.walk():
-        for command in (
-            step.run,
-            step.verify and step.verify.run,
-            step.undo and step.undo.run,
-            step.check and step.check.run,
-        ):
-            if isinstance(command, Script):
-                text = command.text
-                for one in shell_text.commands(text):
-                    if len(one.words) == 1 and (one.after in ("|", ")") or one.before == "|"):
-                        continue  # it may be a pattern of `case`
-                    word = _program([word.text for word in one.names()])
-                    if (
-                        word
-                        and f"{word}()" not in text
-                        and f"{word} ()" not in text
-                        and f"command -v {word}" not in book.text
-                    ):
-                        found.add(word)
-            elif command:
-                first = command[0]
-                if first.text is not None and "$" not in first.text:
-                    found.add(first.text)
-    return found
-
-
-def _program(words: list[str]) -> str:
-    """The program of a simple command, if it is written out; assignments and words before it are passed over."""
-    after = False
-    for word in words:
-        name, equals, _ = word.partition("=")
-        if word in ("-v", "-V") or (equals and name.replace("_", "a").isalnum()):
-            if not equals:
-                return ""  # `command -v` only looks
-            continue
-        if word in _BEFORE or (after and (word[0] == "-" or word[0].isdigit())):
-            after = True
-            continue
-        plain = word.translate(str.maketrans("", "", "-_./+")).isalnum()
-        return word if plain and word not in _SHELL and word[0] != "-" and not word[0].isdigit() else ""
-    return ""
 
 
 def sudo(machine: Machine) -> Iterator[Check]:

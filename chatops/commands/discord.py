@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatops import params
-from chatops.views import Card, Field, Text
+from chatops.views import Card, Text
 from chatops.vocabulary import Call, Reply, command
 
-if TYPE_CHECKING:
-    from chatops.surfaces.discord.doctor import Check
-
 BECAUSE = "it is needed before the bot can answer anybody"
-_MARKS = {"ok": ("✓", "good"), "note": ("·", "warn"), "lack": ("✗", "bad")}
 
 
 @command(
@@ -76,6 +70,7 @@ def _own_application(call: Call) -> str:
 def doctor(call: Call) -> Reply:
     import os
 
+    from chatops import cards
     from chatops.surfaces.discord import doctor
 
     checks = doctor.examine(call.config, os.environ)
@@ -84,16 +79,5 @@ def doctor(call: Call) -> Reply:
         "all fine" if not lacks else "one thing is missing" if lacks == 1 else f"{lacks} things are missing"
     )
     document = {"fine": not lacks, "checks": [check._asdict() for check in checks]}
-    card = Card("Discord", tuple(_fields(checks)), state=state, tone="bad" if lacks else "good")
+    card = Card("Discord", tuple(cards.checks(checks)), state=state, tone="bad" if lacks else "good")
     return Reply(card, {"doctor": document}, exit=1 if lacks else 0)
-
-
-def _fields(checks: list[Check]) -> list[Field]:
-    fields = []
-    before = ""
-    for check in checks:
-        mark, tone = _MARKS[check.state]
-        values = (f"{mark} {check.says}", *([f"→ {check.do}"] if check.do else []))
-        fields.append(Field("" if check.name == before else check.name, values, tone))
-        before = check.name
-    return fields

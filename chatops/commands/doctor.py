@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from chatops import params
-from chatops.views import Card, Field
+from chatops.views import Card
 from chatops.vocabulary import Call, Reply, command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_MARKS = {"ok": ("✓", "good"), "note": ("·", ""), "lack": ("✗", "bad")}
 
 
 @command(
@@ -26,7 +19,7 @@ _MARKS = {"ok": ("✓", "good"), "note": ("·", ""), "lack": ("✗", "bad")}
     details="Nothing is changed. Exit 1 where something is missing; what is marked with a dot is worth knowing.",
 )
 def doctor(call: Call, night: bool) -> Reply:
-    from chatops import fitness
+    from chatops import cards, fitness
     from incidents.config import Config
     from incidents.errors import HowdahError
     from incidents.store import place
@@ -49,18 +42,7 @@ def doctor(call: Call, night: bool) -> Reply:
         checks += fitness.examine(machine)
     lacks = [check for check in checks if check.state == "lack"]
     say = "you can act" if not lacks else f"first: {lacks[0].says.splitlines()[0]}"
-    card = Card("Can I act now?", tuple(_fields(checks)), state="yes" if not lacks else "NO", under=say,
+    card = Card("Can I act now?", tuple(cards.checks(checks)), state="yes" if not lacks else "NO", under=say,
                 tone="bad" if lacks else "good")  # fmt: skip
     document = {"fine": not lacks, "checks": [check._asdict() for check in checks]}
     return Reply(card, {"doctor": document}, exit=1 if lacks else 0)
-
-
-def _fields(checks: Sequence[Any]) -> list[Field]:
-    fields = []
-    before = ""
-    for check in checks:
-        mark, tone = _MARKS[check.state]
-        values = (f"{mark} {check.says}", *([f"→ {check.do}"] if check.do else []))
-        fields.append(Field("" if check.name == before else check.name, values, tone))
-        before = check.name
-    return fields

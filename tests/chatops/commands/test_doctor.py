@@ -8,25 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatops import fitness
-from runbooks import loader
 from tests.chatops.conftest import Howdah
-
-CASE = """\
-name: tools
-steps:
-  - id: a
-    effect: read
-    timeout: 5s
-    run: |
-      helper() { nosuchtool-a "$1"; }
-      case $IN_X in nfs | cifs | smb3) helper ;; R) echo ;; esac
-      if command -v optional-tool >/dev/null; then optional-tool; fi
-      sudo -n nosuchtool-b --now
-      X=1 nosuchtool-c | sort | uniq
-      [[ -e /x ]] && cd /y
-  - {id: b, effect: read, timeout: 5s, run: [nosuchtool-d, "-x"]}
-"""
 
 
 def checks(howdah: Howdah, *words: str, code: int = 0) -> list[tuple[str, str, str]]:
@@ -83,30 +65,6 @@ def test_a_runbook_of_ones_own_with_mistakes_is_named(howdah: Howdah) -> None:
     found = checks(howdah, code=1)
     assert any(name == "runbooks" and "mine has mistakes" in says for name, _, says in found)
     assert ("people", "note", "nova: no zone, so their nights are not known") in found
-
-
-def test_the_programs_of_a_runbook_are_those_that_it_names_outright() -> None:
-    found = fitness.programs(loader.loads(CASE, "case.yaml"))
-    assert {"nosuchtool-a", "nosuchtool-b", "nosuchtool-c", "nosuchtool-d"} <= found
-    assert not found & {
-        "helper",
-        "optional-tool",
-        "nfs",
-        "cifs",
-        "smb3",
-        "R",
-        "cd",
-        "echo",
-        "-n",
-        "X=1",
-        "[[",
-    }
-
-
-def test_of_the_library_no_tool_is_missed_that_is_here() -> None:
-    path, _ = loader.find("disk-full", beside=None)
-    found = fitness.programs(loader.load(path))
-    assert {"stat", "find", "truncate", "tune2fs"} <= found
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a filesystem of its own")
