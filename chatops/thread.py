@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SAID = (
     "note", "update", "incident.", "role.", "task.", "correction", "retraction", "redaction", "lock.",
-    "run.ended", "x.",
+    "run.ended", "question.answered", "reminder.due", "x.",
 )  # fmt: skip
 RUN = "run.started"  # the place of a run's own message
 FEW = 3  # lines up to which each is a message of its own

@@ -198,6 +198,17 @@ def _asked(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     )
 
 
+_ANSWERED = {
+    "yes": "confirmed", "skip": "skipped", "abort": "aborted", "done": "vouched for", "retry": "runs again",
+    "retry-beside": "runs again, beside what still runs", "wait": "goes on", "stop": "is stopped",
+}  # fmt: skip
+
+
+def _answered(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    answer = event.data["answer"]
+    return _with(f"{event.data['path']}: {_ANSWERED.get(answer, f'answered {answer}')}", words)
+
+
 def _request(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     at = f" of {event.data['path']}" if event.data.get("path") else ""
     return _with(f"{event.run}: {event.data['what']}{at} asked for", words)
@@ -249,7 +260,7 @@ _TELLERS: dict[str, Teller] = {
     "step.ended": _step_ended,
     "step.overdue": _plain("{path}: overdue"),
     "question.asked": _asked,
-    "question.answered": _plain("{path}: answered {answer}"),
+    "question.answered": _answered,
     "question.void": _run("takes a question back"),
     "lock.released": _plain("lock {name} of {run} freed"),
 }

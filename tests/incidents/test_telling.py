@@ -38,7 +38,7 @@ STEP = {"path": "grow", "name": "Grow it", "n": 3, "status": "ok"}
         ("step.ended", {**STEP, "part": "verify", "status": "no", "exit": 10}, "", "verify of Grow it: did not happen (exit 10)"),
         ("step.ended", {"path": "stop", "status": "skipped", "why": "if is false"}, "", "stop: skipped (if is false)"),
         ("question.asked", {"question": "q", "path": "grow", "what": "confirm", "options": ["yes", "abort"]}, "Grow?", "grow: asks yes/abort: Grow?"),
-        ("question.answered", {"question": "q", "path": "grow", "answer": "yes"}, "", "grow: answered yes"),
+        ("question.answered", {"question": "q", "path": "grow", "answer": "yes"}, "", "grow: confirmed"),
         ("run.request", {"what": "stop", "path": "grow"}, "", "run-1: stop of grow asked for"),
         ("lock.released", {"name": "disk:/var", "run": "run-1"}, "it died", "lock disk:/var of run-1 freed: it died"),
         ("x.deploy", {"sha": "abc"}, "deployed", "x.deploy: deployed"),
