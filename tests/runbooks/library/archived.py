@@ -69,7 +69,8 @@ def made(copied: str) -> Iterator[Place]:
             databases.start(cluster, where, ledger)
             yield Place(lab, where, cluster, archive)
         finally:
-            assert ledger.close().left == []
+            left = ledger.close().left
+            assert left == [], left
 
 
 def segments(place: Place) -> list[str]:

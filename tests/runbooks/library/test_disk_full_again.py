@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runbooks import procfs
 from runbooks.drills import databases, ordinary, wires
 
 from .archived import Place, stop, switch
@@ -144,3 +147,50 @@ def test_a_redis_that_needs_a_password(
         run.values["redis_password"] = given
     assert run.act("redis_writes").exit == exit, run.errors
     assert says in run.errors
+
+
+def redis(place: Place) -> tuple[str, wires.Redis]:
+    socket = os.path.join(place.cluster.sockets, "redis")
+    log = os.path.join(place.lab.folder, "redis.log")
+    databases.start_redis(place.lab.make_folder(), socket, log, place.where, place.lab.ledger)
+    return socket, wires.Redis(socket)
+
+
+def test_a_redis_that_refuses_writes_saves_again_and_keeps_no_key_of_ours(place: Place, player: Make) -> None:
+    _, line = redis(place)
+    line.run("SET", "theirs", "1")
+    (dump,) = [one.path for one in os.scandir(place.lab.mount) if _works_there(one.path)]
+    os.chown(dump, 0, 0)  # it cannot save
+    databases.wait(lambda: _refuses(line), "Redis", place.cluster.log)
+    run = player("disk-full", **place.wants())
+    os.chown(dump, ordinary.UID, ordinary.UID)
+    assert run.act("redis_writes").exit == 0, run.errors
+    assert "rdb_last_bgsave_status:ok" in (line.run("INFO", "persistence") or "")
+    assert line.run("DBSIZE") == "1"
+
+
+def _works_there(folder: str) -> bool:
+    for process in procfs.table().values():
+        with contextlib.suppress(OSError):
+            if process.name == "redis-server" and os.readlink(f"/proc/{process.pid}/cwd") == folder:
+                return True
+    return False
+
+
+def _refuses(line: wires.Redis) -> None:
+    try:
+        line.run("SET", "theirs", "2")
+    except wires.Refusal as why:
+        if "MISCONF" in str(why):
+            return
+    raise wires.Refusal("it still writes")
+
+
+def test_another_redis_that_answers_in_its_place_proves_nothing(place: Place, player: Make) -> None:
+    socket, _ = redis(place)
+    os.rename(socket, socket + ".old")
+    other = tempfile.mkdtemp(dir=place.cluster.sockets)
+    ordinary.own(other)
+    log = os.path.join(place.lab.folder, "other.log")
+    databases.start_redis(other, socket, log, place.where, place.lab.ledger)
+    assert player("disk-full", **place.wants()).act("redis_writes").exit == 46

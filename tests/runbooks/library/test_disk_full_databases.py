@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import shutil
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runbooks.drills import databases, ordinary
+from runbooks.drills import databases, ordinary, wires
 from runbooks.drills.databases import Cluster
 
 from .archived import Place, backup, configure, link, segments, stop, switch
@@ -242,3 +245,57 @@ def test_what_is_killed_in_the_middle_of_the_cut_is_seen_to_be_unfinished(place:
     assert run.verify("cut_archive").exit == 10
     os.rename(place.archive, place.archive + ".away")
     assert run.verify("cut_archive").exit not in (0, 10), "an archive that is gone says nothing"
+
+
+@contextlib.contextmanager
+def receiver(place: Place) -> Iterator[None]:
+    """Somebody who streams from the server, and is connected."""
+    folder = os.path.join(place.lab.folder, "received")
+    os.mkdir(folder)
+    ordinary.own(folder)
+    program = shutil.which("pg_receivewal", path=os.path.dirname(place.where["postgres"]))
+    assert program is not None
+    argv = [program, "-n", "-w", "-D", folder, "-h", place.cluster.sockets, "-U", databases.user()]
+    process = databases.serve(
+        folder, "receiver", argv, os.path.join(place.lab.folder, "received.log"), place.lab.ledger
+    )
+    try:
+        databases.wait(lambda: _streams(place), "pg_receivewal", place.cluster.log)
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        os.waitpid(process.pid, 0)
+
+
+def _streams(place: Place) -> None:
+    if not place.cluster.session().run("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"):
+        raise wires.Refusal("not yet")
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_who_is_connected_is_asked_for_and_where_that_is_not_allowed_nothing_is_cut(
+    place: Place, player: Make, asked: bool
+) -> None:
+    switch(place, 2)
+    backup(place, "kept")
+    switch(place, 1)
+    with receiver(place):
+        if not asked:
+            rules = Path(place.cluster.data, "pg_hba.conf")
+            rules.write_text("local replication all trust\nlocal all all reject\n")
+            place.cluster.session().run("SELECT pg_reload_conf()")
+            databases.wait(lambda: _rejected(place), "pg_hba.conf", place.cluster.log)
+        found, _ = looked(place, player)
+    if asked:
+        assert " for a standby that is connected" in found["needs"] and found["count"] >= 2
+    else:
+        assert found["count"] == 0
+        assert "a standby is connected, and PostgreSQL does not let its owner ask" in found["refused"]
+
+
+def _rejected(place: Place) -> None:
+    try:
+        place.cluster.session().close()
+    except wires.Refusal:
+        return
+    raise wires.Refusal("not yet")
