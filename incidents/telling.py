@@ -248,7 +248,9 @@ _TELLERS: dict[str, Teller] = {
     ),
     "correction": _plain("corrects #{target}"),
     "retraction": _plain("retracts #{target}"),
-    "redaction": _plain("redacts {targets}"),
+    "redaction": lambda event, words, tasks: _with(
+        "redacts " + ", ".join(f"#{seq}" for seq in event.data["targets"]), words
+    ),
     "run.started": _run("started: {runbook}"),
     "run.paused": _run("paused"),
     "run.parked": _run("waits for a person"),

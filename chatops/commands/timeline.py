@@ -9,8 +9,10 @@ from chatops.params import When
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatops.vocabulary import Quoted
-    from incidents.events import Evidence
+    from incidents.events import Event, Evidence
     from incidents.lifecycle import Incident
 
 AT = params.time()
@@ -251,7 +253,7 @@ def retract(call: Call, number: int, why: str, incident: str | None) -> Reply:
     "Destroy the content of entries: secrets, personal data. It cannot be undone.",
     params.number("numbers", "The entries' numbers on the timeline.", place=True, required=True, repeat=True),
     params.text("why", "Why; this text stays readable.", required=True),
-    params.flag("yes", "Do not ask at a terminal.", surfaces=params.MACHINE),
+    params.flag("yes", "Yes, destroy it; a terminal then does not ask, and a chat wants it."),
     INCIDENT,
     group="timeline",
     permission="keep",
@@ -261,32 +263,42 @@ def redact(call: Call, numbers: tuple[int, ...], why: str, yes: bool, incident: 
     import dataclasses
 
     from chatops import cards
+    from incidents.errors import IllegalTransition
 
     one = _with_entries(call, incident, numbers)
     known = call.store.by_key(call.places.key) if call.places.key else None
     if known is not None and known.kind == "redaction":
         return cards.recorded(call, dataclasses.replace(known, replayed=True))
-    if not yes and call.attended:
-        _ask_before_destroying(call, one.name, numbers)
+    events = {event.seq: event for event in call.store.events(one.name)}
+    chosen = [events[number] for number in sorted(set(numbers))]
+    if all(event.redacted for event in chosen):
+        raise IllegalTransition(f"{_named(chosen)} {'is' if len(chosen) == 1 else 'are'} redacted already")
+    if not yes and (call.attended or call.in_chat):
+        _ask_before_destroying(call, chosen)
     draft = call.draft(one, "redaction", data={"targets": sorted(set(numbers))}, body=why)
     event = call.store.redact(draft)
-    what = ", ".join(f"#{number}" for number in sorted(set(numbers)))
     old = [backup for backup in call.store.backups() if backup.pos < event.pos]
     more = "".join(f"\nstill in the backup {backup.path}" for backup in old)
-    return cards.recorded(call, event, f"redacted {what}: {why}", more=more.lstrip("\n"))
+    return cards.recorded(call, event, f"redacted {_named(chosen)}: {why}", more=more.lstrip("\n"))
 
 
-def _ask_before_destroying(call: Call, name: str, numbers: tuple[int, ...]) -> None:
+def _named(events: Sequence[Event]) -> str:
+    return ", ".join(f"#{event.seq}" for event in events)
+
+
+def _ask_before_destroying(call: Call, events: Sequence[Event]) -> None:
     """Shows what will be gone; raises Refused where the person does not say yes."""
     from chatops import layout
     from chatops.views import Choice, Option
     from incidents import telling
     from incidents.errors import Refused
 
-    events = {event.seq: event for event in call.store.events(name)}
-    shown = (
-        f"#{number}  {layout.cut(telling.sentence(events[number]), 60)}" for number in sorted(set(numbers))
-    )
+    shown = [f"#{event.seq}  {layout.cut(telling.sentence(event), 60)}" for event in events]
+    if call.in_chat:
+        raise Refused(
+            "nothing is destroyed yet; this would go for good:\n" + "\n".join(shown),
+            hint="say it again with yes: True",
+        )
     options = (Option("no", "nothing is changed"), Option("yes", "destroy it; it cannot be undone"))
     if call.choose(Choice("Destroy the content of\n" + "\n".join(shown), options, "yes")) != "yes":
         raise Refused("nothing was redacted", hint="--yes does not ask")

@@ -2,6 +2,7 @@
 
 - `howdah --help` at most 6 times `python -c pass`
 - `note` at most 11 times, in a record of 1,000,000 events in 10,000 incidents
+- what the shell asks for at a TAB at most 10 times, there
 - `status` and `timeline` of one incident of 100 events there, against the same in a record of 1,000 events: under
   1.5 times
 """
@@ -19,6 +20,8 @@ from tests.bench.measure import Cost, Figure
 ROUNDS = 21
 HELP_LIMIT = 6
 NOTE_LIMIT = 11
+TAB_LIMIT = 10
+COMPLETES = ["env", "_HOWDAH_COMPLETE=bash_complete", "COMP_WORDS=howdah summary ", "COMP_CWORD=2"]
 SIZE_LIMIT = 1.5
 LOOKED_AT = "inc-5"  # both records have it, closed, with as many events
 WORDS = "the disk of db-1 is full again"
@@ -38,6 +41,7 @@ def _starts(folder: str, big: str) -> list[Figure]:
             "python -c pass": [sys.executable, "-c", "pass"],
             "howdah --help": [measure.HOWDAH, "--help"],
             "howdah note": [measure.HOWDAH, "--store", big, "note", WORDS],
+            "completion": [*COMPLETES, f"HOWDAH_STORE={big}", measure.HOWDAH],
         },
     )
     measure.table("starts", found)
@@ -46,6 +50,13 @@ def _starts(folder: str, big: str) -> list[Figure]:
         measure.at_most("howdah --help", HELP_LIMIT, "python -c pass", found["howdah --help"], bare),
         measure.at_most(
             "howdah note, 1,000,000 events", NOTE_LIMIT, "python -c pass", found["howdah note"], bare
+        ),
+        measure.at_most(
+            "TAB after `howdah summary`, 1,000,000 events",
+            TAB_LIMIT,
+            "python -c pass",
+            found["completion"],
+            bare,
         ),
     ]
 

@@ -217,8 +217,16 @@ def test_a_postmortem_is_answered_as_markdown(chat: Chat) -> None:
     assert answer.document["postmortem"]["file"] is None, "a chat writes no file of the machine"
 
 
-def test_redact_asks_nobody_in_a_chat_and_needs_its_reason(chat: Chat) -> None:
+def test_redact_shows_in_a_chat_what_would_go_and_wants_a_yes(chat: Chat) -> None:
     chat.ok("declare", title="Disk full")
     chat.ok("note", text="hunter2")
-    assert chat.ok("redact", numbers=["2"], why="a password").text == "inc-1 #3  redacted #2: a password"
+    shown = chat("redact", numbers=["2"], why="a password")
+    assert shown.exit == 4 and "this would go for good:" in shown.text and "#2  hunter2" in shown.text
+    assert not chat.events("inc-1")[1].redacted
+    assert (
+        chat.ok("redact", numbers=["2"], why="a password", yes=True).text
+        == "inc-1 #3  redacted #2: a password"
+    )
     assert chat.events("inc-1")[1].redacted
+    again = chat("redact", numbers=["2"], why="again", yes=True)
+    assert again.exit == 4 and "#2 is redacted already" in again.text

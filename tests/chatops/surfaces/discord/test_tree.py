@@ -128,7 +128,7 @@ def test_a_bare_command_may_be_sent_for_its_form(payload: list[dict[str, Any]]) 
 def test_what_belongs_to_a_machine_is_not_offered(payload: list[dict[str, Any]]) -> None:
     names = {(path, option["name"]) for path, leaf in leaves(payload) for option in leaf["options"]}
     for path, name in (("/run start", "yes"), ("/run start", "foreground"), ("/run resume", "foreground"),
-                       ("/inc postmortem", "output"), ("/inc postmortem", "force"), ("/inc redact", "yes")):  # fmt: skip
+                       ("/inc postmortem", "output"), ("/inc postmortem", "force")):  # fmt: skip
         assert (path, name) not in names
     assert all(
         param.surfaces != SURFACES for c in COMMANDS.values() for param in c.params if param.type == "path"
