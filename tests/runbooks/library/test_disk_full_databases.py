@@ -299,3 +299,17 @@ def _rejected(place: Place) -> None:
     except wires.Refusal:
         return
     raise wires.Refusal("not yet")
+
+
+def test_what_could_not_be_searched_is_said_in_the_question(
+    place: Place, player: Make, tmp_path: Path
+) -> None:
+    switch(place, 2)
+    backup(place, "kept")
+    find = tmp_path / "find"
+    find.write_text('#!/bin/bash\ncase "$*" in *pg_control*) exit 124 ;; esac\nexec /usr/bin/find "$@"\n')
+    find.chmod(0o755)
+    run = player("disk-full", **place.wants())
+    run.path = f"{tmp_path}:{run.path}"
+    run.play(until="after_archive")
+    assert "Not clear: not everything on " in run.asked[-1]
