@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chatops.vocabulary import Who
-from incidents import clock
+from incidents import clock, config
+from incidents.errors import HowdahError
 from incidents.events import Actor, Source
 
 if TYPE_CHECKING:
@@ -28,12 +30,16 @@ def who(config: Config, account: str, handle: str, source: Source | None, incide
 
 
 def account_of(call: Call) -> Callable[[Event], str | None]:
-    """The account to call for what somebody did; None for who has none."""
+    """The account to call for what somebody did; None for who has none. A change of `people:` holds at once."""
+    last = call.config
 
     def find(event: Event) -> str | None:
+        nonlocal last
         if event.actor.id.startswith(PREFIX):
             return event.actor.id.removeprefix(PREFIX)
-        person = call.config.people.get(event.actor.id)
+        with contextlib.suppress(HowdahError):  # it has mistakes at the moment: who was there is there
+            last = config.load(call.places.config)
+        person = last.people.get(event.actor.id)
         accounts = person.accounts if person is not None else ()
         return next((account for platform, account in accounts if platform == "discord"), None)
 
