@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from incidents.store import open_store
 from tests.stories.bot import served
 from tests.stories.scene import Scene, until
 
@@ -26,5 +25,6 @@ def test_who_is_to_write_is_called_in_the_thread_once(scene: Scene) -> None:
         nova.slash("inc note", text="after", channel=bot.thread()).wait()
         until(lambda: any("after" in text for text in bot.lines()), "the note")
         assert len(called()) == 1
-        assert [event.kind for event in scene.events()].count("reminder.due") == 1
-        assert os.path.exists(scene.store) and discord.wrong == []
+        with open_store(scene.store) as store:
+            assert [event.kind for event in store.events("inc-1")].count("reminder.due") == 1
+        assert discord.wrong == []
