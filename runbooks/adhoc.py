@@ -35,6 +35,10 @@ def text(
     if not argv or not argv[0].strip():
         raise BadInput("there is no command to run", hint="howdah do -- CMD ARGUMENT…")
     for words in (argv, undo):
+        if words and "${{" in words[0]:
+            raise BadInput(
+                "the name of a program cannot hold ${{", hint="it begins an expression of a runbook"
+            )
         for number, word in enumerate(words, 1):
             if any(0xD800 <= ord(c) <= 0xDFFF for c in word):
                 raise BadInput(

@@ -20,6 +20,7 @@ from runbooks.document import ArgvTemplate, Runbook, Step
 
 DID = ("ok", "continued", "failed", "in_doubt", "aborted", "undone", "kept")
 INDENT = "  "  # of a step in the draft
+NOT_NAMES = ("null", "true", "false", "rescue", "always")  # words of YAML and of the language
 CHECKS = (
     "inputs: is each one an input, or the same every time? Has it the right type and help?",
     "effect: what only looks is `read`, what may be done twice is `idempotent`; the others ask first",
@@ -156,7 +157,7 @@ def _shared(hands: Sequence[Hand], taken: set[str]) -> Iterator[Found]:
 
 def _name(wish: str, taken: set[str]) -> str:
     base = re.sub(r"\W+", "_", wish.lower(), flags=re.ASCII).strip("_")
-    base = base if re.match(r"[a-z]", base) else "value"
+    base = base if re.match(r"[a-z]", base) and base not in NOT_NAMES else "value"
     return next(name for name in (base, *(f"{base}_{n}" for n in range(2, 999))) if name not in taken)
 
 

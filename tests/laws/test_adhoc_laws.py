@@ -11,7 +11,7 @@ from runbooks.document import Runbook
 WORD = st.text(
     st.one_of(st.sampled_from("${}'\"\\ \n\t#:-&*!|>%@`,[]~"), st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 )  # fmt: skip
-PROGRAM = WORD.filter(lambda word: word.strip() != "")
+PROGRAM = WORD.filter(lambda word: word.strip() != "" and "${{" not in word)
 
 
 def loaded(*words: str, **more: object) -> Runbook:

@@ -52,7 +52,13 @@ steps:
 KILLS = 20
 SETTINGS = {"first_answer_s": 120.0}  # a bot that is started anew takes longer than Discord's three seconds
 VOLATILE = ("took", "pid", "ran")  # of what a clock and the kernel decide
-TOLD = ("incident.", "note", "role.", "run.ended")  # what always stands in the thread as a line
+TOLD = (
+    "incident.",
+    "note",
+    "role.",
+    "run.ended",
+    "question.answered",
+)  # what always stands in the thread as a line
 
 
 class Hunter:

@@ -20,7 +20,13 @@ from tests.stories.bot import JSON, Bot, served
 from tests.stories.scene import Scene, until
 
 DF = b"/dev/loop0  100%\n"
-TOLD = ("incident.", "note", "role.", "run.ended")  # what always stands in the thread as a line
+TOLD = (
+    "incident.",
+    "note",
+    "role.",
+    "run.ended",
+    "question.answered",
+)  # what always stands in the thread as a line
 
 
 class Did(NamedTuple):
@@ -70,12 +76,12 @@ class Hands:
         return end.exit
 
     def _start(self, lab: Lab, thread: str) -> None:
-        """The runbook with its inputs, by two pages of a form."""
+        """The runbook with its inputs, by two pages of a form; what is on the third has its default."""
         nova, inputs = self.nova, lab.inputs()
         first = nova.slash("run start", runbook="disk-full", channel=thread).wait()
         page = nova.submit(first, {name: inputs[name] for name in ("mount", "want", "spill")}).wait()
         second = nova.click(page, "Next page").wait()
-        started = nova.submit(second, {"sample": inputs["sample"]}).wait()
+        started = nova.click(nova.submit(second, {"sample": inputs["sample"]}).wait(), "Start now").wait()
         assert started.ephemeral and "has begun in inc-1" in started.text, started.text
         self.did.append(Did("@nova", "run.started"))
 
