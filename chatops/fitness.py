@@ -53,7 +53,7 @@ def examine(machine: Machine) -> list[Check]:
     """Every check, in the order in which they should be cured."""
     looks: list[tuple[str, Look]] = [
         ("record", record), ("filesystem", filesystem), ("work", work), ("runbooks", runbooks), ("people", people),
-        ("sudo", sudo), ("tokens", tokens), ("clock", time), ("terminal", terminal), ("drills", drills),
+        ("sudo", sudo), ("keys", keys), ("tokens", tokens), ("clock", time), ("terminal", terminal), ("drills", drills),
     ]  # fmt: skip
     found: list[Check] = []
     pool = ThreadPoolExecutor(len(looks), thread_name_prefix="look")
@@ -233,6 +233,31 @@ def sudo(machine: Machine) -> Iterator[Check]:
             "sudo would ask for a password, and a step has no terminal",
             "NOPASSWD for what runbooks need",
         )
+
+
+def keys(machine: Machine) -> Iterator[Check]:
+    """ssh refuses a key that others can read, and a step cannot type its passphrase: an agent has to."""
+    from runbooks.process import run_bounded
+
+    if shutil.which("ssh") is None:
+        return
+    folder = os.path.expanduser("~/.ssh")
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith("id_") and not name.endswith(".pub")]
+    except OSError:
+        names = []
+    for name in sorted(names):
+        path = os.path.join(folder, name)
+        if os.stat(path).st_mode & 0o077:
+            yield Check(
+                "keys", "lack", f"{path} can be read by others, so ssh will not use it", f"chmod 600 {path}"
+            )
+    if os.environ.get("SSH_AUTH_SOCK") and shutil.which("ssh-add") is not None:
+        done = run_bounded(["ssh-add", "-l"], timeout=5 * clock.SECOND)
+        if done.exit == 0:
+            yield Check("keys", "ok", f"the agent has {len(done.output.splitlines())}")
+        else:
+            yield Check("keys", "note", "the ssh agent has no key, or does not answer", "ssh-add")
 
 
 # -- people and ways to reach them -------------------------------------------------------------------------------

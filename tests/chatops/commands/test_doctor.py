@@ -101,3 +101,17 @@ def test_the_size_and_the_growth_of_the_record(howdah: Howdah) -> None:
     assert found["incidents"] == 1 and found["runs"] == 1 and found["events"] > 4
     assert found["bytes"]["database"] > 0 and found["free"] > 0
     assert "1 incident, 1 run" in howdah.ok("store", "stats")
+
+
+def test_a_key_that_others_can_read_is_a_lack(
+    howdah: Howdah, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    key = tmp_path / ".ssh" / "id_ed25519"
+    key.write_text("not really a key")
+    key.chmod(0o644)
+    found = checks(howdah, code=1)
+    assert ("keys", "lack", f"{key} can be read by others, so ssh will not use it") in found
+    key.chmod(0o600)
+    assert not any(name == "keys" and state == "lack" for name, state, _ in checks(howdah))
