@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chatops import params
 from chatops.views import Card
 from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from incidents.store.protocol import Store
 
 
 @command(
@@ -19,6 +24,8 @@ from chatops.vocabulary import Call, Reply, command
     details="Nothing is changed. Exit 1 where something is missing; what is marked with a dot is worth knowing.",
 )
 def doctor(call: Call, night: bool) -> Reply:
+    import threading
+
     from chatops import cards, fitness
     from incidents.config import Config
     from incidents.errors import HowdahError
@@ -38,7 +45,13 @@ def doctor(call: Call, night: bool) -> Reply:
         checks.append(fitness.Check("record", "lack", error.message, error.hint or ""))
         path = ""
     if path:
-        machine = fitness.Machine(path, config, config.path or None, night, lambda: call.store)
+        lock = threading.Lock()
+
+        def opened() -> Store:
+            with lock:  # several looks want it at once, and it is opened once
+                return call.store
+
+        machine = fitness.Machine(path, config, config.path or None, night, opened)
         checks += fitness.examine(machine)
     lacks = [check for check in checks if check.state == "lack"]
     say = "you can act" if not lacks else f"first: {lacks[0].says.splitlines()[0]}"
