@@ -25,6 +25,7 @@ OTHER_PEOPLE = (
     "role.",
     "task.",
     "lock.",
+    "reminder.due",
 )  # kinds of the incident that a viewer shows
 
 #: status of a step -> (word, tone); tones: good bad warn quiet busy

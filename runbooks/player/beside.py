@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from incidents import cadence, clock
+from incidents import cadence, clock, reminding
 from incidents.errors import StoreError
 from runbooks import expected, journal
 
@@ -21,6 +21,7 @@ class Beside:
 
     def __init__(self, store: Store, updates: Mapping[str, int | None]):
         self._store, self._updates = store, updates
+        self._reminders = reminding.Reminders(store, updates)
         self._usual: expected.Usual | None = None
         self._due = ""
         self._look = 0
@@ -41,6 +42,7 @@ class Beside:
         if clock.monotonic() >= self._look and run.stream:
             self._look, self._due = clock.monotonic() + EVERY, ""
             try:
+                self._reminders.look()  # whoever lives records what is due
                 promise, now = cadence.promise(self._store.events(run.stream), self._updates), clock.wall()
             except StoreError:
                 return ""

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from chatops.mirror import Mirror
-from chatops.reminding import Reminders
 from chatops.rooms import Rooms
 from chatops.surfaces.discord import gateway, settings
 from chatops.surfaces.discord.breaker import Ledger
@@ -22,6 +21,7 @@ from chatops.surfaces.discord.people import account_of
 from chatops.surfaces.discord.wire import Wire
 from chatops.vocabulary import Call, Reply
 from incidents import clock
+from incidents.reminding import Reminders
 
 SWITCH_S = 0.001  # a thread that folds an incident gives way to the loop five times sooner than usual
 ANSWERERS = 4  # threads in which commands are carried out

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from chatops import reminding
-from incidents import cadence, clock, open_store
-from tests.chatops.conftest import Howdah
+from incidents import cadence, clock, open_store, reminding
+from tests.chatops.conftest import Howdah, howdah
+
+__all__ = ["howdah"]
 
 
 def look(howdah: Howdah, later: int = 0) -> list[str]:
