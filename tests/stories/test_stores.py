@@ -35,7 +35,12 @@ def check(scene: Scene, said: str) -> None:
         answer = scene(*args)
         assert answer.code == 5, (args, answer)
         assert said in answer.text and "fault" not in answer.text, (args, answer)
-        until(lambda: contents(scene.folder) == before, f"{args} to leave nothing: its driver may still end")
+        try:
+            until(
+                lambda: contents(scene.folder) == before, f"{args} to leave nothing: its driver may still end"
+            )
+        except AssertionError:
+            raise AssertionError(sorted(contents(scene.folder).items() ^ before.items())) from None
 
 
 @pytest.mark.parametrize(
