@@ -75,6 +75,8 @@ def _is_ours(path: str) -> bool:
 
 def _started_before(call: Call, start: Start) -> bool:
     """Whether this key started this run. Raises KeyConflict where it stands for another."""
+    from hashlib import sha256
+
     from incidents.errors import KeyConflict
     from runbooks import consent
 
@@ -84,10 +86,11 @@ def _started_before(call: Call, start: Start) -> bool:
     before = consent.read_run(call.store, start.run).started
     same = (row.runbook, row.by) == (start.title, start.actor["id"])
     if same and before is not None:  # its start may be redacted
-        same = (dict(before.inputs), dict(before.secrets)) == (start.inputs, start.secrets)
+        pinned = (before.digest, dict(before.inputs), dict(before.secrets))
+        same = pinned == (sha256(start.text.encode()).hexdigest(), start.inputs, start.secrets)
     if not same:
         raise KeyConflict(
-            f"this key has started {row.run} before: {row.runbook}, by {row.by}, with other inputs"
+            f"this key has started {row.run} before: {row.runbook}, by {row.by}, with other inputs or another text"
         )
     return True
 

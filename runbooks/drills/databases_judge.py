@@ -12,6 +12,10 @@ from runbooks.drills import base, databases, wires
 
 SEGMENT = re.compile(r"[0-9A-F]{24}")
 PER_LOG = 0x1_0000_0000 // databases.SEGMENT  # segments that share the middle part of the name
+ARCHIVES_WITHIN = (
+    75 * clock.SECOND
+)  # its archiver starts every 10 s at most and tries again after 60 (pgarch.c)
+TRIES = 3  # it fails so often in a row before it rests for 60 s
 STANDS_STILL = 8 * clock.SECOND  # so long a standby may come no further
 POLL = 100_000
 
@@ -86,9 +90,7 @@ def _standby(facts: Mapping[str, str]) -> Iterator[str]:
     """The standby may hurry now, and must come to what the primary had acknowledged at this moment."""
     wanted = acknowledged(facts["acks"], "p")
     with contextlib.suppress(wires.Refusal):  # where it does not run, that is a reason of its own
-        session = wires.Postgres(facts["postgres"], databases.user())
-        session.run("SELECT pg_switch_wal()")  # it must archive again what it has at this moment
-        session.close()
+        _archive_all(facts)
     _run_standby(facts)
     deadline = clock.monotonic() + STANDS_STILL
     why, furthest = "", ""
@@ -112,6 +114,29 @@ def _standby(facts: Mapping[str, str]) -> Iterator[str]:
             why = str(refusal)
         clock.sleep(POLL)
     yield f"the standby does not catch up: {why}"
+
+
+def _archive_all(facts: Mapping[str, str]) -> None:
+    """Has the primary archive what it has at this moment; returns when that is so, or when it keeps failing. Raises
+    Refusal."""
+    name, before = _asked(
+        facts, "SELECT pg_walfile_name(pg_switch_wal()), failed_count FROM pg_stat_archiver"
+    )
+    deadline = clock.monotonic() + ARCHIVES_WITHIN
+    while not os.path.exists(os.path.join(facts["archive"], name)) and clock.monotonic() < deadline:
+        clock.sleep(POLL)
+        # each a session of its own: after a panic the archiver is started only when something wakes the postmaster
+        (failed,) = _asked(facts, "SELECT failed_count FROM pg_stat_archiver")
+        if int(failed) >= int(before) + TRIES:
+            break
+
+
+def _asked(facts: Mapping[str, str], sql: str) -> list[str]:
+    """The one row of an answer. Raises Refusal."""
+    session = wires.Postgres(facts["postgres"], databases.user())
+    (row,) = session.run(sql)
+    session.close()
+    return [str(value) for value in row]
 
 
 def _run_standby(facts: Mapping[str, str]) -> None:

@@ -79,6 +79,14 @@ def test_the_same_key_runs_it_once_and_another_command_by_that_key_is_refused(sc
     assert scene.acts() == ["once"]
 
 
+def test_two_commands_that_only_begin_alike_are_two(scene: Scene) -> None:
+    begin = "echo " + "x" * 80
+    scene.ok("do", "--key", "k1", "--", "sh", "-c", begin)
+    answer = scene("do", "--key", "k1", "--", "sh", "-c", begin + " y")
+    assert answer.code == 2 and "this key has started" in answer.err
+    assert len(scene.runs()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
