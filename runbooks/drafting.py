@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from incidents import clock, yamlfile
 from incidents.yamlfile import Node
-from runbooks import adhoc, expressions, follow, inputs, journal, loader
+from runbooks import adhoc, document, expressions, follow, inputs, journal, loader
 from runbooks.document import ArgvTemplate, Runbook, Step
 
 DID = ("ok", "continued", "failed", "in_doubt", "aborted", "undone", "kept")
@@ -42,12 +42,14 @@ class Note(NamedTuple):
 
 
 class Hand(NamedTuple):
-    """One command by hand. `why` is its note, empty where the command names itself."""
+    """One command by hand. `timeout` in µs, None where it had none; `change` as what, from, to."""
 
     run: journal.Run
     argv: tuple[str, ...]
     undo: tuple[str, ...]
     effect: str
+    timeout: int | None
+    change: tuple[str, str, str] | None
     name: str
     status: str
     said: str
@@ -79,15 +81,37 @@ def draft(
     done = [hand for hand in hands if hand.status == "ok"]
     taken = set(base[1].inputs) if base is not None else set()
     shared = list(_shared(done, taken))
-    head = list(_head(incident, title, base, books, hands, notes, zone))
+    near, rest = _beside(done, notes, _start(base[0]) if base is not None else None)
+    told = {run: [_told(note, zone, INDENT) for note in group] for run, group in near.items()}
+    head = list(_head(incident, title, base, books, hands, [_told(note, zone) for note in rest]))
     values = {found.value: found.name for found in shared}
     if base is None:
-        return "\n".join([*head, *_alone(incident, done, shared, values)]) + "\n"
+        return "\n".join([*head, *_alone(incident, done, shared, values, told)]) + "\n"
     before = [hand for hand in done if hand.at < _start(base[0])]
     after = [hand for hand in done if hand.at >= _start(base[0])]
-    body = _with_hands(_cut(*base), base[1], before, after, shared, values)
+    body = _with_hands(_cut(*base), base[1], before, after, shared, values, told)
     text = "\n".join([*head, *body]) + "\n"
     return text if _loads(text) else "\n".join([*head, base[1].text])
+
+
+def _beside(
+    hands: Sequence[Hand], notes: Sequence[Note], base: int | None
+) -> tuple[dict[str, list[Note]], list[Note]]:
+    """The notes that stand before a command by hand, by its run: what was written since the one before it, or since
+    the runbook at `base` began. The others."""
+    near: dict[str, list[Note]] = {}
+    rest = []
+    for note in notes:
+        next_at, run = min(((hand.at, hand.run.id) for hand in hands if hand.at >= note.at), default=(0, ""))
+        if run and not (base is not None and note.at < base <= next_at):
+            near.setdefault(run, []).append(note)
+        else:
+            rest.append(note)
+    return near, rest
+
+
+def _told(note: Note, zone: str, indent: str = "") -> str:
+    return _comment(f"{clock.iso(note.at, zone, precision='seconds')[11:16]} {note.who}: {note.text}", indent)
 
 
 def _start(run: journal.Run) -> int:
@@ -110,9 +134,19 @@ def _hand(run: journal.Run, book: Runbook) -> Hand:
     tail = [line for line in state.tail.splitlines() if line.strip()]
     argv = _argv(step.run)
     undo = _argv(step.undo.run) if step.undo is not None else ()
-    return Hand(
-        run, argv, undo, step.effect, step.name, state.status, state.why or (tail[-1] if tail else "")
+    said = state.why or (tail[-1] if tail else "")
+    timeout = None if step.effect != "unsafe" and step.timeout == document.DEFAULT_TIMEOUT else step.timeout
+    return Hand(run, argv, undo, step.effect, timeout, _change(step.change), step.name, state.status, said)
+
+
+def _change(change: document.Change | None) -> tuple[str, str, str] | None:
+    if change is None:
+        return None
+    what, old, new = (
+        expressions.render_text(one, {}) if one is not None else ""
+        for one in (change.what, change.from_, change.to)
     )
+    return what, old, new
 
 
 def _argv(command: object) -> tuple[str, ...]:
@@ -132,10 +166,12 @@ def _shared(hands: Sequence[Hand], taken: set[str]) -> Iterator[Found]:
     """Values that occur in more than one command, in order; options, programs and single letters are none."""
     where: dict[str, set[int]] = {}
     option: dict[str, str] = {}
+    paths: list[tuple[int, str]] = []
     for place, hand in enumerate(hands):
         for words in (hand.argv, hand.undo):
             for before, word in itertools.pairwise(words):
                 head, value = _parts(word)
+                paths.append((place, value))
                 if len(value) < 2 or value.startswith("-") or not value.isprintable() or not value.strip():
                     continue
                 where.setdefault(value, set()).add(place)
@@ -143,12 +179,11 @@ def _shared(hands: Sequence[Hand], taken: set[str]) -> Iterator[Found]:
                     value, head.strip("-=") or (before.strip("-") if before.startswith("--") else "")
                 )
     for value, places in where.items():
+        whole = value.startswith("/") and "//" not in value and not value.endswith("/")
+        if whole:
+            places |= {place for place, longer in paths if longer.startswith(value + "/")}
         if len(places) > 1:
-            kind = (
-                "path"
-                if value.startswith("/") and "//" not in value and not value.endswith("/")
-                else "string"
-            )
+            kind = "path" if whole else "string"
             kind = "int" if _NUMBER.fullmatch(value) and len(value) < 15 else kind
             name = _name(option[value] or {"path": "path", "int": "number"}.get(kind, "value"), taken)
             taken.add(name)
@@ -174,7 +209,7 @@ def _comment(text: str, indent: str = "") -> str:
 
 def _head(
     incident: str, title: str, base: tuple[journal.Run, Runbook] | None, books: Sequence[tuple[journal.Run, Runbook]],
-    hands: Sequence[Hand], notes: Sequence[Note], zone: str,
+    hands: Sequence[Hand], notes: Sequence[str],
 ) -> Iterator[str]:  # fmt: skip
     yield _comment(f"A draft, made from what was done in {incident}: {title}")
     yield "# Read it before you keep it:"
@@ -198,8 +233,7 @@ def _head(
             )
     if notes:
         yield "# What people wrote:"
-    for note in notes:
-        yield _comment(f"{clock.iso(note.at, zone, precision='seconds')[11:16]} {note.who}: {note.text}")
+    yield from notes
 
 
 def _ended(run: journal.Run) -> str:
@@ -207,15 +241,16 @@ def _ended(run: journal.Run) -> str:
 
 
 def _alone(
-    incident: str, hands: Sequence[Hand], shared: Sequence[Found], values: Mapping[str, str]
-) -> Iterator[str]:
+    incident: str, hands: Sequence[Hand], shared: Sequence[Found], values: Mapping[str, str],
+    told: Mapping[str, Sequence[str]],
+) -> Iterator[str]:  # fmt: skip
     yield "runbook: 1"
     yield f"name: from-{incident}"
     if shared:
         yield "inputs:"
         yield from _inputs(shared)
     yield "steps:"
-    yield from _steps(hands, values, set())
+    yield from _steps(hands, values, set(), told)
     if not hands:
         yield f"{INDENT}- manual: Nothing is recorded that went well by hand; write down what to do."
 
@@ -226,8 +261,11 @@ def _inputs(shared: Iterable[Found]) -> Iterator[str]:
         yield f"  {found.name}: {{type: {found.type}, required: true, help: {help}}}"
 
 
-def _steps(hands: Iterable[Hand], values: Mapping[str, str], taken: set[str]) -> Iterator[str]:
+def _steps(
+    hands: Iterable[Hand], values: Mapping[str, str], taken: set[str], told: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
     for hand in hands:
+        yield from told.get(hand.run.id, ())
         id = _name(re.sub(r"\W+", "_", hand.argv[0].rpartition("/")[2]) or "step", taken)
         taken.add(id)
         by = hand.run.start.actor.shown if hand.run.start is not None else "somebody"
@@ -237,25 +275,47 @@ def _steps(hands: Iterable[Hand], values: Mapping[str, str], taken: set[str]) ->
         yield f"{INDENT}  effect: {hand.effect}"
         if hand.effect == "unsafe":
             yield f"{INDENT}  confirm: {adhoc.quoted(adhoc.literal(hand.name) + '?')}"
-            yield f"{INDENT}  timeout: 5m"
+        if hand.timeout is not None:
+            yield f"{INDENT}  timeout: {_duration(hand.timeout)}"
         yield f"{INDENT}  run: {_list(hand.argv, values)}"
         if hand.undo:
             yield f"{INDENT}  undo: {{run: {_list(hand.undo, values)}}}"
         elif hand.effect == "unsafe":
             yield _comment("check: undo, and verify with `no:`", INDENT + "  ")
+        if hand.effect == "unsafe" and hand.timeout is None:
+            yield _comment("check: timeout; without one it is never killed", INDENT + "  ")
+        if hand.change is not None:
+            what, old, new = (_word(text, values) for text in hand.change)
+            yield f"{INDENT}  change: {{what: {what}, from: {old}, to: {new}}}"
+
+
+def _duration(micros: int) -> str:
+    return f"{micros // 1_000_000}s" if micros % 1_000_000 == 0 else f"{micros // 1000}ms"
 
 
 def _list(argv: Sequence[str], values: Mapping[str, str]) -> str:
-    words = [adhoc.quoted(adhoc.literal(argv[0]))]
-    for word in argv[1:]:
-        head, value = _parts(word)
-        if value in values:
-            words.append(
-                adhoc.quoted(adhoc.literal(head) * bool(head) + f"${{{{ inputs.{values[value]} }}}}")
-            )
-        else:
-            words.append(adhoc.quoted(adhoc.literal(word)))
-    return "[" + ", ".join(words) + "]"
+    return (
+        "["
+        + ", ".join([adhoc.quoted(adhoc.literal(argv[0])), *(_word(word, values) for word in argv[1:])])
+        + "]"
+    )
+
+
+def _word(word: str, values: Mapping[str, str]) -> str:
+    """The word in double quotes, with an input in the place of a value that several commands share, or of the path
+    that it begins with."""
+    head, value = _parts(word)
+    folders = [one for one in values if one.startswith("/") and value.startswith(one + "/")]
+    known = value if value in values else max(folders, key=len, default="")
+    if not known:
+        return adhoc.quoted(adhoc.literal(word))
+    rest = value[len(known) :]
+    parts = (
+        adhoc.literal(head) if head else "",
+        f"${{{{ inputs.{values[known]} }}}}",
+        adhoc.literal(rest) if rest else "",
+    )
+    return adhoc.quoted("".join(parts))
 
 
 # -- a runbook cut down to what was used ---------------------------------------------------------------------------
@@ -336,7 +396,7 @@ def _spans(root: Node, count: int) -> dict[tuple[int, int], tuple[int, int]]:
 
 def _with_hands(
     lines: list[str], book: Runbook, before: Sequence[Hand], after: Sequence[Hand], shared: Sequence[Found],
-    values: Mapping[str, str],
+    values: Mapping[str, str], told: Mapping[str, Sequence[str]],
 ) -> list[str]:  # fmt: skip
     """The runbook with the commands by hand: first those from before it, at its end those from after it."""
     if not before and not after:
@@ -346,8 +406,8 @@ def _with_hands(
     steps = root.value["steps"]
     indent = " " * (steps.value[0].column - 3)
     taken = {step.id for step in book.walk() if step.id is not None}
-    first = [indent + line.removeprefix(INDENT) for line in _steps(before, values, taken)]
-    last = [indent + line.removeprefix(INDENT) for line in _steps(after, values, taken)]
+    first = [indent + line.removeprefix(INDENT) for line in _steps(before, values, taken, told)]
+    last = [indent + line.removeprefix(INDENT) for line in _steps(after, values, taken, told)]
     ends = [
         item.line
         for item in steps.value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TextIO
+
 from chatops import params
 from chatops.vocabulary import Call, Param, Reply, command
 
@@ -10,6 +12,34 @@ EFFECTS = ("read", "idempotent", "unsafe")
 
 def _word(value: str, call: Call) -> str:
     return value
+
+
+def _refuse_input(stdin: TextIO) -> None:
+    """Raises BadInput where something is piped in; a pipe that nobody has written to, as of ssh or cron, is nothing."""
+    import fcntl
+    import os
+    import stat
+    import struct
+    import termios
+
+    from incidents.errors import BadInput
+
+    try:
+        fd = stdin.fileno()
+        about = os.fstat(fd)
+        if stat.S_ISREG(about.st_mode):
+            waiting = about.st_size - os.lseek(fd, 0, os.SEEK_CUR)
+        elif stat.S_ISFIFO(about.st_mode) or stat.S_ISSOCK(about.st_mode):
+            (waiting,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))
+        else:
+            return
+    except (OSError, ValueError):  # closed, or no file at all
+        return
+    if waiting > 0:
+        raise BadInput(
+            "the command gets no standard input, and something is piped to it",
+            hint="put it in a file and name that file, or end the line with </dev/null",
+        )
 
 
 @command(
@@ -41,6 +71,8 @@ def do(call: Call, argv: tuple[str, ...], note: str | None, undo: str | None, ef
     from incidents.errors import BadInput
     from runbooks import adhoc, loader, orders, starting
 
+    if call.terminal is not None:
+        _refuse_input(call.terminal.stdin)
     if (old is not None or new is not None) and what is None:
         raise BadInput(
             "--old and --new need --what: which file, unit or key?", hint="--what /etc/app.conf:pool"

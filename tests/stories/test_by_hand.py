@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.stories.scene import Scene
+from tests.stories.scene import HOWDAH, Scene
 
 ARGS = [
     "",
@@ -85,6 +88,24 @@ def test_two_commands_that_only_begin_alike_are_two(scene: Scene) -> None:
     answer = scene("do", "--key", "k1", "--", "sh", "-c", begin + " y")
     assert answer.code == 2 and "this key has started" in answer.err
     assert len(scene.runs()) == 1
+
+
+def test_what_is_piped_to_it_is_refused_and_not_lost(scene: Scene) -> None:
+    path = Path(scene.folder, "dump.sql")
+    path.write_text("DROP TABLE\n")
+    run = [HOWDAH, "do", "--", "cat"]
+    shared = {"env": scene.env("nova", {}), "cwd": scene.folder, "text": True, "capture_output": True}
+    piped = subprocess.run(run, input="DROP TABLE\n", **shared)  # type: ignore[call-overload]
+    with path.open() as file:
+        read = subprocess.run(run, stdin=file, **shared)  # type: ignore[call-overload]
+    for answer in (piped, read):
+        assert answer.returncode == 2 and "something is piped to it" in answer.stderr
+    assert not scene.runs()
+    theirs, ours = os.pipe()  # as of ssh or cron: open, and nobody writes
+    empty = subprocess.run(run, stdin=theirs, **shared)  # type: ignore[call-overload]
+    os.close(theirs)
+    os.close(ours)
+    assert empty.returncode == 0, empty.stderr
 
 
 @pytest.mark.parametrize(
