@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from incidents.errors import Mistake, Mistakes, NotPermitted
+from incidents.near import near_hint
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
@@ -38,7 +39,6 @@ def check(call: Call) -> None:
 def check_words(config: Config, words: Callable[[], Collection[str]]) -> None:
     """Raises Mistakes where `permissions:` has a word that is none of `words`, the permissions and the commands: a
     rule that nobody asks for would leave open what somebody meant to close."""
-    from incidents import people
 
     if not config.permissions:
         return
@@ -48,7 +48,7 @@ def check_words(config: Config, words: Callable[[], Collection[str]]) -> None:
         if word not in known:
             line, column = config.permission_places.get(word, (1, 1))
             what = f"permissions: there is no command or permission {word!r}"
-            hint = people.near_hint(word, tuple(sorted(known)))
+            hint = near_hint(word, tuple(sorted(known)))
             wrong.append(Mistake(config.path or "howdah.yaml", line, column, what, hint))
     if wrong:
         raise Mistakes(wrong)

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from incidents import cadence, people
 from incidents.errors import BadInput, Mistake, Mistakes, NotPermitted
+from incidents.near import near_hint
 
 if TYPE_CHECKING:
+    from incidents.hosts import Hosts
     from incidents.yamlfile import Node
 
 NAME = "howdah.yaml"
 SYSTEM = "/etc/howdah/howdah.yaml"
-SECTIONS = ("people", "permissions", "discord", "updates")
+SECTIONS = ("people", "permissions", "discord", "updates", "hosts")
 WITHOUT = "--config /dev/null does without it"
 _SNOWFLAKE = re.compile(r"[0-9]{17,20}", re.ASCII)
 
@@ -48,6 +50,7 @@ class Config(NamedTuple):
     discord: Discord = Discord()
     permission_places: Mapping[str, tuple[int, int]] = {}
     updates: Mapping[str, int | None] = cadence.DEFAULTS  # severity -> µs between two updates, None: never
+    hosts: Hosts = {}  # noqa: RUF012 - never mutated
 
 
 def find(given: str | None = None) -> str | None:
@@ -100,7 +103,7 @@ def _parse(root: Node, path: str, text: str) -> Config:
             [Mistake(path, root.line, root.column, "is a map", f"its sections: {', '.join(SECTIONS)}")]
         )
     mistakes = [
-        Mistake(path, key.line, key.column, f"there is no section {name!r}", people.near_hint(name, SECTIONS))
+        Mistake(path, key.line, key.column, f"there is no section {name!r}", near_hint(name, SECTIONS))
         for name, key in root.keys.items()
         if name not in SECTIONS
     ]
@@ -122,9 +125,15 @@ def _parse(root: Node, path: str, text: str) -> Config:
     if "updates" in root.value:
         updates, wrong = cadence.parse(root.value["updates"], path)
         mistakes += wrong
+    machines: Hosts = {}
+    if "hosts" in root.value:
+        from incidents import hosts
+
+        machines, wrong = hosts.parse(root.value["hosts"], path)
+        mistakes += wrong
     if mistakes:
         raise Mistakes(mistakes)
-    return Config(path, text, everyone, permissions, discord, places, updates)
+    return Config(path, text, everyone, permissions, discord, places, updates, machines)
 
 
 def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], list[Mistake]]:
@@ -153,7 +162,7 @@ def _discord(node: Node, path: str) -> tuple[Discord, list[Mistake]]:
     for word, value in node.value.items():
         if word not in Discord._fields:
             key = node.keys[word]
-            near = people.near_hint(word, Discord._fields)
+            near = near_hint(word, Discord._fields)
             mistakes.append(Mistake(path, key.line, key.column, f"discord has no {word!r}", near))
         elif value.kind in ("map", "list") or not _SNOWFLAKE.fullmatch(value.text):
             thing = "Server" if word == "guild" else "Channel"

@@ -211,6 +211,7 @@ class RunStarted(NamedTuple):
     attended: bool = False  # a person at a terminal or in a chat started it
     allowed: Strings = []  # noqa: RUF012 - never mutated; steps that `--yes` confirmed beforehand
     closes: bool = False  # this run declared its incident
+    hosts: Object = {}  # noqa: RUF012 - never mutated; name -> what was known of it, where the runbook has targets
 
 
 class RunPaused(NamedTuple):
@@ -260,6 +261,17 @@ class StepStarted(NamedTuple):
     user: str | None = None
     timeout: int | None = None
     change: Object = {}  # noqa: RUF012 - never mutated; the change record: what, from, to
+    host: str | None = None  # where it runs; None is this machine
+
+
+class StepSpread(NamedTuple):
+    """The step is made once for each host and item, evaluated here once; its parts are `PATH[ITEM]@HOST`."""
+
+    path: str
+    name: str
+    hosts: Strings
+    batches: list[int]  # how many hosts in each
+    items: Object = {}  # noqa: RUF012 - never mutated; `values`: the items, where there is a `for_each`
 
 
 class StepEnded(NamedTuple):
@@ -283,6 +295,7 @@ class StepEnded(NamedTuple):
     final: bool = True  # False: another attempt follows
     survivors: Strings = []  # noqa: RUF012 - never mutated
     services: Strings = []  # noqa: RUF012 - never mutated; what the step left behind
+    unreachable: bool = False  # its host could not be reached, so nothing began
 
 
 class StepOverdue(NamedTuple):
@@ -357,6 +370,7 @@ KINDS: dict[str, type] = {
     "run.ended": RunEnded,
     "run.request": RunRequest,
     "undo.started": UndoStarted,
+    "step.spread": StepSpread,
     "step.started": StepStarted,
     "step.ended": StepEnded,
     "step.overdue": StepOverdue,

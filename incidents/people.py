@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from incidents import clock
 from incidents.errors import BadInput, Mistake, NotPermitted
-from incidents.near import near
+from incidents.near import near_hint
 
 if TYPE_CHECKING:
     from incidents.yamlfile import Node
@@ -221,10 +221,3 @@ class _Section:
             self.wrong(node, "contacts is a map", "write `contacts: {phone: …, mail: …}`")
             return {}
         return {key: self.text(value, key) for key, value in node.value.items()}
-
-
-def near_hint(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?`, or all that there is."""
-    known = list(known)
-    meant = near(word, known)
-    return f"did you mean {meant}?" if meant else f"there is {', '.join(known)}"

@@ -260,6 +260,7 @@ _TELLERS: dict[str, Teller] = {
     "undo.started": _run("is being undone"),
     "step.started": _step_started,
     "step.ended": _step_ended,
+    "step.spread": _plain("{path}: on several"),
     "step.overdue": _plain("{path}: overdue"),
     "question.asked": _asked,
     "question.answered": _answered,

@@ -23,13 +23,21 @@ from runbooks import kit, procfs
 from runbooks.output import OutputInfo, drop_output, read_from, read_output, segments, tail
 
 __all__ = [
-    "Ended", "Gone", "Notice", "Order", "Output", "OutputInfo", "Record", "Started", "Survivor", "Witness", "drop_output",
+    "Ended", "Far", "Gone", "Notice", "Order", "Output", "OutputInfo", "Record", "Started", "Survivor", "Witness", "drop_output",
     "holders", "prepare", "read", "read_from", "read_output", "segments", "tail", "witness", "write",
 ]  # fmt: skip
 
 SIZE = 64
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 WHY = re.compile(r"[a-z][a-z-]{0,9}", re.ASCII)
+
+
+class Far(NamedTuple):
+    """Another machine: its name, the `ssh` that reaches it, and what names the run over there."""
+
+    host: str
+    argv: tuple[str, ...]
+    key: str
 
 
 class Order(NamedTuple):
@@ -44,6 +52,7 @@ class Order(NamedTuple):
     timeout: int | None
     grace: int  # between TERM and KILL
     secrets: tuple[str, ...] = ()  # revealed values to mask in the output
+    far: Far | None = None  # there, and not here; `cwd`, `user` and `umask` are then that account's own
 
 
 class Survivor(NamedTuple):
@@ -84,8 +93,9 @@ class Gone(NamedTuple):
 class Ended(NamedTuple):
     """How an attempt ended. Without `exit` and `signal` its end was not seen: still in D state, or keeper lost.
 
-    `unstarted` says why the program could not be started at all (`exit` is then 126 or 127). `survivors` still run
-    although the attempt was stopped or killed; `services` were left behind by it and still hold its output pipe.
+    `unstarted` says why the program could not be started at all (`exit` is then 126, 127, or 255 where its machine was
+    not reached). `survivors` still run although the attempt was stopped or killed; `services` were left behind by it
+    and still hold its output pipe. `link` says how the link to another machine was lost: the end is to be asked for.
     """
 
     n: int
@@ -99,6 +109,7 @@ class Ended(NamedTuple):
     survivors: tuple[Survivor, ...] = ()
     services: tuple[Survivor, ...] = ()
     output: OutputInfo = OutputInfo()
+    link: str = ""
 
 
 Notice = Started | Output | Ended | Gone
@@ -265,7 +276,7 @@ class Witness(NamedTuple):
 
     `state` is `ended` (by an exit status of its own, recorded in this boot), `running` (its process, what survived
     stopping it, or whoever holds its lock), or `unknown`. `launched` is False where it certainly never began.
-    `who` says what shows that it runs: `process` or `lock`. `services`: left behind by an attempt that has ended.
+    `who` says what shows that it runs: `process`, `lock`, or what runs on another machine. `services`: left behind by an attempt that has ended.
     """
 
     n: int

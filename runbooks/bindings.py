@@ -39,6 +39,9 @@ class Bindings:
         self.reader = reader
         self.steps: dict[str, Declared] = {}
         self.outputs: dict[int, Mapping[str, OutputSpec]] = {}
+        self.parts: dict[
+            int, tuple[str, ...]
+        ] = {}  # what a step that is made several times knows: host, item
         self.count = 0
 
     def begin(self) -> int:
@@ -51,6 +54,8 @@ class Bindings:
         if step.verify is not None:
             outputs.update(step.verify.outputs)
         self.outputs[number] = outputs
+        knows = (("host",) if step.targets is not None else ()) + (("item",) if step.for_each else ())
+        self.parts[number] = knows
         if step.id is None:
             return
         if step.id in self.steps:
@@ -60,7 +65,8 @@ class Bindings:
             )
             return
         self.steps[step.id] = Declared(number, step.id, step.kind, outputs, node.line)
-        self.reader.types.update(output_types(f"steps.{step.id}", outputs))
+        types = output_types(f"steps.{step.id}", outputs)
+        self.reader.types.update(dict.fromkeys(types, "any") if step.spreads else types)
 
     def check(self, specs: Mapping[str, InputSpec]) -> None:
         """Looks at every expression of the file."""
@@ -126,13 +132,25 @@ class _Check:
             if parts[1:] != ["id"]:
                 self.wrong(tree, f"`{'.'.join(parts)}` is not known", f"write {root}.id")
         elif root in ("item", "host"):
-            self.wrong(tree, f"`{root}` is not supported yet", "a later version will know it")
+            self.of_part(tree, root, parts)
         elif root in self.specs:
             self.wrong(tree, f"`{root}` is not known", f"did you mean inputs.{root}?")
         elif root in self.bindings.steps:
             self.wrong(tree, f"`{root}` is not known", f"did you mean steps.{root}?")
         else:
             self.wrong(tree, f"`{root}` is not known", _near(root, ROOTS) + "; a text needs quotes")
+
+    def of_part(self, tree: Tree, root: str, parts: list[str]) -> None:
+        """`host` and `item`, which one of several has."""
+        gives = {"host": "targets", "item": "for_each"}[root]
+        if root not in self.bindings.parts.get(self.use.step, ()):
+            self.wrong(tree, f"this step has no `{root}`", f"`{gives}` gives it one")
+        elif self.use.key in ("confirm", "hosts", "for_each", "touches"):
+            self.wrong(
+                tree, f"`{self.use.key}` is for all of them and cannot look at `{root}`", "take it out"
+            )
+        elif root == "host" and len(parts) > 1:
+            self.wrong(tree, "`host` is a name, which has no parts", "write host")
 
     def input(self, tree: Tree, parts: list[str]) -> None:
         if len(parts) == 1:

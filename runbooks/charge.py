@@ -68,6 +68,8 @@ class Charge:
         self.writer = output.Writer(home.folder, self.n, home.mode)
         self.masker: Any = None
         self._kill_until = 0
+        self.grace = order.grace
+        self.link_lost = ""
         self._known: set[tuple[int, int]] = set()
         self._survivors: tuple[Survivor, ...] = ()
 
@@ -111,10 +113,7 @@ class Charge:
         order = self.order
         if not order.argv or not order.argv[0]:
             return Unstarted(process.NOT_FOUND, "no program is named")
-        if order.secrets:
-            from runbooks.quoting import Masker
-
-            self.masker = Masker(order.secrets)
+        self._mask()
         paths = [os.path.join(order.cwd, name) for name in process.programs(order.argv[0], order.env)]
         if order.user is None and not self.home.far([order.cwd, *paths]):
             return process.spawn(order.argv, order.env, cwd=order.cwd, umask=order.umask, wires=wires)
@@ -122,6 +121,12 @@ class Charge:
             order.argv, order.env, cwd=order.cwd, umask=order.umask, user=order.user, wires=wires
         )
         return pid
+
+    def _mask(self) -> None:
+        if self.order.secrets:
+            from runbooks.quoting import Masker
+
+            self.masker = Masker(self.order.secrets)
 
     def _wake(self, after: int, then: Callable[[], None]) -> None:
         self.due, self.on_due = clock.monotonic() + after, then
@@ -235,7 +240,7 @@ class Charge:
             self.writer.write(memoryview(self.masker.flush()))
         info = self.writer.close()
         self.tell_at = self.due = None
-        if self._survivors:
+        if self._lingers():
             self.phase = "linger"
             self._wake(LINGER_LOOK, self._linger)
         else:
@@ -245,9 +250,12 @@ class Charge:
             self.home.say(
                 Ended(
                     self.n, self.exit, self.signal, self.why or None, unstarted, False, self.started,
-                    self.ended or clock.monotonic(), self._survivors, services, info,
+                    self.ended or clock.monotonic(), self._survivors, services, info, self.link_lost,
                 )
             )  # fmt: skip
+
+    def _lingers(self) -> bool:
+        return bool(self._survivors)
 
     def release(self) -> None:
         """Lets go of the attempt: nothing of it runs any more, or what does was left behind on purpose."""
@@ -273,8 +281,8 @@ class Charge:
             self.phase = "term"
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGCONT)
-            self._kill_until = clock.monotonic() + self.order.grace
-            self._wake(self.order.grace if self.child else LOOK, self._look_after_stop)
+            self._kill_until = clock.monotonic() + self.grace
+            self._wake(self.grace if self.child else LOOK, self._look_after_stop)
 
     def _look_after_stop(self) -> None:
         left = self.remains()

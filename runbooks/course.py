@@ -6,16 +6,18 @@ import contextlib
 import dataclasses
 import enum
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from incidents import clock, kinds
 from incidents.errors import BadInput, NotDurable
 from incidents.events import Actor, Evidence
 from runbooks import attempt as witnesses
-from runbooks import consent, doubt, flow, journal, outcome, remains, showing, undo
+from runbooks import consent, doubt, flow, journal, outcome, parts, remains, showing, spread, undo
 from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
-from runbooks.keeper import Ended, Keeper, OutputInfo
+from runbooks.keeper import Ended, Keeper, Order, OutputInfo
 from runbooks.process import crash_point
+from runbooks.reach import Reach
 from runbooks.scribe import OUTCOME_ROOM, Scribe
 from runbooks.surroundings import Surroundings
 
@@ -56,11 +58,17 @@ class Course:
     _parked_since: int | None = None
     _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
     _looked: bool = False  # since the end of the last attempt
+    _due: dict[str, int] = dataclasses.field(default_factory=dict)
+    reach: Reach = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reach = Reach(self.around, self.runbook)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
-    def names(self) -> dict[str, Any]:
-        return self.around.names(self.run)
+    def names(self, part: str = "") -> dict[str, Any]:
+        """What expressions see, those of the step `part` its host and item too."""
+        return self.around.names(self.run, part=part)
 
     def catch_up(self) -> None:
         """Folds what others wrote; the look that followed the end of an attempt, a moment ago, counts as this one."""
@@ -95,15 +103,37 @@ class Course:
         data = {"path": step.path, "name": step.name, "status": status, "why": why}
         self.scribe.emit("step.ended", data, step=step.path)
 
+    def spread(self, step: Step) -> None:
+        """Evaluates the step's hosts and items, once, and records them. Raises BadInput."""
+        made = self.around.spread(step, self.names())
+        if not made.batches and not made.items.get("values"):
+            self.settle(step, "skipped", why="for_each has no items")
+            return
+        data = made._asdict()
+        if not made.items:
+            del data["items"]
+        self.scribe.emit("step.spread", data, step=step.path)
+
+    def gathered(self, step: Step, status: str, why: str) -> None:
+        """The outcome of a step whose parts have all ended, or begin no more."""
+        if status == "failed" and step.continue_on_error:
+            status = "continued"
+        found = spread.outputs(step, self.run) if status in ("ok", "continued") else {}
+        data = {
+            "path": step.path, "name": step.name, "status": status, "why": why, "part": "spread", "outputs": found,
+        }  # fmt: skip
+        self.scribe.emit("step.ended", data, step=step.path)
+
     def ask(self, step: Step, what: str) -> Hold | None:
         """Opens the question, once; a step that `--yes` named is answered in the same commit."""
         if any(q.open and q.path == step.path and q.what == what for q in self.run.questions.values()):
             return Hold()
+        made = self.around.spread(step, self.names()) if step.spreads and what == "confirm" else None
         data = consent.asked(
             self.run,
             step.path,
             what,
-            showing.shows(step, what, self.run.step(step.path), self.names(), self.runs_dir),
+            showing.shows(step, what, self.run.step(step.path), self.names(step.path), self.runs_dir, made),
         )
         self.scribe.emit("question.asked", data, step=step.path)
         if what == "confirm" and self.allowed & {step.path, step.id}:
@@ -119,6 +149,17 @@ class Course:
 
     def attempt(self, step: Step, part: str) -> Hold | None:
         """Intent, act, outcome of one part of a step: run, check, verify, undo or undo_verify."""
+        order = self.intend(step, part)
+        if order is None:
+            return None
+        self.launch([(step, order)])
+        attempt = self.run.step(step.path).open_attempt()
+        assert attempt is not None
+        return self.follow(step, attempt)
+
+    def intend(self, step: Step, part: str) -> Order | None:
+        """The intent of an attempt, emitted but not yet durable, and what is to be launched then; None where nothing
+        can be."""
         state = self.run.step(step.path)
         n, number = self.run.last_n + 1, state.count(part) + 1
         if part in ("run", "undo") and state.last("run", "undo") is not None and not state.beside:
@@ -131,7 +172,11 @@ class Course:
         command, effect, timeout = outcome.command(step, part)
         try:
             act = self.around.act(step, command, self.run, n=n, number=number, timeout=timeout)
-            change = showing.change(step, self.names()) if part == "run" and step.change is not None else {}
+            change = (
+                showing.change(step, self.names(step.path))
+                if part == "run" and step.change is not None
+                else {}
+            )
         except BadInput as problem:
             if part == "run":
                 raise
@@ -139,7 +184,7 @@ class Course:
             return None
         crash_point(f"before-intent:{step.path}")
         self._prepare(n)
-        self.scribe.store.ready_for(OUTCOME_ROOM)
+        self.scribe.store.ready_for(OUTCOME_ROOM * (1 + len(self.run.open_attempts())))
         intent = kinds.StepStarted(
             path=step.path,
             name=step.name,
@@ -154,17 +199,23 @@ class Course:
             intent["change"] = change
         else:
             del intent["change"]  # most steps have none
+        if act.order.far is not None:
+            intent["host"] = act.order.far.host
+        else:
+            del intent["host"]
         self.scribe.emit("step.started", intent, step=step.path, key=f"{self.run.id}:start:{n}")
+        return act.order
+
+    def launch(self, orders: Sequence[tuple[Step, Order]]) -> None:
+        """Makes the intents durable, then has the keeper start them."""
         self.scribe.flush()
-        crash_point(f"after-intent:{step.path}")
-        self._launched.add(n)
-        started = self.keeper.launch(act.order)
-        crash_point(f"after-launch:{step.path}")
-        if isinstance(started, Ended):
-            self._ends[n] = started
-        attempt = state.open_attempt()
-        assert attempt is not None
-        return self.follow(step, attempt)
+        for step, order in orders:
+            crash_point(f"after-intent:{step.path}")
+            self._launched.add(order.n)
+            started = self.keeper.launch(order)
+            crash_point(f"after-launch:{step.path}")
+            if isinstance(started, Ended):
+                self._ends[order.n] = started
 
     def _beside(self, step: Step, part: str, n: int, number: int) -> None:
         """Something of an earlier attempt still runs after the wait: nothing starts beside it unasked."""
@@ -179,7 +230,7 @@ class Course:
     def _last_seen(self, step: Step) -> witnesses.Witness:
         act = self.run.step(step.path).last("run", "undo")
         assert act is not None
-        return witnesses.witness(self.runs_dir, act.n)
+        return self.reach.witness(act, witnesses.witness(self.runs_dir, act.n))
 
     def _cannot(self, step: Step, part: str, n: int, number: int, problem: BadInput) -> None:
         """A check, verify or undo that cannot even be rendered: it answers nothing, and the record says why."""
@@ -207,30 +258,49 @@ class Course:
         with contextlib.suppress(
             NotDurable
         ):  # it is made ahead; whether it must be there shows when it begins
-            self._prepare(attempt.n + 1)
-        finish, ended = self._await(attempt)
-        crash_point(f"before-outcome:{step.path}")
-        self._outcome(step, attempt, finish, ended)
-        crash_point(f"after-outcome:{step.path}")
+            self._prepare(self.run.last_n + 1)
+        self.follow_any([(step, attempt)])
         return None
 
-    def _await(self, attempt: journal.Attempt) -> tuple[doubt.Finish, Ended | None]:
-        """How it ended, and what the keeper told of it: None where only the attempt's own file could."""
+    def follow_any(self, open: Sequence[tuple[Step, journal.Attempt]]) -> None:
+        """Waits until one of these has ended, and records the outcome of all that have by then."""
         while True:
-            if (ended := self._ends.pop(attempt.n, None)) is not None:
-                return outcome.finish(ended), ended
-            if not self.keeper.has(attempt.n):
-                seen = witnesses.witness(self.runs_dir, attempt.n)
-                if seen.state == "ended":
-                    return doubt.Finish(exit=seen.exit), None
-                if seen.state == "unknown":
-                    return outcome.lost(seen), None
+            ended = [
+                (step, attempt, end) for step, attempt in open if (end := self._look(attempt)) is not None
+            ]
+            for step, attempt, (finish, told) in ended:
+                crash_point(f"before-outcome:{step.path}")
+                self._outcome(step, attempt, finish, told)
+                crash_point(f"after-outcome:{step.path}")
+            if ended:
+                return
             for notice in self.keeper.wait(LOOK):
                 if isinstance(notice, Ended):
                     self._ends[notice.n] = notice
             self.scribe.catch_up()
             self._looked = True
-            self._while_running(attempt)
+            for _, attempt in open:
+                self._while_running(attempt)
+
+    def _look(self, attempt: journal.Attempt) -> tuple[doubt.Finish, Ended | None] | None:
+        """How it ended, and what the keeper told of it: None there where only the attempt's own file could."""
+        told = self._ends.get(attempt.n)
+        if told is not None:
+            finish = outcome.finish(told)
+        elif self.keeper.has(attempt.n):
+            return None
+        else:
+            seen = witnesses.witness(self.runs_dir, attempt.n)
+            if seen.state == "running":
+                return None
+            finish = doubt.Finish(exit=seen.exit) if seen.state == "ended" else outcome.lost(seen)
+        if attempt.command.host is not None:
+            there = self.reach.finish(attempt, finish)
+            if there is None:
+                return None
+            finish = there
+        self._ends.pop(attempt.n, None)
+        return finish, told
 
     def _while_running(self, attempt: journal.Attempt) -> None:
         while (request := self.stop_of(attempt.path)) is not None:
@@ -249,6 +319,7 @@ class Course:
             self._stop(attempt, "person")
 
     def _stop(self, attempt: journal.Attempt, why: str) -> None:
+        self.reach.stop(attempt, why)
         if attempt.n not in self._stopped:
             self._stopped.add(attempt.n)
             self.keeper.stop(attempt.n, why, grace=self.runbook.step(attempt.path).grace)
@@ -312,8 +383,10 @@ class Course:
         for question in self.run.open_questions():
             if question.what == "overdue" and question.path == step.path:
                 self.scribe.emit("question.void", {"question": question.id}, step=step.path)
-        raw = remains.output_of(self.runs_dir, attempt.n, ended)
-        verdict = outcome.judge(step, self.run.step(step.path), attempt, finish, raw, self.names)
+        raw = remains.output_of(self.runs_dir, attempt.n, ended) + self.reach.rest.pop(attempt.n, b"")
+        verdict = outcome.judge(
+            step, self.run.step(step.path), attempt, finish, raw, lambda: self.names(step.path)
+        )
         if verdict.status == "again" and self.run.aborting:
             verdict = verdict._replace(status="failed")
         written = OutputInfo(len(raw)) if ended is None else ended.output
@@ -332,26 +405,35 @@ class Course:
             outputs=verdict.outputs, tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=written.total,
             dropped=written.dropped + lost, took=took, recovered=attempt.n not in self._launched,
             final=verdict.status != "again", survivors=list(finish.survivors),
-            services=[] if ended is None else outcome.services(ended),
+            services=[] if ended is None else outcome.services(ended), unreachable=finish.unreached,
         )  # fmt: skip
         key = f"{self.run.id}:end:{attempt.n}"
-        self.scribe.emit("step.ended", data._asdict(), step=step.path, key=key, evidence=evidence)
+        told = data._asdict()
+        if not data.unreachable:
+            del told["unreachable"]  # most are
+        self.scribe.emit("step.ended", told, step=step.path, key=key, evidence=evidence)
         if raw:
             self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, attempt.n))
         if verdict.status == "again":
-            self._rest_between(step, attempt.number)
+            self._due[step.path] = clock.monotonic() + self._delay(step, attempt.number)
+            if not parts.split_path(step.path)[1]:  # others need not wait for one of several
+                self.scribe.flush()
+                self.sleep_until(self._due[step.path])
 
-    def _rest_between(self, step: Step, number: int) -> None:
+    def due(self, step: Step) -> int:
+        """When the next attempt of the step may begin (boot's monotonic µs)."""
+        return self._due.get(step.path, 0)
+
+    def _delay(self, step: Step, number: int) -> int:
         retry = step.retry
         delay = POLL if retry is None or retry.delay is None else retry.delay
         if retry is not None:
             delay = int(delay * retry.backoff ** (number - 1))
-        self.scribe.flush()
-        self._sleep_until(clock.monotonic() + delay)
+        return delay
 
     # -- waiting ---------------------------------------------------------------------------------------------
 
-    def _sleep_until(self, until: int) -> None:
+    def sleep_until(self, until: int) -> None:
         """Until this instant of the monotonic clock, or until a person asks for something."""
         while (left := until - clock.monotonic()) > 0:
             self.scribe.store.wait_news(min(left, LOOK))
@@ -363,7 +445,7 @@ class Course:
         """Nothing can go on by itself: parks, and waits for an answer as long as somebody may give one here."""
         if hold.until is not None:
             self.scribe.flush()
-            self._sleep_until(hold.until)
+            self.sleep_until(hold.until)
             return None
         questions = [q.id for q in self.run.open_questions()]
         if self.run.status != "parked":

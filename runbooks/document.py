@@ -13,6 +13,7 @@ from runbooks.expressions import Expr as Expr
 from runbooks.expressions import Template as Template
 from runbooks.inputs import InputSpec as InputSpec
 from runbooks.inputs import OutputSpec as OutputSpec
+from runbooks.parts import split_path
 from runbooks.quoting import Script as Script
 
 Kind: TypeAlias = Literal["run", "manual", "stop", "wait", "block"]
@@ -23,6 +24,7 @@ DEFAULT_TIMEOUT = 300_000_000  # of what is read or idempotent
 VERIFY_TIMEOUT = 60_000_000
 MOST_DIAGNOSIS = 5_000_000
 OVERDUE_AFTER = 300_000_000  # an unsafe step without a timeout is not killed, but everybody is told
+PARALLEL = 10  # hosts at a time, where the step says nothing else
 POLL = 2_000_000  # between two looks of `until`, where `delay` says nothing else
 
 
@@ -111,10 +113,22 @@ class Diagnosis(NamedTuple):
     where: tuple[int, int] = (0, 0)
 
 
+class Targets(NamedTuple):
+    """The machines that a step runs on. `hosts` are names and roles; `serial` the sizes of the batches, whole numbers
+    of hosts or percentages of them (`50%`), the last again and again; empty: all at once. After each batch the run stops where
+    more than `most_failures` per cent of all hosts have failed, by whatever failure; without it, where any has."""
+
+    hosts: tuple[Template, ...]
+    serial: tuple[int | str, ...] = ()
+    most_failures: int = 0
+    unreachable: Literal["fail", "continue"] = "fail"
+
+
 class Step(NamedTuple):
     """One step. `effect` says what its `run` does; other kinds have `read`, because what they start only reads.
 
-    `timeout` None is an unsafe step without a bound. `where` is (line, column) in the runbook's file.
+    `timeout` None is an unsafe step without a bound. `where` is (line, column) in the runbook's file. `targets` and
+    `for_each` make several of it, which run `parallel` at a time; `host` and `item` are those of one of them.
     """
 
     path: str
@@ -147,6 +161,19 @@ class Step(NamedTuple):
     rescue: tuple[Step, ...] = ()
     always: tuple[Step, ...] = ()
     where: tuple[int, int] = (0, 0)
+    targets: Targets | None = None
+    for_each: tuple[Template, ...] = ()
+    parallel: int = 1
+    fail_fast: bool = False
+
+    @property
+    def spreads(self) -> bool:
+        """Is it made several times, once for each host and item?"""
+        return self.targets is not None or bool(self.for_each)
+
+    def part(self, suffix: str) -> Step:
+        """One of those that a spread step is made into."""
+        return self._replace(path=self.path + suffix, targets=None, for_each=())
 
 
 class Runbook(NamedTuple):
@@ -173,10 +200,11 @@ class Runbook(NamedTuple):
         yield from walk(self.always)
 
     def step(self, path: str) -> Step:
-        """The step with that path. Raises KeyError."""
+        """The step with that path, `restart@web1` and `copy[2]@web1` too. Raises KeyError."""
+        whole, suffix = split_path(path)
         for step in self.walk():
-            if step.path == path:
-                return step
+            if step.path == whole:
+                return step.part(suffix) if suffix else step
         raise KeyError(path)
 
 

@@ -18,6 +18,7 @@ class Finish(NamedTuple):
     lost: str | None = None
     unstarted: str | None = None
     survivors: tuple[str, ...] = ()
+    unreached: bool = False  # its machine could not be reached, so nothing began
 
 
 SIGNAL_EXITS = range(129, 160)  # a shell reports 128 + the signal that killed its last command

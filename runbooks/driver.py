@@ -269,6 +269,7 @@ def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callabl
             stay = engine.drive(course)
             os.close(lock)
             if stay is Stay.ENDED:
+                keeper.bye()
                 kit.clear(folder)
                 assert course.run.end is not None
                 return course.run.end.exit

@@ -8,7 +8,7 @@ the act, the outcome shares a commit with the next intent.
 from __future__ import annotations
 
 from incidents.errors import BadInput
-from runbooks import flow, waiting
+from runbooks import flow, gathering, spread, waiting
 from runbooks.course import Course, Hold, Stay
 from runbooks.document import Step
 from runbooks.expressions import condition, render_text
@@ -46,7 +46,8 @@ def advance(course: Course, step: Step) -> Hold | None:
 
 
 def _pending(course: Course, step: Step) -> Hold | None:
-    if step.if_ is not None and not condition(step.if_, course.names()):
+    for_all = step.spreads and step.if_ is not None and spread.looks_at_part(step.if_)
+    if step.if_ is not None and not for_all and not condition(step.if_, course.names()):
         course.settle(step, "skipped", why=f"if: {step.if_.text} is false")
         return None
     if step.confirm is not None:
@@ -55,6 +56,9 @@ def _pending(course: Course, step: Step) -> Hold | None:
 
 
 def _confirmed(course: Course, step: Step) -> Hold | None:
+    if step.spreads:
+        course.spread(step)
+        return None
     for requirement in step.require:
         if not condition(requirement, course.names()):
             course.settle(step, "failed", why=f"require: {requirement.text} is false")
@@ -108,6 +112,10 @@ def _in_doubt(course: Course, step: Step) -> Hold | None:
     return course.ask(step, "doubt")
 
 
+def _gather(course: Course, step: Step) -> Hold | None:
+    return gathering.gather(course, step, _in_doubt)
+
+
 _KINDS = {"run": _run, "manual": _manual, "stop": _stop, "wait": _wait, "block": _enter}
 _TURNS = {
     "pending": _pending,
@@ -116,4 +124,5 @@ _TURNS = {
     "answered": _answered,
     "checking": _checking,
     "in_doubt": _in_doubt,
+    "spread": _gather,
 }

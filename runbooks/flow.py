@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runbooks import journal
+from runbooks import journal, parts
 from runbooks.document import Runbook, Step, walk
 
 
@@ -100,10 +100,10 @@ def undo_order(runbook: Runbook, run: journal.Run) -> list[Step]:
     """Steps that can be undone: `ok` and `continued` ones with an `undo`, the latest outcome first."""
     done = [
         (run.steps[step.path].end_order, step)
-        for step in runbook.walk()
-        if step.undo is not None
-        and step.path in run.steps
-        and run.steps[step.path].status in ("ok", "continued")
+        for whole in runbook.walk()
+        if whole.undo is not None
+        for step in (parts.parts_of(whole, run) if whole.spreads else [whole])
+        if step.path in run.steps and run.steps[step.path].status in ("ok", "continued")
     ]
     return [step for _, step in sorted(done, key=lambda pair: -pair[0])]
 

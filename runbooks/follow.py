@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from incidents import clock
 from incidents.events import Event
-from runbooks import journal, orders
+from runbooks import journal, orders, parts
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook, Step
@@ -33,6 +33,7 @@ STATUSES: dict[str, tuple[str, str]] = {
     "pending": ("to come", "quiet"),
     "confirmed": ("about to start", "busy"),
     "entered": ("under way", "busy"),
+    "spread": ("under way", "busy"),
     "waiting": ("waiting", "busy"),
     "answered": ("to be checked", "busy"),
     "running": ("running", "busy"),
@@ -119,10 +120,24 @@ def rows(runbook: Runbook | None, run: journal.Run, now: clock.Reading) -> list[
             for path, state in run.steps.items()
         ]
     return [
-        _row(step.path, depth, step.name, _status(step, run), run, now)
+        row
         for step, depth, rescue in _walk(runbook)
         if not rescue or _begun(step, run)
+        for row in (
+            _row(step.path, depth, step.name, _status(step, run), run, now),
+            *_parts(step, depth, run, now),
+        )
     ]
+
+
+def _parts(step: Step, depth: int, run: journal.Run, now: clock.Reading) -> Iterator[Row]:
+    """The rows of a step that was made several times; of many, those that did not simply go well."""
+    every = parts.parts_of(step, run)
+    for part in every:
+        status = _status(part, run)
+        if len(every) <= MOST_PARTS or status not in ("ok", "skipped", "pending"):
+            suffix = part.path.removeprefix(step.path).lstrip("@")
+            yield _row(part.path, depth + 1, suffix, status, run, now)
 
 
 def _walk(runbook: Runbook) -> Iterator[tuple[Step, int, bool]]:
@@ -263,6 +278,7 @@ def _decided(run: journal.Run, path: str, status: str) -> list[str]:
     return [f"{did} {last.by.shown}"]
 
 
+MOST_PARTS = 20  # of a step that are shown whatever became of them
 LONGEST_VALUE = 60  # characters of an output's value in a list of steps
 
 

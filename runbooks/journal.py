@@ -3,7 +3,7 @@
 `TABLE` says which status of a step follows from which happening; it is used when writing and when recovering. An
 event that it does not know for a status is an `IllegalTransition`. What an attempt's end means is in `doubt`.
 
-Statuses: pending, confirmed (it may act now), entered (a block whose gate was passed), waiting, answered (a person says that the manual step is done), running,
+Statuses: pending, confirmed (it may act now), spread (made several times, see runbooks/spread.py), entered (a block whose gate was passed), waiting, answered (a person says that the manual step is done), running,
 checking (it ended well, `verify` or `check` has the last word), ok, continued (failed, and the run goes on),
 failed, skipped, in_doubt, aborted; of an undo: undoing, undo_again, undo_failed, undo_doubt, undone,
 kept (a person decided not to undo it).
@@ -28,12 +28,16 @@ TABLE: dict[str, dict[str, str]] = {
     "pending": {
         "run": "running", "wait": "waiting", "run:ok": "ok", "run:failed": "failed", "run:continued": "continued",
         "run:skipped": "skipped", "run:entered": "entered", "answer:yes": "confirmed", "answer:done": "answered", "answer:skip": "skipped",
-        "answer:abort": "aborted",
+        "answer:abort": "aborted", "spread": "spread",
     },
     "confirmed": {
         "run": "running", "wait": "waiting", "run:ok": "ok", "run:failed": "failed", "run:continued": "continued",
         "run:skipped": "skipped", "run:entered": "entered", "answer:yes": "confirmed", "answer:skip": "skipped",
-        "answer:abort": "aborted",
+        "answer:abort": "aborted", "spread": "spread",
+    },
+    "spread": {
+        "spread:ok": "ok", "spread:failed": "failed", "spread:continued": "continued", "spread:skipped": "skipped",
+        "spread:aborted": "aborted",
     },
     "entered": {},
     "waiting": {"wait:ok": "ok", "wait:failed": "failed", "wait:continued": "continued", "wait:aborted": "aborted"},
@@ -110,6 +114,7 @@ class StepState:
     tail: str = ""
     by: events.Actor | None = None  # the person whose answer decided last
     overdue: int | None = None  # the n of the attempt that was reported overdue
+    spread: kinds.StepSpread | None = None  # what it was made into
     beside: bool = False  # a person said that it may start beside what still runs of an earlier attempt
 
     def last(self, *parts: str) -> Attempt | None:
@@ -285,6 +290,12 @@ def _step_ended(run: Run, data: kinds.StepEnded, event: Any, when: clock.Reading
         step.ended, step.end_order = when, run.outcomes
 
 
+def _step_spread(run: Run, data: kinds.StepSpread, event: Any, when: clock.Reading) -> None:
+    step = run.step(data.path)
+    step.status = next_status(data.path, step.status, "spread")
+    step.spread = data
+
+
 def _step_overdue(run: Run, data: kinds.StepOverdue, event: Any, when: clock.Reading) -> None:
     run.step(data.path).overdue = data.n
 
@@ -332,6 +343,7 @@ _CHANGES: dict[str, Any] = {
     "run.request": _run_request,
     "undo.started": _undo_started,
     "step.started": _step_started,
+    "step.spread": _step_spread,
     "step.ended": _step_ended,
     "step.overdue": _step_overdue,
     "question.asked": _asked,

@@ -20,9 +20,9 @@ from typing import NoReturn
 from incidents import clock
 from incidents.errors import Failed, StoreError
 from runbooks import attempt, keeper_wire
-from runbooks.attempt import Ended, Gone, Notice, Order, Output, OutputInfo, Record, Started, Survivor
+from runbooks.attempt import Ended, Far, Gone, Notice, Order, Output, OutputInfo, Record, Started, Survivor
 
-__all__ = ["Ended", "Gone", "Keeper", "Notice", "Order", "Output", "OutputInfo", "Started", "Survivor"]
+__all__ = ["Ended", "Far", "Gone", "Keeper", "Notice", "Order", "Output", "OutputInfo", "Started", "Survivor"]
 
 HELLO = 2 * clock.SECOND  # how long a keeper that is asked to be adopted may take to answer
 ORPHAN_LOOK = clock.SECOND // 10  # between two looks at an attempt whose keeper is lost
@@ -157,6 +157,12 @@ class Keeper:
         except (BrokenPipeError, ConnectionResetError):
             self._lose()
             keeper_wire.send_stop(self._alive(), n, why, grace)
+
+    def bye(self) -> None:
+        """The run has ended: other machines need keep nothing of it."""
+        if self._link is not None:
+            with contextlib.suppress(OSError):
+                keeper_wire.send_bye(self._link)
 
     def descriptors(self) -> set[int]:
         """The descriptors that must stay open across a fork."""

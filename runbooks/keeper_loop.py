@@ -15,12 +15,15 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from incidents import clock
 from runbooks import attempt, keeper_wire, process, procfs
-from runbooks.attempt import Ended, Gone, Notice, Order
+from runbooks.attempt import Ended, Far, Gone, Notice, Order
 from runbooks.charge import Charge
+
+if TYPE_CHECKING:
+    from runbooks.targets.link import Line
 
 _IGNORED = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU,
@@ -51,6 +54,7 @@ class Loop:
         self.clients: dict[int, Client] = {}
         self.unheard: list[Notice] = []  # ends that no driver was there to hear
         self.listener: _socket.socket | None = None
+        self.lines: dict[str, list[Line]] = {}  # to other machines, in use by nobody
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
         self._mounts_fd = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
@@ -196,12 +200,61 @@ class Loop:
                     os.close(fd)
                 self.say(Ended(order.n, 126, unstarted="the keeper has no descriptor left"))
                 return
-            charge = self.charges[order.n] = Charge(self, order, *files)
+            charge = self.charges[order.n] = self._charge(order, *files)
             charge.launch()
+        elif message["do"] == "bye":
+            for line in (line for free in self.lines.values() for line in free):
+                with contextlib.suppress(OSError):
+                    os.write(line.to, b"bye\n")
+            self.lines.clear()
         elif message["do"] == "stop":
             charge_or_none = self.charges.get(message["n"]) or self._take_over(message["n"], message["grace"])
             if charge_or_none is not None:
                 charge_or_none.stop(message["why"])
+
+    def _charge(self, order: Order, file: int, lock: int) -> Charge:
+        if order.far is None:
+            return Charge(self, order, file, lock)
+        from runbooks.far_charge import FarCharge
+
+        return FarCharge(self, order, file, lock)
+
+    # -- lines to other machines ---------------------------------------------------------------------------
+
+    def take_line(self, far: Far) -> Line:
+        """The host's line that nobody uses, else a new one. Raises OSError."""
+        from runbooks.targets import link, ssh
+
+        free = self.lines.setdefault(far.host, [])
+        while free:
+            line = free.pop()
+            if not select.select([line.from_], [], [], 0)[
+                0
+            ]:  # else its end was heard, or what nobody asked for
+                return line._replace(fresh=False)
+            self._drop_line(line)
+        mark = ssh.new_mark()
+        argv = [*far.argv, ssh.command(len(ssh.script(far.key, mark)))]
+        errors = os.memfd_create("howdah-ssh", os.MFD_CLOEXEC)
+        try:
+            pid, to, from_ = process.spawn_talk(argv, os.environ, errors)
+        except OSError:
+            os.close(errors)
+            raise
+        return link.Line(pid, to, from_, errors, mark, True)
+
+    def give_line(self, far: Far, line: Line, *, kept: bool) -> None:
+        if kept:
+            self.lines.setdefault(far.host, []).append(line)
+        else:
+            self._drop_line(line)
+
+    def _drop_line(self, line: Line) -> None:
+        """Its ssh ends when nobody is at the other end of its pipes; one that hangs is ended."""
+        for fd in (line.to, line.from_, line.errors):
+            os.close(fd)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(line.pid, signal.SIGTERM)
 
     def _take_over(self, n: int, grace: int) -> Charge | None:
         """Another keeper's attempt that still runs after that keeper's death: we can only stop it."""

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from incidents import clock
-from runbooks.attempt import Ended, Gone, Notice, Order, Output, OutputInfo, Started, Survivor
+from runbooks.attempt import Ended, Far, Gone, Notice, Order, Output, OutputInfo, Started, Survivor
 
-VERSION = 2
+VERSION = 3
 SOCKET = "keeper.sock"
 GRACE = 5 * clock.SECOND  # for an attempt whose order died with its keeper
 PACKET = 1 << 16
@@ -30,6 +30,7 @@ def send_order(link: _socket.socket, order: Order, file: int, lock: int) -> None
         {
             "do": "launch", "n": order.n, "argv": order.argv, "env": order.env, "cwd": order.cwd, "user": order.user,
             "umask": order.umask, "timeout": order.timeout, "grace": order.grace, "secrets": order.secrets,
+            "far": order.far,
         }
     ).encode()  # fmt: skip
     if len(body) <= _INLINE:
@@ -46,6 +47,10 @@ def send_order(link: _socket.socket, order: Order, file: int, lock: int) -> None
 
 def send_stop(link: _socket.socket, n: int, why: str, grace: int) -> None:
     _send(link, json.dumps({"do": "stop", "n": n, "why": why, "grace": grace}).encode(), [])
+
+
+def send_bye(link: _socket.socket) -> None:
+    _send(link, json.dumps({"do": "bye"}).encode(), [])
 
 
 def _send(link: _socket.socket, body: bytes, files: list[int]) -> None:
@@ -70,7 +75,13 @@ def receive(link: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
 
 def unpack_order(message: dict[str, Any]) -> Order:
     fields = {name: value for name, value in message.items() if name != "do"}
-    return Order(**{**fields, "argv": tuple(message["argv"]), "secrets": tuple(message["secrets"])})
+    far = message["far"]
+    read = {
+        "argv": tuple(message["argv"]),
+        "secrets": tuple(message["secrets"]),
+        "far": None if far is None else Far(far[0], tuple(far[1]), far[2]),
+    }
+    return Order(**{**fields, **read})
 
 
 def pack_notice(notice: Notice) -> bytes:

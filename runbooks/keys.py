@@ -44,6 +44,9 @@ RUNBOOK = {
         "Reads that tell whether this runbook is what a machine needs; howdah triage runs them.",
         level="diagnose",
     ),
+    "targets": Key(
+        "level", "The machines that its steps run on, unless a step says otherwise.", level="targets"
+    ),
     "lock": Key(
         "templates", "Names of what only one run may work on at a time, such as disk:${{ inputs.mount }}."
     ),
@@ -96,6 +99,10 @@ STEP = {
     "touches": Key("level", "What it reaches, for the question: hosts, files, bytes, services.", on=("run", "block"),
                    level="touches"),
     "user": Key("template", "The local user to run it as.", on=_DONE),
+    "targets": Key("level", "The machines that it runs on.", on=_RUN, level="targets"),
+    "for_each": Key("templates", "Once for each of these, as `item`; a lone ${{ list }} gives its items.", on=_RUN),
+    "parallel": Key("count", "How many of them at a time; 10 hosts, 1 item unless given.", on=_RUN),
+    "fail_fast": Key("bool", "After a failure no other of them begins.", on=_RUN),
 }  # fmt: skip
 
 DIAGNOSE = {
@@ -136,6 +143,14 @@ UNDO = {
     "verify": Key("level", "Asks whether the undo happened.", level="verify"),
     "timeout": Key("duration", "After this it gets TERM."),
 }
+
+TARGETS = {
+    "hosts": Key("templates", "Hosts and roles of howdah.yaml, or `all`; a lone ${{ list }} gives its items.", required=True),
+    "serial": Key("serial", "How many hosts in a batch: 1, 25%, or one after the other: [1, 10%, 50%]."),
+    "max_fail_percentage": Key("percentage", "It stops after the batch with which more of all hosts have failed."),
+    "unreachable": Key("option", "What a host that cannot be reached counts as; fail unless given.",
+                       options=("fail", "continue")),
+}  # fmt: skip
 
 CHECK = {
     "run": Key("command", "Exit 0: it was done.", required=True),
@@ -186,13 +201,13 @@ LEVELS: dict[str, dict[str, Key]] = {
     "stop": STOP,
     "wait": WAIT,
     "change": CHANGE,
+    "targets": TARGETS,
     "touches": TOUCHES,
 }
 
 # Words of the language that this version does not know how to do.
 NOT_YET: dict[str, frozenset[str]] = {
-    "runbook": frozenset(("targets",)),
-    "step": frozenset(("for_each", "parallel", "fail_fast", "targets", "uses", "with", "approve", "watch")),
+    "step": frozenset(("uses", "with", "approve", "watch")),
     "diagnose": frozenset(("uses", "with", "targets")),
     "verify": frozenset(("uses", "with")),
     "undo": frozenset(("uses", "with")),

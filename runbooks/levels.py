@@ -159,6 +159,31 @@ def _count(reader: Reader, node: Node, key: Key, name: str) -> int | None:
     return int(node.value)
 
 
+def _percentage(reader: Reader, node: Node, key: Key, name: str) -> int | None:
+    text = node.text.removesuffix("%") if node.kind not in ("map", "list", "null") else ""
+    if not re.fullmatch("[0-9]{1,3}", text, re.ASCII) or int(text) > 100:
+        reader.wrong(node, f"`{name}` is a percentage from 0 to 100, not {_show(node)}", f"write {name}: 20")
+        return None
+    return int(text)
+
+
+def _serial(reader: Reader, node: Node, key: Key, name: str) -> tuple[int | str, ...] | None:
+    """Sizes of batches: numbers of hosts as int, percentages as text."""
+    found: list[int | str] = []
+    for item in _items(node):
+        text = item.text if item.kind not in ("map", "list", "null") else ""
+        good = re.fullmatch("([1-9][0-9]{0,4})(%?)", text, re.ASCII)
+        if good is None or (good[2] and int(good[1]) > 100):
+            what = f"a batch is a number of hosts from 1, or a percentage from 1% to 100%, not {_show(item)}"
+            reader.wrong(item, what, f"write {name}: [1, 25%]")
+            return None
+        found.append(text if good[2] else int(text))
+    if not found:
+        reader.wrong(node, f"`{name}` is an empty list", "give the sizes of the batches, or take it out")
+        return None
+    return tuple(found)
+
+
 def _factor(reader: Reader, node: Node, key: Key, name: str) -> float | None:
     if node.kind not in ("int", "number") or not 1 <= float(node.text) <= 100:
         reader.wrong(node, f"`{name}` must be a number from 1 to 100, not {_show(node)}")
@@ -344,6 +369,8 @@ READERS: dict[str, Callable[[Reader, Node, Key, str], Any]] = {
     "true": _true,
     "count": _count,
     "factor": _factor,
+    "percentage": _percentage,
+    "serial": _serial,
     "option": _option,
     "words": _words,
     "duration": _duration,

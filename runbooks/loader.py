@@ -116,6 +116,7 @@ class _Loader:
         top = levels.read(reader, root, "runbook")
         specs = self.inputs(top["inputs"]) if "inputs" in top else {}
         shaper = steps.Shaper(reader)
+        shaper.everywhere = shaper.targets(top.get("targets"))
         diagnose = diagnosing.diagnoses(shaper, specs, top.get("diagnose", ()))
         sections = {name: shaper.steps(top.get(name, ()), prefix) for name, prefix in _SECTIONS}
         shaper.bindings.check(specs)

@@ -30,6 +30,7 @@ class Start(NamedTuple):
     mode: str
     attended: bool
     allowed: list[str]
+    hosts: dict[str, Any] = {}  # noqa: RUF012 - never mutated; the machines it may act on: name -> facts
 
 
 class Resume(NamedTuple):

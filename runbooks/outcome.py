@@ -146,8 +146,11 @@ def finish(ended: Ended) -> Finish:
     """How an attempt ended that its keeper told of."""
     return Finish(
         exit=ended.exit, signal=ended.signal, stopping=ended.stopping,
-        lost="nobody saw its end: the keeper was lost" if ended.lost and ended.stopping is None else None,
+        lost=(ended.link or "nobody saw its end: the keeper was lost")
+        if (ended.lost or ended.link) and ended.stopping is None
+        else None,
         unstarted=ended.unstarted, survivors=tuple(str(s) for s in ended.survivors),
+        unreached=ended.unstarted is not None and ended.exit == SSH_LOST,
     )  # fmt: skip
 
 

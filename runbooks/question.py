@@ -104,6 +104,8 @@ def _facts(
     if shows.get("steps"):
         yield Fact("runs", "\n".join(f"{number}. {name}" for number, name in enumerate(shows["steps"], 1)))
     yield Fact("on", _where(run, shows))
+    if shows.get("items"):
+        yield Fact("for each of", "\n".join(map(str, shows["items"][:50])), "exact")
     if run.start is not None:
         yield Fact("asked by", f"{run.start.actor.shown}, who started this run")
     if shows.get("script") is not None and run.started is not None:
@@ -141,7 +143,17 @@ def _command(shows: dict[str, Any], name: str) -> Iterator[Fact]:
         yield Fact(f"{name} in bash", str(shows["script"]).rstrip("\n"), "exact")
 
 
+def _on_hosts(hosts: list[str], batches: list[int]) -> str:
+    named = ", ".join(hosts[:20]) + (f" and {len(hosts) - 20} more" if len(hosts) > 20 else "")
+    several = f", in batches of {', '.join(map(str, batches))}" if len(batches) > 1 else ""
+    return f"{len(hosts)} {'hosts' if len(hosts) > 1 else 'host'}: {named}{several}"
+
+
 def _where(run: journal.Run, shows: dict[str, Any]) -> str:
+    if shows.get("hosts"):
+        return _on_hosts(shows["hosts"], shows["batches"])
+    if shows.get("host"):
+        return str(shows["host"])
     host = getattr(run.start, "host", "") or "this machine"
     where = f"{host} as {shows['user']}" if shows.get("user") else host
     if run.started is not None:

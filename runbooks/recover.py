@@ -43,10 +43,12 @@ def begin(store: Store, start: orders.Start, folder: str, keeper: Keeper) -> Cou
     started = kinds.RunStarted(
         runbook=runbook.name, digest=runbook.digest, file=start.file, inputs=start.inputs, secrets=start.secrets,
         locks=_locks(runbook, start.inputs), journal=journal.JOURNAL, cwd=start.cwd, umask=start.umask,
-        path=start.path, attended=start.attended, allowed=start.allowed, closes=incident is None,
-    )  # fmt: skip
+        path=start.path, attended=start.attended, allowed=start.allowed, closes=incident is None, hosts=start.hosts,
+    )._asdict()  # fmt: skip
+    if not start.hosts:
+        del started["hosts"]  # most runbooks stay here
     drafts.append(Draft(
-        stream=incident or NEW_INCIDENT, kind="run.started", actor=actor, data=started._asdict(),
+        stream=incident or NEW_INCIDENT, kind="run.started", actor=actor, data=started,
         run=start.run, key=f"{start.run}:started", mode=start.mode, zone=start.zone, evidence=(pinned,),
     ))  # fmt: skip
     event = store.append(drafts)[-1]
@@ -112,6 +114,7 @@ def _course(
     around = Surroundings(
         run=run.id, incident=event.stream, store=store.path, runbook=runbook, values=started.inputs, secrets=secrets,
         cwd=started.cwd, umask=started.umask, path=started.path, zone=event.zone or "UTC",
+        hosts=started.hosts,
     )  # fmt: skip
     return Course(
         runbook=runbook, run=run, scribe=Scribe(store, run, actor, mode=event.mode, seen=seen),

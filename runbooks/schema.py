@@ -21,6 +21,9 @@ _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 _EXPRESSION: Schema = {"type": "string", "pattern": r"^\s*\$\{\{[\s\S]*\}\}\s*$"}
 _TEXTS: Schema = {"type": "array", "items": _SCALAR, "minItems": 1}
 _EXIT: Schema = {"type": "integer", "minimum": 1, "maximum": 255}
+_BATCH: Schema = {
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]{0,2}%$"}]
+}
 _STEPS: Schema = {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 1}
 _SCRIPT: Schema = {"type": ["string", "number", "boolean"], "pattern": r"^(?![\s\S]*\$\{\{)[\s\S]*\S"}
 
@@ -36,6 +39,13 @@ _SHAPES: dict[str, Schema] = {
     "bool": {"type": "boolean"},
     "true": {"const": True},
     "count": {"type": "integer", "minimum": 1, "maximum": 10_000},
+    "percentage": {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 100},
+            {"type": "string", "pattern": "^[0-9]{1,3}%$"},
+        ]
+    },
+    "serial": {"anyOf": [_BATCH, {"type": "array", "items": _BATCH, "minItems": 1}]},
     "factor": {"type": "number", "minimum": 1, "maximum": 100},
     "words": {"anyOf": [_SCALAR, _TEXTS]},
     "duration": {"type": "string", "pattern": _DURATION},

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runbooks import attempt, journal, procfs
+from incidents import kinds
+from runbooks import attempt, journal, parts, procfs, typed
 from runbooks.document import Step
-from runbooks.expressions import render_argv, render_text
+from runbooks.expressions import UNKNOWN, forecast_text, render_text
 from runbooks.quoting import Script
 
 
 def shows(
-    step: Step, what: str, state: journal.StepState, names: Mapping[str, Any], run_dir: str
-) -> dict[str, Any]:
-    """The `shows` of a new question. Raises BadInput where the step's own texts do not work out."""
+    step: Step, what: str, state: journal.StepState, names: Mapping[str, Any], run_dir: str,
+    made: kinds.StepSpread | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The `shows` of a new question; `made` is what a step with targets or items will be made into.
+
+    Raises BadInput where the step's own texts do not work out.
+    """
     found: dict[str, Any] = {"name": step.name, "effect": step.effect, "undo": step.undo is not None}
+    if host := parts.place(step.path)[1]:
+        found["host"] = host
+    if made is not None:
+        found |= _many(made)
+        names = {**names, "host": UNKNOWN, "item": UNKNOWN}
     if what in ("doubt", "undo", "overdue"):
         return found | _act(state, run_dir)
     template = step.manual if what == "manual" else step.confirm
@@ -24,9 +34,9 @@ def shows(
     if isinstance(step.run, Script):
         found["script"] = step.run.text
     elif step.run is not None:
-        found["argv"] = list(render_argv(step.run, names))
+        found["argv"] = [forecast_text(item, names) for item in step.run]
     if step.env:
-        found["env"] = {name: render_text(item, names) for name, item in step.env.items()}
+        found["env"] = {name: forecast_text(item, names) for name, item in step.env.items()}
     if changed := change(step, names):
         found["change"] = changed
     if step.touches:
@@ -38,12 +48,17 @@ def shows(
     return found
 
 
+def _many(made: kinds.StepSpread) -> dict[str, Any]:
+    found: dict[str, Any] = {"hosts": made.hosts, "batches": made.batches} if made.hosts else {}
+    return {**found, "items": [typed.as_text(item) for item in made.items["values"]]} if made.items else found
+
+
 def change(step: Step, names: Mapping[str, Any]) -> dict[str, str]:
     """The change record of the step: what, and as far as they are given its old and its new value."""
     if step.change is None:
         return {}
     parts = {"what": step.change.what, "from": step.change.from_, "to": step.change.to}
-    return {key: render_text(part, names) for key, part in parts.items() if part is not None}
+    return {key: forecast_text(part, names) for key, part in parts.items() if part is not None}
 
 
 def _act(state: journal.StepState, run_dir: str) -> dict[str, Any]:
@@ -69,6 +84,8 @@ def who_runs(run_dir: str, seen: attempt.Witness) -> str:
     """What is known to run of an attempt, for a person: `sleep 9 (pid 7)`; empty when nothing is."""
     if seen.state != "running":
         return ""
+    if seen.who not in ("process", "lock"):
+        return seen.who  # on another machine
     process = procfs.look(seen.pid) if seen.who == "process" and seen.pid is not None else None
     if process is not None:
         return str(attempt.survivor(process))

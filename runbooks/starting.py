@@ -11,6 +11,7 @@ from typing import Any
 from incidents import ids
 from incidents.errors import BadInput
 from incidents.events import Actor
+from incidents.hosts import Hosts, choose
 from runbooks import inputs, orders
 from runbooks.document import Runbook
 
@@ -20,9 +21,9 @@ SEVERITY = "sev3"  # of an incident that a run declares, where its runbook names
 def prepare(
     runbook: Runbook, *, given: Mapping[str, Any], store: str | None, actor: Actor, zone: str,
     incident: str | None = None, attended: bool = False, allowed: Sequence[str] = (), mode: str = "real",
-    prompt: Callable[[str], str] | None = None, run: str | None = None,
+    prompt: Callable[[str], str] | None = None, run: str | None = None, hosts: Hosts | None = None,
 ) -> orders.Start:  # fmt: skip
-    """`run` names it; else it gets a name of its own.
+    """`run` names it; else it gets a name of its own. `hosts` are those of howdah.yaml.
 
     Raises BadInput for inputs and steps that do not fit, StoreError where the store may not lie there.
     """
@@ -39,7 +40,7 @@ def prepare(
         prompted={name: prompt(name) for name, reference in secrets.items() if reference == "prompt" and prompt},
         incident=incident, title=runbook.name, severity=runbook.severity or SEVERITY, actor=actor._asdict(),
         zone=zone, cwd=_cwd(), umask=umask, path=os.environ.get("PATH", os.defpath), mode=mode,
-        attended=attended, allowed=list(allowed),
+        attended=attended, allowed=list(allowed), hosts=_hosts(runbook, hosts or {}, values),
     )  # fmt: skip
 
 
@@ -74,6 +75,16 @@ def _cwd() -> str:
         raise BadInput(
             "the folder in which you are was deleted, and steps run in it", hint="cd somewhere else"
         ) from None
+
+
+def _hosts(runbook: Runbook, known: Hosts, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that a run with targets takes along. Raises BadInput for a host that is surely none."""
+    targets = [step.targets for step in runbook.walk() if step.targets is not None]
+    for one in targets:
+        for template in one.hosts:
+            if not template.expressions:
+                choose([template.text], known)
+    return {name: host.facts() for name, host in known.items()} if targets else {}
 
 
 def _check_allowed(runbook: Runbook, allowed: Sequence[str]) -> None:

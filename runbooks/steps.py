@@ -24,6 +24,7 @@ class Shaper:
     def __init__(self, reader: Reader):
         self.reader = reader
         self.bindings = Bindings(reader)
+        self.everywhere: document.Targets | None = None  # the runbook's own targets
 
     def steps(self, nodes: Any, prefix: str) -> tuple[Step, ...]:
         return tuple(self.one_step(node, prefix, place) for place, node in enumerate(nodes, 1))
@@ -56,13 +57,51 @@ class Shaper:
             touches=self.touches(values.get("touches")),
             user=values.get("user"),
             where=(node.line, node.column),
+            for_each=values.get("for_each", ()),
+            fail_fast=values.get("fail_fast", False),
         )
+        step = self.spread(step, values, node)
         if kind == "block":
             self.bindings.declare(number, step, node)
         shaped: Step = getattr(self, "_" + kind)(step, values, node)
         if kind != "block":
             self.bindings.declare(number, shaped, node)
         return shaped
+
+    def spread(self, step: Step, values: dict[str, Any], node: Node) -> Step:
+        """With where it runs, and how many of it at a time."""
+        targets = self.targets(values.get("targets")) if "targets" in values else self.everywhere
+        if step.kind != "run":
+            return step
+        if targets is not None and step.user is not None:
+            self.reader.wrong(
+                node.keys["user"],
+                "`user` is an account of this machine",
+                "set the host's user in howdah.yaml",
+            )
+        if values.get("for_each") == ():
+            self.reader.wrong(node.value["for_each"], "`for_each` has no items", "give some, or take it out")
+        for word in ("parallel", "fail_fast"):
+            if word in values and targets is None and not step.for_each:
+                cure = "take it out, or add `targets` or `for_each`"
+                self.reader.wrong(node.keys[word], f"`{word}` needs several of the step", cure)
+        many = document.PARALLEL if targets is not None else 1
+        return step._replace(targets=targets, parallel=values.get("parallel", many))
+
+    def targets(self, node: Node | None) -> document.Targets | None:
+        if node is None:
+            return None
+        values = levels.read(self.reader, node, "targets")
+        if values.get("hosts") == ():
+            self.reader.wrong(
+                node.value["hosts"], "`hosts` names nobody", "write hosts: [web1], or hosts: all"
+            )
+        return document.Targets(
+            values.get("hosts", ()),
+            values.get("serial", ()),
+            values.get("max_fail_percentage", 0),
+            values.get("unreachable", "fail"),
+        )
 
     def kind(self, node: Node) -> str:
         """What the step does; not exactly one is a mistake, and `run` is assumed to go on."""

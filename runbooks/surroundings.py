@@ -11,11 +11,12 @@ import pwd
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from incidents import hosts, kinds
 from incidents.errors import BadInput
-from runbooks import inputs, journal
+from runbooks import inputs, journal, parts, spread, typed
 from runbooks.document import Command, Runbook, Step
 from runbooks.expressions import Value, render_argv, render_text
-from runbooks.keeper import Order
+from runbooks.keeper import Far, Order
 from runbooks.quoting import Script, Secret
 
 HIDDEN = "(secret)"  # what the record and people see of a secret
@@ -41,15 +42,35 @@ class Surroundings(NamedTuple):
     umask: int
     path: str
     zone: str
+    hosts: Mapping[str, Any] = {}  # name -> facts, as the run's first event holds them
 
-    def names(self, run: journal.Run, *, reveal: bool = False) -> dict[str, Any]:
-        """What expressions see; a secret input is a mask but for the act itself."""
+    def names(self, run: journal.Run, *, part: str = "", reveal: bool = False) -> dict[str, Any]:
+        """What expressions see, those of the step `part` its host and item too; a secret input is a mask but for the act
+        itself."""
         return {
             "inputs": self._inputs(reveal=reveal),
             "steps": {path.rpartition("/")[2]: _facts(state) for path, state in run.steps.items()},
             "run": {"id": self.run},
             "incident": {"id": self.incident},
+            **(parts.names_of(run, part) if part else {}),
         }
+
+    def spread(self, step: Step, names: Mapping[str, Any]) -> kinds.StepSpread:
+        """The hosts and items that a step is made for. Raises BadInput."""
+        chosen: list[str] = []
+        if step.targets is not None:
+            words = [typed.as_text(value) for value in spread.values(step.targets.hosts, names)]
+            known = {name: hosts.of_facts(facts) for name, facts in self.hosts.items()}
+            chosen = [host.name for host in hosts.choose(words, known)]
+            if not chosen:
+                raise BadInput("`targets` names no host", hint="hosts: [web1]")
+        items = {"values": spread.values(step.for_each, names)} if step.for_each else {}
+        batches = spread.order(step.targets, chosen) if items.get("values", True) else []
+        if len(items.get("values", [0])) * max(1, len(chosen)) > spread.MOST:
+            raise BadInput(
+                f"it would be made more than {spread.MOST} times", hint="choose fewer hosts or items"
+            )
+        return kinds.StepSpread(step.path, step.name, chosen, batches, items)
 
     def _inputs(self, *, reveal: bool) -> dict[str, Value]:
         secret = {name: value.reveal() if reveal else HIDDEN for name, value in self.secrets.items()}
@@ -59,24 +80,41 @@ class Surroundings(NamedTuple):
         self, step: Step, command: Command, run: journal.Run, *, n: int, number: int, timeout: int | None
     ) -> Act:
         """Renders a step's command. Raises BadInput where an expression or the account does not work out."""
-        names = self.names(run) if self._looks(step, command) else {}
+        names = self.names(run, part=step.path) if self._looks(step, command) else {}
         user = render_text(step.user, names) if step.user is not None else None
         shown = self._command(step, command, names)
         argv, extra = shown
         if self.secrets:  # rendered a second time with the values, which only the order may hold
-            argv, extra = self._command(step, command, self.names(run, reveal=True))
+            argv, extra = self._command(step, command, self.names(run, part=step.path, reveal=True))
+        far = self._far(step)
         env = {
-            **self._base(step, _account(user), number),
+            **(
+                self._base(step, _account(user), number)
+                if far is None
+                else self._base_there(step, far, number)
+            ),
             **inputs.environment(self.runbook, self._inputs(reveal=True)),
             **extra,
         }
         order = Order(
             n=n, argv=argv, env=env, cwd=self.cwd, user=user, umask=self.umask, timeout=timeout, grace=step.grace,
-            secrets=tuple(value.reveal() for value in self.secrets.values()),
+            secrets=tuple(value.reveal() for value in self.secrets.values()), far=far,
         )  # fmt: skip
         script = command.text if isinstance(command, Script) else None
         told = None if script is not None else list(shown[0])
         return Act(order, {"argv": told, "script": script, "env": shown[1], "user": user})
+
+    def _far(self, step: Step) -> Far | None:
+        from runbooks.targets import ssh
+
+        host = parts.place(step.path)[1]
+        if host is None:
+            return None
+        if host not in self.hosts:
+            raise BadInput(
+                f"{host} is no host of this run", hint="the run knows the hosts that were there at its start"
+            )
+        return ssh.far(hosts.of_facts(self.hosts[host]), self.run, self.store)
 
     def _looks(self, step: Step, command: Command) -> bool:
         """Does the step look at any value? Most scripts get theirs from the environment."""
@@ -88,6 +126,22 @@ class Surroundings(NamedTuple):
         argv = command.argv if isinstance(command, Script) else render_argv(command, names)
         return tuple(argv), {name: render_text(template, names) for name, template in step.env.items()}
 
+    def _base_there(self, step: Step, far: Far, number: int) -> dict[str, str]:
+        """What a step finds besides on another machine, where PATH, HOME and USER are that account's own."""
+        kept = {name: os.environ[name] for name in step.inherit if name in os.environ}
+        own = self._marks(step, number)
+        del own["HOWDAH_STORE"]  # it is a file of this machine
+        return {"LANG": "C.UTF-8", "TZ": self.zone, "TMPDIR": "/tmp", **own, "HOWDAH_HOST": far.host, **kept}
+
+    def _marks(self, step: Step, number: int) -> dict[str, str]:
+        return {
+            "HOWDAH_RUN": self.run,
+            "HOWDAH_STEP": step.path,
+            "HOWDAH_ATTEMPT": str(number),
+            "HOWDAH_INCIDENT": self.incident,
+            "HOWDAH_STORE": self.store,
+        }
+
     def _base(self, step: Step, account: pwd.struct_passwd, number: int) -> dict[str, str]:
         kept = {name: os.environ[name] for name in step.inherit if name in os.environ}
         return {
@@ -98,11 +152,7 @@ class Surroundings(NamedTuple):
             "LANG": "C.UTF-8",
             "TZ": self.zone,
             "TMPDIR": "/tmp",
-            "HOWDAH_RUN": self.run,
-            "HOWDAH_STEP": step.path,
-            "HOWDAH_ATTEMPT": str(number),
-            "HOWDAH_INCIDENT": self.incident,
-            "HOWDAH_STORE": self.store,
+            **self._marks(step, number),
             **kept,
         }
 

@@ -52,7 +52,7 @@ def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: 
         document, given=params.once(input, "input"), store=call.store.path if call.in_chat else call.places.store,
         incident=incident or launching.choose_incident(call, drill), actor=call.actor, zone=call.zone,
         attended=call.in_chat or (call.attended and not call.json), allowed=yes, mode=mode, prompt=launching.prompt(call),
-        run=ids.run_name_of(key) if key else None,
+        run=ids.run_name_of(key) if key else None, hosts=call.config.hosts,
     )  # fmt: skip
     if call.in_chat:
         return launching.begin(call, start)

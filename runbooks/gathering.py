@@ -1,0 +1,67 @@
+"""One turn of a step that was made several times: what may start does, at once; then the first end is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from incidents import clock
+from incidents.errors import BadInput
+from runbooks import spread
+from runbooks.course import Course, Hold
+from runbooks.document import Step
+from runbooks.expressions import condition
+from runbooks.keeper import Order
+
+Doubt = Callable[[Course, Step], Hold | None]
+
+
+def gather(course: Course, step: Step, doubt: Doubt) -> Hold | None:
+    todo = spread.todo(step, course.run, aborting=course.aborts())
+    if todo.end is not None:
+        course.gathered(step, *todo.end)
+        return None
+    now = clock.monotonic()
+    ready = [part for part in todo.ready if course.due(part) <= now]
+    orders: list[tuple[Step, Order]] = []
+    for part in ready:
+        order = _intent(course, part)
+        if order is not None:
+            orders.append((part, order))
+    course.launch(orders)
+    running = [*todo.running, *(part for part, _ in orders)]
+    if running:
+        open = [(part, course.run.step(part.path).open_attempt()) for part in running]
+        course.follow_any([(part, attempt) for part, attempt in open if attempt is not None])
+        return None
+    if todo.doubts:
+        holds = [doubt(course, part) for part in todo.doubts]
+        return Hold() if all(holds) else None
+    if todo.ready and not ready:
+        course.sleep_until(min(map(course.due, todo.ready)))
+    return None
+
+
+def _intent(course: Course, part: Step) -> Order | None:
+    """What one of them is to do next; None where that needs no program."""
+    try:
+        status = course.run.step(part.path).status
+        if status == "checking":
+            return course.intend(part, "verify")
+        if status == "pending" and not _may(course, part):
+            return None
+        return course.intend(part, "run")
+    except BadInput as problem:
+        course.settle(part, "failed", why=str(problem))
+        return None
+
+
+def _may(course: Course, part: Step) -> bool:
+    names = course.names(part.path)
+    if part.if_ is not None and not condition(part.if_, names):
+        course.settle(part, "skipped", why=f"if: {part.if_.text} is false")
+        return False
+    for requirement in part.require:
+        if not condition(requirement, names):
+            course.settle(part, "failed", why=f"require: {requirement.text} is false")
+            return False
+    return True

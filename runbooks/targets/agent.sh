@@ -1,0 +1,248 @@
+# The far end of a link: a POSIX shell that starts attempts over there, outlives the link, and is asked about them.
+#
+# It is sent over the link itself and leaves nothing behind but one file an attempt, D/K/N: 64 bytes, overwritten in
+# place, like N.try on this side (runbooks/attempt.py). Set before it: M, the mark of what it says; K, the run.
+# Commands come as lines, a run's shell text as a line after it; what it says is `M word`, all else is output.
+LC_ALL=C
+BLANKS=' 	
+'
+IFS=$BLANKS
+NL='
+'
+U=$(id -u)
+read -r BOOT </proc/sys/kernel/random/boot_id
+SETSID=$(command -v setsid) || SETSID=
+DEFAULTS=
+if env --default-signal=INT true 2>/dev/null; then DEFAULTS='env --default-signal=INT,QUIT --'; fi
+
+say() { printf '%s %s\n' "$M" "$*"; }
+
+# Sets D to the folder of this account: of memory where that is allowed, never of somebody else.
+place() {
+    for base in /run /tmp /var/tmp; do
+        D=$base/howdah-$U
+        (umask 077 && mkdir -- "$D") 2>/dev/null
+        if [ -d "$D" ] && [ ! -L "$D" ] && [ -O "$D" ] && (umask 077 && mkdir -p -- "$D/$K") 2>/dev/null; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# The file of attempt $1, wherever it was made; empty where there is none.
+find_file() {
+    F=
+    for base in /run /tmp /var/tmp; do
+        if [ -f "$base/howdah-$U/$K/$1" ] && [ -O "$base/howdah-$U/$K/$1" ]; then
+            F=$base/howdah-$U/$K/$1
+            return
+        fi
+    done
+}
+
+note() { printf '%-95.95s\n' "$1 $BOOT" 1<>"$F"; }
+
+# Sets PID and START of this very process.
+own() {
+    read -r line </proc/self/stat
+    PID=${line%% *}
+    set -- ${line##*) }
+    START=${20}
+}
+
+# Is there a process $1 that began at $2, and has not ended?
+lives() {
+    [ -r "/proc/$1/stat" ] && read -r line <"/proc/$1/stat" || return 1
+    set -- "$2" ${line##*) }
+    [ "$1" = "${21}" ] && [ "$2" != Z ] && [ "$2" != X ]
+}
+
+run() {
+    F=$D/$K/$1
+    if [ -e "$F" ]; then
+        say refused "$1"
+    elif ! note "ordered 0 0 0 0"; then
+        say unstarted "$1" 126 "its file cannot be written: no room in $D"
+    else
+        keep "$1" &
+    fi
+}
+
+keep() {
+    trap '' HUP
+    {
+        own
+        ME=$PID SINCE=$START
+        note "ordered 0 0 $ME $SINCE"
+        say begun "$1"
+        (
+            own
+            note "running $PID $START $ME $SINCE"
+            N=$1
+            eval "$text"
+        ) </dev/null 2>&1
+        code=$?
+        read -r state pid start rest <"$F"
+        note "exit $code $pid $start"
+        say end "$1" "$code"
+    } | {
+        trap '' PIPE
+        exec 4<&0
+        cat <&4 2>/dev/null &
+        echo $! >"$F.cat"
+        if wait $!; then
+            say eof "$1"
+        else
+            head -c 1048576 <&4 >"$F.rest" 2>/dev/null
+            exec cat <&4 >/dev/null
+        fi
+    }
+}
+
+# Ends a program that cannot be started: $1 is its name. Sets PROGRAM otherwise.
+need() {
+    PROGRAM=$1
+    case $1 in
+    */*) [ -e "$1" ] || refuse 127 "$1: no such file" ;;
+    *)
+        IFS=:
+        for folder in $PATH; do
+            if [ -f "${folder:-.}/$1" ] && [ -x "${folder:-.}/$1" ]; then
+                IFS=$BLANKS
+                return
+            fi
+        done
+        IFS=$BLANKS
+        refuse 127 "$1: not found in PATH ($PATH)"
+        ;;
+    esac
+}
+
+refuse() {
+    code=$1
+    shift
+    say unstarted "$N" "$code" "$*"
+    exit "$code"
+}
+
+# The processes of attempt $1, whose session is $2: those of the session, and whoever carries its mark.
+remains() {
+    marked=" $(grep -l -s -a -F "HOWDAH_FAR=$K/$1/" /proc/[0-9]*/environ | tr '\n' ' ')"
+    for folder in /proc/[0-9]*; do
+        pid=${folder#/proc/}
+        { read -r line <"$folder/stat"; } 2>/dev/null || continue
+        set -- "$1" "$2" ${line##*) }
+        case $3 in Z | X) continue ;; esac
+        if [ "$6" = "$2" ]; then
+            echo "$pid ${22} $3"
+        else
+            case $marked in *" $folder/environ "*) echo "$pid ${22} $3" ;; esac
+        fi
+    done
+}
+
+# Says who is left of attempt $1, one line each.
+left() {
+    remains "$1" "$2" | while read -r pid start state; do
+        name=$(tr '\0\n' '  ' <"/proc/$pid/cmdline" 2>/dev/null | head -c 120)
+        say left "$1" "$pid" "$start" "$state" "$name"
+    done
+}
+
+stop() {
+    find_file "$1"
+    if [ -z "$F" ]; then
+        say stopped "$1"
+        return
+    fi
+    read -r state pid start rest <"$F"
+    if [ "$state" = running ]; then
+        [ -e "$F.why" ] || echo "$2" >"$F.why"
+        end "$1" "$pid" "$3"
+    fi
+    [ "$state" = ordered ] || left "$1" "$pid"
+    say stopped "$1"
+}
+
+# TERM; after $3 tenths of a second KILL, at most 2 s long.
+end() {
+    strike TERM "$1" "$2"
+    strike CONT "$1" "$2"
+    tenths=0
+    while [ -n "$(remains "$1" "$2")" ] && [ "$tenths" -lt "$(($3 + 20))" ]; do
+        [ "$tenths" -lt "$3" ] || strike KILL "$1" "$2"
+        sleep 0.1
+        tenths=$((tenths + 1))
+    done
+}
+
+strike() {
+    kill -s "$1" -- "-$3" 2>/dev/null
+    for pid in $(remains "$2" "$3" | cut -d ' ' -f 1); do
+        kill -s "$1" "$pid" 2>/dev/null
+    done
+}
+
+# What is known of attempt $1. Who asks has lost its link: what still writes to that one is let go.
+ask() {
+    find_file "$1"
+    if [ -z "$F" ]; then
+        say absent "$1"
+        return
+    fi
+    drop "$1"
+    why=-
+    [ -e "$F.why" ] && read -r why <"$F.why"
+    read -r state a b c d boot <"$F"
+    if [ "$state" = exit ]; then boot=$d; fi
+    if [ "$boot" != "$BOOT" ]; then
+        say absent "$1"
+    elif [ "$state" = exit ]; then
+        left "$1" "$b"
+        say ended "$1" "$a" "$why"
+    elif [ "$state" = running ] && { lives "$a" "$b" || lives "$c" "$d" || [ -n "$(remains "$1" "$a")" ]; }; then
+        left "$1" "$a"
+        say running "$1" "$a" "$why"
+    elif [ "$state" = ordered ] && lives "$c" "$d"; then
+        say running "$1" 0 "$why"
+    else
+        say lost "$1" "$why"
+    fi
+}
+
+drop() {
+    find_file "$1"
+    [ -n "$F" ] && [ -e "$F.cat" ] && read -r cat <"$F.cat" && kill "$cat" 2>/dev/null
+}
+
+rest() {
+    find_file "$1"
+    [ -n "$F" ] && [ -e "$F.rest" ] && cat "$F.rest"
+    say rested "$1"
+}
+
+if [ -z "$SETSID" ]; then
+    say lacks "the program setsid (util-linux)"
+elif ! place; then
+    say lacks "a folder of its own that can be written: /run, /tmp and /var/tmp cannot"
+else
+    say hello "$BOOT" "$U"
+    (find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + 2>/dev/null) </dev/null >/dev/null 2>&1 &
+    while IFS= read -r command; do
+        set -- $command
+        case $1 in
+        run)
+            IFS= read -r text || exit
+            run "$2"
+            ;;
+        stop) stop "$2" "$3" "$4" & ;;
+        ask) ask "$2" ;;
+        drop) drop "$2" ;;
+        rest) rest "$2" ;;
+        bye)
+            rm -rf -- "${D:?}/${K:?}"
+            exit
+            ;;
+        esac
+    done
+fi

@@ -1,0 +1,228 @@
+"""The near end of a link: what `ssh` is called with, what is said over it, and what comes back.
+
+The far end is `agent.sh`, sent over the link itself. It says lines `MARK word …`; everything else that comes is output,
+and what comes before its `hello` is the noise of a login shell. The mark is random, so no program prints it by chance.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from incidents import clock
+from incidents.hosts import Host
+from runbooks.attempt import Far, Survivor
+from runbooks.quoting import shell_quote
+
+ALIVE = 5  # seconds between two signs of life; after three without an answer ssh gives the link up
+PERSIST = 120  # seconds that the connection stays open for the next session
+DEFAULT_UMASK = 0o022
+
+# The user's own configuration decides all that is not said here. A host must be known: a new or changed key is
+# refused, nobody is asked for a password.
+_OPTIONS = (
+    "-T", "-x", "-a", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oRemoteCommand=none", "-oRequestTTY=no",
+    "-oClearAllForwardings=yes", "-oPermitLocalCommand=no", "-oEscapeChar=none", f"-oServerAliveInterval={ALIVE}",
+    "-oServerAliveCountMax=3", "-oControlMaster=auto", f"-oControlPersist={PERSIST}", "-oLogLevel=ERROR",
+)  # fmt: skip
+
+
+def far(host: Host, run: str, store: str) -> Far:
+    """Where the attempts of a run on this host live. The key names the run among those of all stores."""
+    digest = hashlib.sha256(f"{socket.gethostname()}:{os.path.realpath(store)}".encode("utf-8", "replace"))
+    return Far(host.name, tuple(argv(host)), f"{run}-{digest.hexdigest()[:10]}")
+
+
+def argv(host: Host) -> list[str]:
+    """`ssh` up to the address; the command comes behind it."""
+    seconds = max(1, host.connect_timeout // clock.SECOND)
+    words = ["ssh", *_OPTIONS, f"-oControlPath={control_folder()}/%C", f"-oConnectTimeout={seconds}"]
+    if host.user is not None:
+        words += ["-l", host.user]
+    if host.port is not None:
+        words += ["-p", str(host.port)]
+    return [*words, "--", host.address]
+
+
+@functools.cache
+def control_folder() -> str:
+    """The folder of the control sockets, this account's own; its path must be short (unix(7): 107 bytes)."""
+    for base in (os.environ.get("XDG_RUNTIME_DIR") or "/run", "/tmp"):
+        folder = os.path.join(base, f"howdah-ssh-{os.geteuid()}")
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            found = os.lstat(folder)
+        except OSError:
+            continue
+        if (
+            found.st_uid == os.geteuid()
+            and os.path.isdir(folder)
+            and not os.path.islink(folder)
+            and len(folder) < 50
+        ):
+            os.chmod(folder, 0o700)
+            return folder
+    return "/nonexistent"  # ssh then makes a connection a session
+
+
+@functools.cache
+def agent() -> str:
+    """The text of the far end, without its comments."""
+    with open(os.path.join(os.path.dirname(__file__), "agent.sh"), encoding="ascii") as file:
+        return "".join(line for line in file if not line.lstrip().startswith("#"))
+
+
+def new_mark() -> bytes:
+    return b"\x1ehowdah:" + os.urandom(16).hex().encode()
+
+
+def script(key: str, mark: bytes) -> bytes:
+    """What is sent first: the agent, with its mark and its run."""
+    return f"M='{mark.decode('ascii')}'\nK={shell_quote([key])}\n{agent()}".encode("ascii")
+
+
+def command(length: int) -> str:
+    """What the login shell is given, whichever it is: a line that sh, csh and fish read alike."""
+    start = 'exec env -i PATH="$PATH" HOME="$HOME" USER="${USER:-$LOGNAME}" LOGNAME="${LOGNAME:-$USER}" /bin/sh -c "$s"'
+    return f"exec /bin/sh -c 's=$(dd bs=1 count={length} 2>/dev/null); {start}'"
+
+
+def payload(argv: Sequence[str], env: Mapping[str, str], mark: str, umask: int = DEFAULT_UMASK) -> bytes:
+    """One line of shell that becomes the program: a newline in a value is `"$NL"`. `mark` is what its children carry."""
+    words = [
+        'cd -- "$HOME" || refuse 126 "the home $HOME cannot be entered"',
+        "unset LC_ALL OLDPWD SHLVL PWD", f"umask {umask:03o}",
+        f"need {quote(argv[0])}",
+        *(f"export {name}={quote(value)}" for name, value in env.items()),
+        f"export HOWDAH_FAR={quote(mark)}",
+        f"exec \"$SETSID\" $DEFAULTS {' '.join(map(quote, argv))}",
+    ]  # fmt: skip
+    return "; ".join(words).encode("utf-8", "surrogateescape")
+
+
+def quote(word: str) -> str:
+    return "'" + word.replace("'", "'\"'\"'").replace("\n", "'\"$NL\"'") + "'"
+
+
+# -- what comes back ---------------------------------------------------------------------------------------------
+
+
+class Said(NamedTuple):
+    """A line of the agent: its word, and what follows."""
+
+    word: str
+    rest: str
+
+    def values(self, count: int) -> list[str]:
+        return self.rest.split(" ", count - 1)
+
+
+class Hearing:
+    """Tells output and the agent's own words apart, however the stream is cut."""
+
+    def __init__(self, mark: bytes):
+        self._mark = mark + b" "
+        self._held = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes | Said]:
+        held = self._held + data
+        while (at := held.find(self._mark)) >= 0:
+            end = held.find(b"\n", at)
+            if at:
+                yield held[:at]
+            if end < 0:
+                self._held = held[at:]
+                return
+            word, _, rest = held[at + len(self._mark) : end].decode("utf-8", "replace").partition(" ")
+            yield Said(word, rest)
+            held = held[end + 1 :]
+        keep = next((n for n in range(len(self._mark) - 1, 0, -1) if held.endswith(self._mark[:n])), 0)
+        if len(held) > keep:
+            yield held[: len(held) - keep]
+        self._held = held[len(held) - keep :]
+
+
+def why_unreached(host: str, errors: bytes) -> str:
+    """What ssh said, in one line, and what to do about the cases that are common."""
+    lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    said = lines[-1] if lines else "ssh said nothing"
+    whole = "\n".join(lines)
+    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in whole:
+        said = (
+            "its host key has CHANGED; nothing was sent. Ask whoever runs it, then ssh-keygen -R its address"
+        )
+    elif "Host key verification failed" in whole or "host key is known" in whole:
+        said = "its host key is not known; connect once by hand and compare the key, or add it to known_hosts"
+    elif "Permission denied" in whole:
+        said = f"{said}; nobody is asked for a password here: it needs a key or an agent"
+    return f"{host} cannot be reached: {said}"
+
+
+# -- asking without a keeper ------------------------------------------------------------------------------------
+
+
+_OLD_MARKS = re.compile(rb"\x1ehowdah:[0-9a-f]{32} [^\n]*\n")  # of the session that was lost
+
+
+class Answer(NamedTuple):
+    """What a host says of an attempt: `state` is ended, running, absent, lost, or unreached (`why`).
+
+    `left` are processes that run of it there, for people; `rest` is output from after the link was lost, at most 1 MiB.
+    """
+
+    state: str
+    exit: int | None = None
+    stopping: str | None = None
+    left: tuple[str, ...] = ()
+    rest: bytes = b""
+    why: str = ""
+
+
+def ask(far: Far, n: int, *, timeout: int, stop: tuple[str, int] | None = None) -> Answer:
+    """Asks the host about attempt `n`, after stopping it for `stop` (why, grace in µs) where that is given.
+
+    Takes at most `timeout` µs; whatever keeps the host from answering is `unreached`.
+    """
+    from runbooks.process import run_bounded
+
+    mark = new_mark()
+    text = script(far.key, mark)
+    lines = [f"stop {n} {stop[0]} {max(1, stop[1] * 10 // clock.SECOND)}"] if stop is not None else []
+    pause = (stop[1] + 3 * clock.SECOND) if stop is not None else 0
+    lines += [f"ask {n}", f"rest {n}"]
+    given = text + "".join(f"{line}\n" for line in lines).encode()
+    done = run_bounded([*far.argv, command(len(text))], timeout=timeout + pause, stdin=given, limit=2 << 20)
+    answer = Answer("unreached", why=why_unreached(far.host, done.errors))
+    rest, left = b"", []
+    for one in Hearing(mark).feed(done.output):
+        if isinstance(one, bytes):
+            rest += one if answer.state != "unreached" else b""
+        elif one.word == "left":
+            left.append(str(survivor(far.host, one)))
+        elif one.word in ("ended", "running", "lost", "absent"):
+            answer = _answer(one)
+        elif one.word == "lacks":
+            answer = answer._replace(why=f"{far.host} lacks {one.rest}")
+    return answer._replace(left=tuple(left), rest=_OLD_MARKS.sub(b"", rest))
+
+
+def _answer(said: Said) -> Answer:
+    if said.word == "ended":
+        _, code, why = said.values(3)
+        return Answer("ended", exit=int(code), stopping=None if why == "-" else why)
+    return Answer(said.word)
+
+
+def survivor(host: str, said: Said) -> Survivor:
+    """A process over there; its pid and start are that machine's."""
+    _, pid, start, state, name = (said.values(5) + [""] * 5)[:5]
+    return Survivor(int(pid), int(start), f"{name.strip() or 'a process'} on {host}", state)
+
+
+def every(said: Iterable[bytes | Said]) -> Iterator[Said]:
+    return (one for one in said if isinstance(one, Said))
