@@ -5,6 +5,7 @@ Sentences are plain text in the words of the record; whoever prints them makes t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -180,8 +181,29 @@ def _step_ended(event: Event, words: str, tasks: Mapping[int, str]) -> str:
 
 def _step(data: Mapping[str, Any]) -> str:
     part = data.get("part", "run")
-    what = data.get("name") or data["path"]
-    return what if part in ("run", "wait") else f"{part.replace('_', ' ')} of {what}"
+    what = (data.get("name") or data["path"]) + _of_several(data["path"])
+    return what if part in ("run", "wait", "spread") else f"{part.replace('_', ' ')} of {what}"
+
+
+_SEVERAL = re.compile(r"(?:\[([0-9]+)\])?(?:@([^/]+))?$")
+
+
+def _of_several(path: str) -> str:
+    """` on web1`, ` [2] on web1`: which one of a step that is made several times; else nothing."""
+    found = _SEVERAL.search(path)
+    item, host = found.groups() if found is not None else (None, None)
+    return (f" [{item}]" if item is not None else "") + (f" on {host}" if host is not None else "")
+
+
+def _spread(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    hosts, batches = event.data["hosts"], event.data["batches"]
+    items = event.data.get("items", {}).get("values", ())
+    parts = [f"{len(items)} items"] if items else []
+    if hosts:
+        named = ", ".join(hosts[:20]) + (f" and {len(hosts) - 20} more" if len(hosts) > 20 else "")
+        several = f", in batches of {', '.join(map(str, batches))}" if len(batches) > 1 else ""
+        parts.append(f"on {named}{several}")
+    return _with(f"{event.data['name']}: {', '.join(parts)}", words)
 
 
 def took(micros: int | None) -> str:
@@ -260,7 +282,7 @@ _TELLERS: dict[str, Teller] = {
     "undo.started": _run("is being undone"),
     "step.started": _step_started,
     "step.ended": _step_ended,
-    "step.spread": _plain("{path}: on several"),
+    "step.spread": _spread,
     "step.overdue": _plain("{path}: overdue"),
     "question.asked": _asked,
     "question.answered": _answered,

@@ -401,7 +401,7 @@ class Course:
         )
         data = kinds.StepEnded(
             path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
-            attempt=attempt.number, exit=finish.exit, signal=finish.signal, why=verdict.why,
+            attempt=attempt.number, exit=None if finish.unreached else finish.exit, signal=finish.signal, why=verdict.why,
             outputs=verdict.outputs, tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=written.total,
             dropped=written.dropped + lost, took=took, recovered=attempt.n not in self._launched,
             final=verdict.status != "again", survivors=list(finish.survivors),

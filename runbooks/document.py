@@ -115,8 +115,8 @@ class Diagnosis(NamedTuple):
 
 class Targets(NamedTuple):
     """The machines that a step runs on. `hosts` are names and roles; `serial` the sizes of the batches, whole numbers
-    of hosts or percentages of them (`50%`), the last again and again; empty: all at once. After each batch the run stops where
-    more than `most_failures` per cent of all hosts have failed, by whatever failure; without it, where any has."""
+    of hosts or percentages of them (`50%`), the last again and again; empty: all at once. After each batch the step stops
+    where more than `most_failures` per cent of the hosts tried so far have failed, by whatever failure."""
 
     hosts: tuple[Template, ...]
     serial: tuple[int | str, ...] = ()

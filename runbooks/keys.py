@@ -147,7 +147,7 @@ UNDO = {
 TARGETS = {
     "hosts": Key("templates", "Hosts and roles of howdah.yaml, or `all`; a lone ${{ list }} gives its items.", required=True),
     "serial": Key("serial", "How many hosts in a batch: 1, 25%, or one after the other: [1, 10%, 50%]."),
-    "max_fail_percentage": Key("percentage", "It stops after the batch with which more of all hosts have failed."),
+    "max_fail_percentage": Key("percentage", "It stops after the batch with which more of the hosts tried so far have failed; 0 unless given."),
     "unreachable": Key("option", "What a host that cannot be reached counts as; fail unless given.",
                        options=("fail", "continue")),
 }  # fmt: skip

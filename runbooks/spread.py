@@ -82,7 +82,7 @@ def todo(step: Step, run: journal.Run, *, aborting: bool) -> Todo:
         if waiting or any(part in running for part in batch):
             return Todo(tuple(waiting[: max(0, step.parallel - len(running))]), (), running)
         begun_next = number < len(made) and any(part.path in run.steps for part in made[number])
-        if number < len(made) and not begun_next and too_many(step, run):
+        if number < len(made) and not begun_next and too_many(step, run, made[:number]):
             return Todo(end=("failed", f"stopped after batch {number} of {len(made)}: {told(step, run)}"))
     return Todo(end=(_verdict(step, run), told(step, run)))
 
@@ -110,18 +110,18 @@ def unreached(run: journal.Run, part: Step) -> bool:
     return last is not None and last.end is not None and last.end.unreachable
 
 
-def too_many(step: Step, run: journal.Run) -> bool:
-    """Have more hosts failed than may? Without hosts: any item."""
-    made = run.step(step.path).spread
-    assert made is not None
-    failed = {place(part.path)[1] for part in parts_of(step, run) if _failed(step, run, part)}
+def too_many(step: Step, run: journal.Run, tried: Sequence[Sequence[Step]]) -> bool:
+    """Have more of the hosts of these batches failed than may? Without hosts: any item."""
+    hosts = {place(part.path)[1] for batch in tried for part in batch}
+    failed = {place(part.path)[1] for batch in tried for part in batch if _failed(step, run, part)}
     most = step.targets.most_failures if step.targets is not None else 0
-    return bool(failed) and 100 * len(failed) > most * max(1, len(made.hosts))
+    return 100 * len(failed) > most * len(hosts)
 
 
 def _verdict(step: Step, run: journal.Run) -> str:
-    statuses = [_status(run, part) for part in parts_of(step, run)]
-    if too_many(step, run) or (statuses and not any(status in FINE for status in statuses)):
+    every = parts_of(step, run)
+    statuses = [_status(run, part) for part in every]
+    if too_many(step, run, [every]) or (statuses and not any(status in FINE for status in statuses)):
         return "failed"
     if all(status == "skipped" for status in statuses):
         return "skipped"

@@ -198,7 +198,7 @@ class _Folding:
         if data["status"] == "entered":  # a block: its steps are told
             return
         step = self.step(data["path"])
-        part = data.get("part", "run")
+        part = data.get("part", "run").replace("spread", "run")
         start = self.open.pop((step.path, data.get("n")), None)
         if start is not None:
             step.took = _longer(step.took, _span(data, start, event))

@@ -201,7 +201,7 @@ _MORE = {"continued": "the run goes on", "again": "tries again", "checking": "ve
 def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
     if data.status == "entered":
         return
-    parts = [data.path, "" if data.part == "run" else f"({data.part})"]
+    parts = [data.path, "" if data.part in ("run", "spread") else f"({data.part})"]
     if data.took is not None:
         parts.append(clock.words(data.took))
     parts += [data.why, _MORE.get(data.status, "")]

@@ -64,6 +64,17 @@ def lacks() -> str:
 @contextlib.contextmanager
 def serve(folder: str, *, options: Sequence[str] = (), address: str = "127.0.0.1") -> Iterator[Server]:
     """Serves until the block ends; then every connection and what still runs for it is ended too."""
+    port = _free_port(address)
+    prepare(folder, [(address, port)])
+    process = start(folder, port, address=address, options=options)
+    try:
+        yield Server(process.pid, port, folder)
+    finally:
+        end(process)
+
+
+def prepare(folder: str, known: Sequence[tuple[str, int]]) -> None:
+    """The keys of servers at these addresses and of their client, and an `ssh` that knows them."""
     for name in ("bin", "home"):
         os.makedirs(os.path.join(folder, name), mode=0o700)
     for name in ("host", "user"):
@@ -73,9 +84,9 @@ def serve(folder: str, *, options: Sequence[str] = (), address: str = "127.0.0.1
     shutil.copy(f"{folder}/user.pub", f"{folder}/authorized")
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", exist_ok=True)
-    port = _free_port(address)
-    with open(f"{folder}/host.pub") as public, open(f"{folder}/known", "w") as known:
-        known.write(f"[{address}]:{port} {' '.join(public.read().split()[:2])}\n")
+    with open(f"{folder}/host.pub") as public, open(f"{folder}/known", "w") as file:
+        key = " ".join(public.read().split()[:2])
+        file.writelines(f"[{address}]:{port} {key}\n" for address, port in known)
     with open(f"{folder}/config", "w") as config:
         config.write(
             f"Host *\n  IdentityFile {folder}/user\n  UserKnownHostsFile {folder}/known\n  IdentitiesOnly yes\n"
@@ -84,32 +95,24 @@ def serve(folder: str, *, options: Sequence[str] = (), address: str = "127.0.0.1
     with open(wrapper, "w") as script:
         script.write(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
     os.chmod(wrapper, 0o755)
-    process = start(folder, port, address=address, options=options)
-    try:
-        yield Server(process.pid, port, folder)
-    finally:
-        end(process)
 
 
 def start(
-    folder: str,
-    port: int,
-    *,
-    address: str = "127.0.0.1",
-    options: Sequence[str] = (),
-    before: Sequence[str] = (),
-) -> subprocess.Popen[bytes]:
-    """Starts the daemon, behind the words of `before`, and returns when it listens."""
+    folder: str, port: int, *, address: str = "127.0.0.1", options: Sequence[str] = (), before: Sequence[str] = (),
+    home: str = "",
+) -> subprocess.Popen[bytes]:  # fmt: skip
+    """Starts the daemon, behind the words of `before`, and returns when it listens. `home` is what its account gets."""
+    log_path = f"{folder}/log-{address}-{port}"
     sshd = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
     settings = {
         "ListenAddress": address, "Port": port, "HostKey": f"{folder}/host", "AuthorizedKeysFile": f"{folder}/authorized",
         "UsePAM": "no", "StrictModes": "no", "PidFile": "none", "PermitRootLogin": "prohibit-password",
         "MaxStartups": "400", "MaxSessions": "400",
-        "SetEnv": f"HOME={folder}/home",  # else the login shell reads what this machine's account has there
+        "SetEnv": f"HOME={home or folder + '/home'}",  # else the login shell reads what this machine's account has there
     }  # fmt: skip
     words = [*(f"{name}={value}" for name, value in settings.items()), *options]
     flags = [part for word in words for part in ("-o", word)]
-    with open(f"{folder}/log", "ab") as log:
+    with open(log_path, "ab") as log:
         process = subprocess.Popen(
             [*before, str(sshd), "-D", "-e", "-f", "/dev/null", *flags],
             stdin=subprocess.DEVNULL,
@@ -118,11 +121,11 @@ def start(
         )
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
-        with open(f"{folder}/log", errors="replace") as log_file:
+        with open(log_path, errors="replace") as log_file:
             if "Server listening" in log_file.read():
                 return process
         time.sleep(0.01)
-    with open(f"{folder}/log", errors="replace") as log_file:
+    with open(log_path, errors="replace") as log_file:
         raise AssertionError(f"the ssh server did not start: {log_file.read()}")
 
 

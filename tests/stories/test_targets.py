@@ -104,6 +104,7 @@ steps:
     assert far.outcomes()["restart"] == "failed" and "restart@web4" not in far.outcomes()
     assert far.why("restart") == "stopped after batch 2 of 3: 2 ok, 1 failed (web2), 1 not reached (web4)"
     assert far("undo", far.scene.run()).code == 0
+    until(lambda: len(far.scene.acts()) > 3, "the undo")
     assert sorted(far.scene.acts()[2:]) == ["back-web1", "back-web3"]
 
 
