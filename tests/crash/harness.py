@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from incidents.events import Actor
+from incidents.hosts import Host
 from incidents.store import open_store
 from runbooks import attempt, consent, driver, journal, procfs, starting
 from runbooks.keeper import Keeper
@@ -27,6 +28,7 @@ class Bench:
     folder: str
     text: str
     run: str = ""
+    hosts: dict[str, Host] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
 
     @property
@@ -44,7 +46,7 @@ class Bench:
         step has begun to act."""
         book = loads(self.text, "test.yaml")
         os.environ["PATH"] = os.environ.get("PATH", os.defpath)
-        what = starting.prepare(book, given={}, store=self.store, actor=PERSON, zone="UTC")
+        what = starting.prepare(book, given={}, store=self.store, actor=PERSON, zone="UTC", hosts=self.hosts)
         self.run = what.run
         return self._drive(what, kill, after, keeper_too)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from incidents.hosts import Host
 from tests.crash.harness import Bench, bench
 
 POINTS = (
@@ -59,6 +60,9 @@ def write(choose: random.Random) -> tuple[str, dict[str, Kind]]:
     return "name: random\nsteps:\n" + "".join(steps).replace("{{acts}}", "{acts}"), kinds
 
 
+FAR = "@web1"  # what a step is called that runs there
+
+
 def kill_spec(choose: random.Random, steps: list[str]) -> dict[str, object]:
     keeper_too = choose.random() < 0.4
     if choose.random() < 0.5:
@@ -69,11 +73,15 @@ def kill_spec(choose: random.Random, steps: list[str]) -> dict[str, object]:
     return {"after": choose.uniform(0.02, 0.25), "keeper_too": keeper_too}
 
 
-def play(folder: str, seed: int) -> int:
-    """The number of kills that hit."""
+def play(folder: str, seed: int, hosts: dict[str, Host] | None = None) -> int:
+    """The number of kills that hit. With `hosts` every step runs on the first of them."""
     choose = random.Random(seed)
     text, kinds = write(choose)
+    if hosts:
+        text = text.replace("steps:", "targets: {hosts: web1}\nsteps:")
+        kinds = {name + FAR: kind for name, kind in kinds.items()}
     with bench(folder, text) as run:
+        run.hosts = hosts or {}
         code = run.start(**kill_spec(choose, list(kinds)))  # type: ignore[arg-type]
         for _ in range(choose.randint(1, 4)):
             if not run.has_begun():
@@ -103,16 +111,16 @@ def check(run: Bench, kinds: dict[str, Kind]) -> None:
     for name, kind in kinds.items():
         if name not in found.steps:
             continue
-        state = found.steps[name]
+        state, acts = found.steps[name], run.acts(name.removesuffix(FAR))
         ends = [a.end for a in state.attempts if a.part == "verify" and a.end is not None]
         allowed = 1 + sum(q.answer == "retry" for q in found.questions.values() if q.path == name)
         allowed += sum(end.status == "no" for end in ends)
         if kind.effect == "unsafe":
-            assert run.acts(name) <= allowed, f"{name} acted {run.acts(name)} times, {allowed} allowed"
+            assert acts <= allowed, f"{name} acted {acts} times, {allowed} allowed"
             assert state.count("run") <= allowed
-        assert run.acts(name) <= state.count("run")
+        assert acts <= state.count("run")
         if state.status == "ok" and state.last("run") and not ends and state.by is None:
-            assert run.acts(name) >= 1
+            assert acts >= 1
     from incidents.verify import verify
 
     report = verify(run.store)

@@ -17,8 +17,8 @@ def lacks() -> str:
     """What is missing here; empty where nothing is."""
     if server.lacks():
         return server.lacks()
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        return "root and ip (iproute2), for network namespaces"
+    if os.geteuid() != 0 or None in (shutil.which("ip"), shutil.which("nsenter")):
+        return "root, ip (iproute2) and nsenter (util-linux), for network namespaces"
     with contextlib.suppress(subprocess.CalledProcessError):
         _ip("netns", "add", f"howdah-try-{os.getpid()}")
         _ip("netns", "del", f"howdah-try-{os.getpid()}")
@@ -77,7 +77,7 @@ class Fleet:
                 _ip("-n", space, "link", "set", device, "up")
             self.processes.append(
                 server.start(
-                    self.folder, PORT, address=self.address(name), before=["ip", "netns", "exec", space],
+                    self.folder, PORT, address=self.address(name), before=["nsenter", f"--net=/run/netns/{space}"],  # `ip netns exec` would keep every mount busy
                     home=self.home(name),
                 )
             )  # fmt: skip
