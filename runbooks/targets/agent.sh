@@ -12,10 +12,12 @@ NL='
 U=$(id -u)
 read -r BOOT </proc/sys/kernel/random/boot_id
 SETSID=$(command -v setsid) || SETSID=
-DEFAULTS=
-if env --default-signal=INT true 2>/dev/null; then DEFAULTS='env --default-signal=INT,QUIT --'; fi
+exec 3>&1
 
-say() { printf '%s %s\n' "$M" "$*"; }
+say() { printf '%s %s\n' "$M" "$*" >&3; }
+
+# The same behind the output of an attempt, in its order.
+tell() { printf '%s %s\n' "$M" "$*"; }
 
 # Sets D to the folder of this account: of memory where that is allowed, never of somebody else.
 place() {
@@ -64,33 +66,33 @@ run() {
     elif ! note "ordered 0 0 0 0"; then
         say unstarted "$1" 126 "its file cannot be written: no room in $D"
     else
-        keep "$1" &
+        keep "$1"
     fi
 }
 
+# In the foreground: what a shell starts with & ignores INT and QUIT, and so would the program.
 keep() {
-    trap '' HUP
     {
         own
         ME=$PID SINCE=$START
         note "ordered 0 0 $ME $SINCE"
-        say begun "$1"
+        tell begun "$1"
         (
             own
             note "running $PID $START $ME $SINCE"
             N=$1
             eval "$text"
-        ) </dev/null 2>&1
+        ) </dev/null 2>&1 3>&-
         code=$?
         read -r state pid start rest <"$F"
         note "exit $code $pid $start"
-        say end "$1" "$code"
+        tell end "$1" "$code"
     } | {
         trap '' PIPE
         exec 4<&0
-        cat <&4 2>/dev/null &
+        cat <&4 >&3 2>/dev/null &
         echo $! >"$F.cat"
-        if wait $!; then
+        if wait $! 2>/dev/null; then
             say eof "$1"
         else
             head -c 1048576 <&4 >"$F.rest" 2>/dev/null
@@ -121,7 +123,7 @@ need() {
 refuse() {
     code=$1
     shift
-    say unstarted "$N" "$code" "$*"
+    tell unstarted "$N" "$code" "$*"
     exit "$code"
 }
 
@@ -217,25 +219,20 @@ drop() {
 
 rest() {
     find_file "$1"
-    [ -n "$F" ] && [ -e "$F.rest" ] && cat "$F.rest"
+    [ -n "$F" ] && [ -e "$F.rest" ] && cat "$F.rest" >&3
     say rested "$1"
 }
 
-if [ -z "$SETSID" ]; then
-    say lacks "the program setsid (util-linux)"
-elif ! place; then
-    say lacks "a folder of its own that can be written: /run, /tmp and /var/tmp cannot"
-else
-    say hello "$BOOT" "$U"
-    (find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + 2>/dev/null) </dev/null >/dev/null 2>&1 &
+# Reads the commands; what is to be run goes on to the one who does that.
+listen() {
     while IFS= read -r command; do
         set -- $command
         case $1 in
         run)
             IFS= read -r text || exit
-            run "$2"
+            printf '%s\n%s\n' "$2" "$text"
             ;;
-        stop) stop "$2" "$3" "$4" & ;;
+        stop) stop "$2" "$3" "$4" >/dev/null & ;;
         ask) ask "$2" ;;
         drop) drop "$2" ;;
         rest) rest "$2" ;;
@@ -245,4 +242,19 @@ else
             ;;
         esac
     done
+}
+
+work() {
+    while IFS= read -r number && IFS= read -r text; do run "$number"; done
+}
+
+if [ -z "$SETSID" ]; then
+    say lacks "the program setsid (util-linux)"
+elif ! place; then
+    say lacks "a folder of its own that can be written: /run, /tmp and /var/tmp cannot"
+else
+    trap '' HUP
+    say hello "$BOOT" "$U"
+    (find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + 2>/dev/null) </dev/null >/dev/null 2>&1 3>&- &
+    listen | work
 fi

@@ -73,7 +73,7 @@ class Link:
         else:
             self.hear_until(lambda: self.eof, DRAIN)
             self.leave_services()
-        self.report["kept"] = self.eof or self.stopped
+        self.report["kept"] = self.eof  # else the agent still waits for who holds the output
         return self.code
 
     def greet(self) -> bool:
@@ -107,7 +107,6 @@ class Link:
             self.send(f"ask {self.order.n}\n".encode())
             self.hear_until(lambda: self.stopped, ANSWER)
             self.report["services"] = self.left
-            self.eof = self.stopped
 
     def hear_until(self, holds: Any, within: int) -> None:
         until = clock.monotonic() + within

@@ -100,7 +100,7 @@ def payload(argv: Sequence[str], env: Mapping[str, str], mark: str, umask: int =
         f"need {quote(argv[0])}",
         *(f"export {name}={quote(value)}" for name, value in env.items()),
         f"export HOWDAH_FAR={quote(mark)}",
-        f"exec \"$SETSID\" $DEFAULTS {' '.join(map(quote, argv))}",
+        "trap - HUP", f"exec \"$SETSID\" {' '.join(map(quote, argv))}",
     ]  # fmt: skip
     return "; ".join(words).encode("utf-8", "surrogateescape")
 

@@ -30,7 +30,7 @@ def test_a_step_that_ignores_term_is_killed_with_its_grandchild_in_another_sessi
     child = int(scene.acts()[1])
     assert not lives(child)
     assert "still running  no: nothing of it is known to run" in ended.out
-    assert scene.ours() == []
+    until(lambda: not scene.ours(), "the end of all processes")
 
 
 def test_a_step_that_only_reads_has_failed_when_its_time_is_up(scene: Scene) -> None:

@@ -155,7 +155,8 @@ SOAK = pytest.mark.soak
 @pytest.mark.parametrize(
     ("mutant", "reasons"),
     [
-        (nothing, ("an ordinary user cannot write", "Redis does not write", "still in the archive")),
+        # PostgreSQL's archiver begins its copy anew again and again: in between there is room for a small write
+        (nothing, ("bytes that are needed", "segments that nobody needs are still in the archive")),
         (destroy_the_archive, ("are missing in the archive", "standby does not catch up")),
         (cut_behind_the_backup_alone, ("are missing in the archive", "standby does not catch up")),
         (leave_postgres_down, ("PostgreSQL does not write",)),

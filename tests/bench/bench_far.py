@@ -1,0 +1,103 @@
+"""Steps on another machine, a real sshd on the loopback.
+
+- a further step on a host costs at most 1.5 times a bare `ssh HOST true` over an open ControlMaster: the difference
+  between a run of many steps and a run of one, by the number of steps, against a loop of that command
+- twelve machines in network namespaces, one with its link down: the whole takes at most ConnectTimeout + 1 s
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+
+from tests.bench import measure
+from tests.bench.measure import Cost, Figure
+from tests.far import server, twelve
+
+LIMIT = 1.5
+STEPS = 40
+ROUNDS = 9
+CONNECT = 3.0  # s
+
+
+def figures(folder: str) -> list[Figure]:
+    return [_further_step(folder), _one_link_down(folder)]
+
+
+def _further_step(folder: str) -> Figure:
+    name, target = "a further step on a host", f"<= {LIMIT:g}x ssh, ControlMaster"
+    if why := server.lacks():
+        return Figure(name, target, f"needs {why}", None)
+    with server.serve(os.path.join(folder, "one")) as host:
+        _write(folder, "howdah.yaml", "hosts:\n" + host.host("web1"))
+        for count in (1, STEPS + 1):
+            step = "  - {effect: read, run: 'true'}\n"
+            _write(folder, f"{count}.yaml", "name: far\ntargets: {hosts: web1}\nsteps:\n" + step * count)
+        env = measure.environment(PATH=host.path)
+
+        def howdah(count: int) -> Cost:
+            argv = [measure.HOWDAH, "--store", f"{folder}/store.db", "run", f"./{count}.yaml"]
+            return _run(argv, folder, env)
+
+        master = f"-oControlMaster=auto -oControlPath={folder}/m -oControlPersist=10"
+        bare = f"ssh {master} -p {host.port} 127.0.0.1 true"
+        loop = f"for ((i = 0; i < {STEPS}; i++)); do {bare}; done"
+
+        def ssh() -> Cost:
+            return _run(["/bin/bash", "-c", loop], folder, env)
+
+        os.system(f"PATH={host.path} {bare}")  # noqa: S605 - the connection is open before anything is timed
+        howdah(1)
+        found = measure.in_turn(
+            ROUNDS, {"1 step": lambda: howdah(1), f"{STEPS + 1} steps": lambda: howdah(STEPS + 1), "ssh": ssh}
+        )
+    measure.table(f"{STEPS} further steps on a host, and {STEPS} times ssh", found)
+    rounds = zip(found["1 step"], found[f"{STEPS + 1} steps"], found["ssh"], strict=True)
+    ratios = [(many.wall - one.wall) / loop.wall for one, many, loop in rounds]
+    median = statistics.median(ratios)
+    each = 1000 * min(one.wall for one in found["ssh"]) / STEPS
+    return Figure(
+        name,
+        target,
+        f"{median:.2f}x ({min(ratios):.2f} to {max(ratios):.2f}; ssh {each:.0f} ms)",
+        median <= LIMIT,
+    )
+
+
+def _one_link_down(folder: str) -> Figure:
+    name, target = "12 hosts, one link down, whole process", "<= ConnectTimeout + 1 s"
+    if why := twelve.lacks():
+        return Figure(name, target, f"needs {why}", None)
+    with twelve.fleet(os.path.join(folder, "twelve")) as fleet:
+        _write(folder, "howdah.yaml", "hosts:\n" + fleet.hosts(connect_timeout=f"{CONNECT:g}s"))
+        step = (
+            "  - {effect: read, run: 'true', targets: {hosts: web, max_fail_percentage: 20}, parallel: 12}\n"
+        )
+        _write(folder, "fleet.yaml", "name: fleet\nsteps:\n" + step)
+        fleet.cut("web03")
+        env, argv = (
+            measure.environment(PATH=fleet.path),
+            [measure.HOWDAH, "--store", f"{folder}/twelve.db", "run", "./fleet.yaml"],
+        )
+        costs = [_run(argv, folder, env) for _ in range(3)]
+    slowest = max(cost.wall for cost in costs)
+    return Figure(name, target, f"{slowest:.2f} s, ConnectTimeout {CONNECT:g} s", slowest <= CONNECT + 1)
+
+
+def _run(argv: list[str], folder: str, env: dict[str, str]) -> Cost:
+    """Wall time alone: the connection that is kept open outlives what is measured. Raises RuntimeError."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False
+    )
+    wall = time.perf_counter() - began
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)[:200]} ended with {done.returncode}: {done.stdout[-400:]!r}")
+    return Cost(wall, 0)
+
+
+def _write(folder: str, name: str, text: str) -> None:
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
