@@ -29,6 +29,7 @@ QUESTIONS = {
     "undo": 1,
     "failed": 2,
     "confirm": 3,
+    "approve": 3,
     "manual": 3,
     "overdue": 4,
 }  # the most pressing first

@@ -96,11 +96,12 @@ def _started_before(call: Call, start: Start) -> bool:
 
 
 def watch(call: Call, store: str, run_id: str, handle: Any, *, plain: bool = False) -> Reply:
+    from runbooks.approving import Approver
     from runbooks.player import watch as player
 
     code = player.watch(
         store, run_id, handle=handle, terminal=call.terminal, json=call.json, actor=call.actor, plain=plain,
-        updates=call.config.updates,
+        updates=call.config.updates, approver=Approver(call.actor, call.config.people, call.who.shared),
     )  # fmt: skip
     return Reply(exit=code)
 

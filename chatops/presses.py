@@ -27,9 +27,9 @@ LONGEST_ID = 100  # characters of a custom_id that every chat takes
 #: word -> command, of an answer to a question
 ANSWERS = {
     "yes": "confirm", "skip": "skip", "done": "done", "retry": "retry", "beside": "retry", "wait": "wait",
-    "abort": "abort", "stop": "stop",
+    "abort": "abort", "stop": "stop", "approve": "approve", "decline": "decline",
 }  # fmt: skip
-GO_ON = ("yes", "done", "retry", "beside")
+GO_ON = ("yes", "approve", "done", "retry", "beside")
 RUN_WORDS = ("pause", "resume", "abort", "stop")
 #: word -> command, of what is said to the incident
 INCIDENT_WORDS = {"resolve": "resolve", "note": "note", "commander": "role"}
@@ -136,6 +136,9 @@ def _answer(store: Store, asked: Event, word: str) -> Press:
     raw: dict[str, str | bool] = {"step": f"{asked.run}/{path}"}
     if word == "beside":
         raw["beside"] = True
+    if word == "approve":
+        raw["gate"] = str(asked.data.get("shows", {}).get("gate", ""))
+        key = ""  # several people answer this one
     return Press(ANSWERS[word], raw, key)
 
 

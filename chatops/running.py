@@ -34,7 +34,7 @@ LONGEST_OUTPUT = 550  # characters
 
 LABELS = {
     "yes": "Confirm", "skip": "Skip", "abort": "Abort", "done": "Done", "retry": "Retry", "beside": "Retry beside",
-    "wait": "Wait", "stop": "Stop", "pause": "Pause", "resume": "Resume",
+    "approve": "Approve", "decline": "Decline", "wait": "Wait", "stop": "Stop", "pause": "Pause", "resume": "Resume",
 }  # fmt: skip
 #: what a run is doing -> (words, tone)
 STATES = {
@@ -254,7 +254,7 @@ class Running:
         for answer in one.card.answers:
             word = _word(one.card, answer.word)
             label = f"{LABELS.get(word, word)} {of.rpartition('/')[2]}".strip()
-            form = word == "done" and bool(one.card.outputs)
+            form = word == "decline" or (word == "done" and bool(one.card.outputs))
             yield Button(
                 label, answer.command, _answer_tone(word, risky), incident=self.run.stream, seq=one.seq, word=word,
                 form=form,
@@ -262,9 +262,9 @@ class Running:
 
 
 def _answer_tone(word: str, risky: bool) -> str:
-    if word in ("abort", "stop", "beside") or (word == "retry" and risky):
+    if word in ("abort", "stop", "beside", "decline") or (word == "retry" and risky):
         return "bad"
-    return "good" if word in ("yes", "done") and not risky else ""
+    return "good" if word in ("yes", "approve", "done") and not risky else ""
 
 
 # -- what it runs with, and how finely its time is told -------------------------------------------------------

@@ -126,7 +126,8 @@ class Reply:
 class Who(NamedTuple):
     """Who gave the command: the actor to record, the person where one is configured, the person's zone.
 
-    `incident` is the one whose thread the command was given in.
+    `incident` is the one whose thread the command was given in. `shared`: everybody who uses this account, where that
+    is more than one person.
     """
 
     actor: Actor
@@ -134,6 +135,7 @@ class Who(NamedTuple):
     zone: str
     source: Source | None = None
     incident: str | None = None
+    shared: tuple[str, ...] = ()
 
 
 class Attached(NamedTuple):

@@ -305,7 +305,7 @@ class StepOverdue(NamedTuple):
 
 
 class QuestionAsked(NamedTuple):
-    """`what` is confirm, manual, failed, doubt or overdue; `shows` is what the person must see to decide."""
+    """`what` is confirm, approve, manual, doubt, undo or overdue; `shows` is what the person must see to decide."""
 
     question: str
     path: str
@@ -319,6 +319,14 @@ class QuestionAnswered(NamedTuple):
     path: str
     answer: str
     outputs: Object = {}  # noqa: RUF012 - never mutated
+
+
+class ApprovalGiven(NamedTuple):
+    """A person approves what the question's gate is bound to; with enough of them the driver answers the question."""
+
+    question: str
+    path: str
+    gate: str  # the digest that they approve
 
 
 class QuestionVoid(NamedTuple):
@@ -377,6 +385,7 @@ KINDS: dict[str, type] = {
     "question.asked": QuestionAsked,
     "question.answered": QuestionAnswered,
     "question.void": QuestionVoid,
+    "approval.given": ApprovalGiven,
     "lock.released": LockReleased,
 }
 

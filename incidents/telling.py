@@ -222,7 +222,7 @@ def _asked(event: Event, words: str, tasks: Mapping[int, str]) -> str:
 
 _ANSWERED = {
     "yes": "confirmed", "skip": "skipped", "abort": "aborted", "done": "vouched for", "retry": "runs again",
-    "retry-beside": "runs again, beside what still runs", "wait": "goes on", "stop": "is stopped",
+    "approve": "may go on", "decline": "declined", "retry-beside": "runs again, beside what still runs", "wait": "goes on", "stop": "is stopped",
 }  # fmt: skip
 
 
@@ -287,5 +287,6 @@ _TELLERS: dict[str, Teller] = {
     "question.asked": _asked,
     "question.answered": _answered,
     "question.void": _run("takes a question back"),
+    "approval.given": _plain("{path}: approved"),
     "lock.released": _plain("lock {name} of {run} freed"),
 }

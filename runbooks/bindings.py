@@ -145,7 +145,7 @@ class _Check:
         gives = {"host": "targets", "item": "for_each"}[root]
         if root not in self.bindings.parts.get(self.use.step, ()):
             self.wrong(tree, f"this step has no `{root}`", f"`{gives}` gives it one")
-        elif self.use.key in ("confirm", "hosts", "for_each", "touches"):
+        elif self.use.key in ("confirm", "show", "hosts", "for_each", "touches"):
             self.wrong(
                 tree, f"`{self.use.key}` is for all of them and cannot look at `{root}`", "take it out"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from incidents import kinds, telling
+from incidents import clock, kinds, telling
 from incidents.errors import AlreadyAnswered, BadInput, KeyConflict, NotFound, Refused
 from incidents.events import Actor, Draft, Event
 from incidents.store.protocol import KeyUsed, Store
@@ -17,6 +17,7 @@ from runbooks import journal
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "confirm": ("yes", "skip", "abort"),
+    "approve": ("approve", "decline", "skip"),
     "manual": ("done", "skip", "abort"),
     "doubt": ("retry", "done", "skip", "abort"),
     "undo": ("retry", "done", "skip", "abort"),
@@ -25,6 +26,11 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 
 RISKS: dict[str, dict[str, str]] = {
     "confirm": {"yes": "it runs now", "skip": "the run goes on without it", "abort": "the run ends here"},
+    "approve": {
+        "approve": "you agree to exactly this; with enough who do it runs",
+        "decline": "the step fails, with your reason",
+        "skip": "the run goes on without it",
+    },
     "manual": {"done": "you did it", "skip": "the run goes on without it", "abort": "the run ends here"},
     "doubt": {
         "retry": "it runs again; if it had happened, it happens twice",
@@ -58,6 +64,12 @@ def asked(run: journal.Run, path: str, what: str, shows: dict[str, Any]) -> dict
         options=list(OPTIONS[what]),
         shows=shows,
     )._asdict()
+
+
+def expired(question: journal.Question) -> bool:
+    """Is what was asked too old to be approved, or to act on?"""
+    age = clock.between(question.asked, clock.read()).micros
+    return age is None or age >= int(question.shows["expires"])
 
 
 def answer(

@@ -91,7 +91,7 @@ class Course:
             return
         at = move.step.path if isinstance(move, flow.At) else ""
         for question in self.run.open_questions():
-            if question.what in ("confirm", "manual") and question.path != at:
+            if question.what in ("confirm", "approve", "manual") and question.path != at:
                 self.scribe.emit("question.void", {"question": question.id}, step=question.path)
 
     # -- the record ------------------------------------------------------------------------------------------
@@ -365,7 +365,7 @@ class Course:
 
     def may_go_on(self) -> bool:
         """Has a person answered, or asked for something, since the run was parked?"""
-        return not self.run.open_questions() or self.interrupted()
+        return not self.run.waits() or self.interrupted()
 
     def aborts(self) -> bool:
         """Does an abort end the step that the engine is at?"""
@@ -453,7 +453,7 @@ class Course:
         self.scribe.flush()
         if self._parked_since is None:
             self._parked_since = clock.monotonic()
-        while self.run.open_questions() and not self.interrupted():
+        while self.run.waits() and not self.interrupted():
             if clock.monotonic() - self._parked_since >= self.patience:
                 return Stay.PARKED
             self.scribe.store.wait_news(LOOK)

@@ -24,6 +24,7 @@ DEFAULT_TIMEOUT = 300_000_000  # of what is read or idempotent
 VERIFY_TIMEOUT = 60_000_000
 MOST_DIAGNOSIS = 5_000_000
 OVERDUE_AFTER = 300_000_000  # an unsafe step without a timeout is not killed, but everybody is told
+APPROVAL_LASTS = 3_600_000_000  # where the step says nothing else
 PARALLEL = 10  # hosts at a time, where the step says nothing else
 POLL = 2_000_000  # between two looks of `until`, where `delay` says nothing else
 
@@ -65,6 +66,16 @@ class Undo(NamedTuple):
     effect: Effect = "unsafe"
     verify: Verify | None = None
     timeout: int | None = None
+
+
+class Approve(NamedTuple):
+    """How many people must agree before the act. `from_` are names and roles, empty is everybody; `expires` in µs."""
+
+    from_: tuple[str, ...] = ()
+    people: int = 1
+    not_requester: bool = True
+    expires: int = APPROVAL_LASTS
+    show: tuple[Expr, ...] = ()
 
 
 class Check(NamedTuple):
@@ -148,6 +159,7 @@ class Step(NamedTuple):
     verify: Verify | None = None
     undo: Undo | None = None
     confirm: Template | None = None
+    approve: Approve | None = None
     require: tuple[Expr, ...] = ()
     continue_on_error: bool = False
     change: Change | None = None

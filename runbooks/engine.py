@@ -8,7 +8,7 @@ the act, the outcome shares a commit with the next intent.
 from __future__ import annotations
 
 from incidents.errors import BadInput
-from runbooks import flow, gathering, spread, waiting
+from runbooks import flow, gathering, gating, spread, waiting
 from runbooks.course import Course, Hold, Stay
 from runbooks.document import Step
 from runbooks.expressions import condition, render_text
@@ -56,6 +56,8 @@ def _pending(course: Course, step: Step) -> Hold | None:
 
 
 def _confirmed(course: Course, step: Step) -> Hold | None:
+    if step.approve is not None and not gating.passed(course, step):
+        return Hold()
     if step.spreads:
         course.spread(step)
         return None

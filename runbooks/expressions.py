@@ -284,7 +284,8 @@ class _Machine:
         owner, name = tree.kids[0], tree.value
         if owner.op == "name" and owner.value == "steps":
             steps = self.name("steps")
-            return UNKNOWN if steps is UNKNOWN else _Step(name, steps.get(name))
+            facts = UNKNOWN if steps is UNKNOWN else steps.get(name)
+            return UNKNOWN if facts is UNKNOWN else _Step(name, facts)
         value = self.walk(owner)
         if value is UNKNOWN:
             return UNKNOWN

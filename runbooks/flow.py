@@ -78,7 +78,7 @@ def _list(steps: Sequence[Step], run: journal.Run, abortable: bool) -> At | End:
 
 
 def _block(step: Step, status: str, run: journal.Run, abortable: bool) -> At | End:
-    gated = step.if_ is not None or step.confirm is not None or bool(step.require)
+    gated = step.if_ is not None or step.confirm is not None or step.approve is not None or bool(step.require)
     if gated and status != "entered":
         return At(step, abortable)
     outcome = _section(step.block, step.rescue, step.always, run, abortable)

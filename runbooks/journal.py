@@ -28,12 +28,12 @@ TABLE: dict[str, dict[str, str]] = {
     "pending": {
         "run": "running", "wait": "waiting", "run:ok": "ok", "run:failed": "failed", "run:continued": "continued",
         "run:skipped": "skipped", "run:entered": "entered", "answer:yes": "confirmed", "answer:done": "answered", "answer:skip": "skipped",
-        "answer:abort": "aborted", "spread": "spread",
+        "answer:abort": "aborted", "answer:approve": "confirmed", "answer:decline": "failed", "spread": "spread",
     },
     "confirmed": {
         "run": "running", "wait": "waiting", "run:ok": "ok", "run:failed": "failed", "run:continued": "continued",
         "run:skipped": "skipped", "run:entered": "entered", "answer:yes": "confirmed", "answer:skip": "skipped",
-        "answer:abort": "aborted", "spread": "spread",
+        "answer:abort": "aborted", "answer:approve": "confirmed", "answer:decline": "failed", "spread": "spread",
     },
     "spread": {
         "spread:ok": "ok", "spread:failed": "failed", "spread:continued": "continued", "spread:skipped": "skipped",
@@ -140,10 +140,16 @@ class Question:
     by: events.Actor | None = None
     answered_at: int | None = None
     void: bool = False
+    approvals: list[events.Actor] = dataclasses.field(default_factory=list)  # each person once
 
     @property
     def open(self) -> bool:
         return self.answer is None and not self.void
+
+    @property
+    def agreed(self) -> bool:
+        """Have as many people approved as must?"""
+        return self.what == "approve" and len(self.approvals) >= int(self.shows.get("count", 1))
 
 
 @dataclasses.dataclass(slots=True)
@@ -176,6 +182,10 @@ class Run:
 
     def open_questions(self) -> list[Question]:
         return [q for q in self.questions.values() if q.open]
+
+    def waits(self) -> bool:
+        """Does somebody have to say something before the run can go on?"""
+        return any(not question.agreed for question in self.open_questions())
 
     def open_attempts(self) -> list[Attempt]:
         return [a for s in self.steps.values() for a in s.attempts if a.end is None]
@@ -321,6 +331,8 @@ def _answered(run: Run, data: kinds.QuestionAnswered, event: Any, when: clock.Re
         step.why = "a person says that it happened"
     elif step.status == "skipped":
         step.outputs = None
+    elif step.status == "failed":
+        step.why = f"declined by {event.actor.shown}" + (f": {event.body}" if event.body else "")
     elif step.status == "aborted":
         run.aborting = True
     if step.status in SETTLED:
@@ -328,6 +340,13 @@ def _answered(run: Run, data: kinds.QuestionAnswered, event: Any, when: clock.Re
         step.ended, step.end_order = when, run.outcomes
     if run.status == "parked":
         run.status = "running"
+
+
+def _approved(run: Run, data: kinds.ApprovalGiven, event: Any, when: clock.Reading) -> None:
+    question = run.questions[data.question]
+    known = {actor.id for actor in question.approvals}
+    if question.open and event.actor.id not in known and data.gate == question.shows.get("gate"):
+        question.approvals.append(event.actor)
 
 
 def _void(run: Run, data: kinds.QuestionVoid, event: Any, when: clock.Reading) -> None:
@@ -349,4 +368,5 @@ _CHANGES: dict[str, Any] = {
     "question.asked": _asked,
     "question.answered": _answered,
     "question.void": _void,
+    "approval.given": _approved,
 }

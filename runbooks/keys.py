@@ -83,6 +83,7 @@ STEP = {
     "if": Key("expression", "The step is skipped unless this is true."),
     "require": Key("expressions", "Checked right before the act; false fails the step.", on=_GATED),
     "confirm": Key("template", "Asks a person before the act.", on=("run", "block")),
+    "approve": Key("level", "Waits until enough people have approved exactly this.", on=("run", "block"), level="approve"),
     "env": Key("env", "Environment variables; the only bridge from data to a script.", on=_DONE),
     "outputs": Key("named", "What is read out of what the step prints.", on=_RUN, level="output"),
     "effect": Key("option", "What it does to the world.", on=_RUN, options=("read", "idempotent", "unsafe")),
@@ -144,6 +145,14 @@ UNDO = {
     "timeout": Key("duration", "After this it gets TERM."),
 }
 
+APPROVE = {
+    "from": Key("words", "People or roles of howdah.yaml who may approve; anybody in it unless given."),
+    "count": Key("count", "How many people must; 1 unless given."),
+    "not_requester": Key("bool", "Who started the run does not count; true unless given."),
+    "expires": Key("duration", "What is not done by then needs to be approved anew; 1h unless given."),
+    "show": Key("shown", "Values that the approval is for, too: steps.ID.outputs.NAME."),
+}
+
 TARGETS = {
     "hosts": Key("templates", "Hosts and roles of howdah.yaml, or `all`; a lone ${{ list }} gives its items.", required=True),
     "serial": Key("serial", "How many hosts in a batch: 1, 25%, or one after the other: [1, 10%, 50%]."),
@@ -201,13 +210,14 @@ LEVELS: dict[str, dict[str, Key]] = {
     "stop": STOP,
     "wait": WAIT,
     "change": CHANGE,
+    "approve": APPROVE,
     "targets": TARGETS,
     "touches": TOUCHES,
 }
 
 # Words of the language that this version does not know how to do.
 NOT_YET: dict[str, frozenset[str]] = {
-    "step": frozenset(("uses", "with", "approve", "watch")),
+    "step": frozenset(("uses", "with", "watch")),
     "diagnose": frozenset(("uses", "with", "targets")),
     "verify": frozenset(("uses", "with")),
     "undo": frozenset(("uses", "with")),

@@ -13,12 +13,13 @@ from incidents import clock
 from incidents.errors import BadInput
 from incidents.near import near
 from incidents.yamlfile import Node
-from runbooks import inputs, keys
+from runbooks import expressions, inputs, keys
 from runbooks.document import ArgvTemplate
 from runbooks.expressions import Expr, Template
+from runbooks.grammar import Unreadable
 from runbooks.keys import Key
 from runbooks.quoting import Script
-from runbooks.reading import Reader, kind
+from runbooks.reading import Reader, Use, kind
 
 
 def read(reader: Reader, node: Node, level: str) -> dict[str, Any]:
@@ -136,6 +137,29 @@ def _expression(reader: Reader, node: Node, key: Key, name: str) -> Expr | None:
 def _expressions(reader: Reader, node: Node, key: Key, name: str) -> tuple[Expr, ...]:
     found = [_expression(reader, item, key, name) for item in _items(node)]
     return tuple(expr for expr in found if expr is not None)
+
+
+def _shown(reader: Reader, node: Node, key: Key, name: str) -> tuple[Expr, ...]:
+    """Expressions as they stand in a list, `steps.before.outputs.avail`, with or without ${{ }}."""
+    found = []
+    for item in _items(node):
+        expr = _expression(reader, item, key, name) if "${{" in item.text else _bare(reader, item, name)
+        if expr is not None:
+            found.append(expr)
+    return tuple(found)
+
+
+def _bare(reader: Reader, node: Node, name: str) -> Expr | None:
+    text = reader.text(node, name)
+    if text is None:
+        return None
+    try:
+        expr = expressions.parse(text, reader.at(node, 0), types=reader.types)
+    except Unreadable as error:
+        reader.wrong(node, error.message, error.hint, offset=error.at)
+        return None
+    reader.uses.append(Use(expr, name, reader.part, reader.step, node))
+    return expr
 
 
 def _bool(reader: Reader, node: Node, key: Key, name: str) -> bool | None:
@@ -365,6 +389,7 @@ READERS: dict[str, Callable[[Reader, Node, Key, str], Any]] = {
     "templates": _templates,
     "expression": _expression,
     "expressions": _expressions,
+    "shown": _shown,
     "bool": _bool,
     "true": _true,
     "count": _count,

@@ -57,6 +57,7 @@ class Card(NamedTuple):
 
 _TITLES = {
     "confirm": "Confirm: {}",
+    "approve": "Approve: {}",
     "manual": "By hand: {}",
     "doubt": "In doubt: {}",
     "undo": "The undo needs you: {}",
@@ -98,6 +99,8 @@ def _facts(
 ) -> Iterator[Fact]:
     shows = question.shows
     by_hand = question.what == "manual"
+    if shows.get("again"):
+        yield Fact("asked anew", str(shows["again"]))
     if shows.get("before"):
         yield Fact("it was not so", str(shows["before"]))
     yield from _command(shows, "ran" if question.what in ("doubt", "undo", "overdue") else "runs")
@@ -121,6 +124,8 @@ def _facts(
     for name, text in (shows.get("touches") or {}).items():
         yield Fact(name, str(text))
     yield from _change(shows.get("change") or {})
+    if question.what == "approve":
+        yield from _approval(question)
     if question.what in ("doubt", "undo"):
         yield from _doubt(shows)
     elif question.what == "overdue":
@@ -172,6 +177,19 @@ def _change(change: dict[str, Any]) -> Iterator[Fact]:
         yield Fact("will be", str(change["to"]))
 
 
+def _approval(question: journal.Question) -> Iterator[Fact]:
+    shows = question.shows
+    for name, value in shows["bound"]["shows"].items():
+        yield Fact(name, value, "exact")
+    names = ", ".join(shows["from"]) or "anybody in people:"
+    rest = ", not by who started the run" if shows["not_requester"] else ""
+    yield Fact("by", f"{shows['count']} of {names}{rest}")
+    given = ", ".join(actor.shown for actor in question.approvals)
+    yield Fact("approved", f"{len(question.approvals)} of {shows['count']}" + (f": {given}" if given else ""))
+    ends = clock.iso(question.asked.at + shows["expires"])
+    yield Fact("gate", f"{shows['gate']}, until {ends}")
+
+
 def _doubt(shows: dict[str, Any]) -> Iterator[Fact]:
     if shows.get("attempt", 1) > 1:
         yield Fact("attempt", str(shows["attempt"]))
@@ -212,6 +230,10 @@ def _answers(
         command = f"{howdah} {verb} {address}"
         if word == "stop":
             command = f"{howdah} stop {run.id}"
+        elif word == "approve":
+            command += f" --gate {question.shows['gate']}"
+        elif word == "decline":
+            command += " --why TEXT"
         elif word == "abort":
             command = f"{howdah} abort {run.id}"
         elif word == "done":

@@ -36,6 +36,12 @@ _SHAPES: dict[str, Schema] = {
     "templates": {"anyOf": [_SCALAR, _TEXTS]},
     "expression": _EXPRESSION,
     "expressions": {"anyOf": [_EXPRESSION, {"type": "array", "items": _EXPRESSION}]},
+    "shown": {
+        "anyOf": [
+            {"type": "string", "pattern": r"\S"},
+            {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
+        ]
+    },
     "bool": {"type": "boolean"},
     "true": {"const": True},
     "count": {"type": "integer", "minimum": 1, "maximum": 10_000},

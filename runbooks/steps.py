@@ -51,6 +51,7 @@ class Shaper:
             inherit=inherit,
             outputs=self.outputs(values.get("outputs")),
             confirm=values.get("confirm"),
+            approve=self.approve(values.get("approve")),
             require=values.get("require", ()),
             continue_on_error=values.get("continue-on-error", False),
             change=self.change(values.get("change")),
@@ -258,6 +259,15 @@ class Shaper:
         return document.Undo(
             values.get("run", Script("")), effect, self.verify(values.get("verify")), timeout
         )
+
+    def approve(self, node: Node | None) -> document.Approve | None:
+        if node is None:
+            return None
+        values = levels.read(self.reader, node, "approve")
+        return document.Approve(
+            values.get("from", ()), values.get("count", 1), values.get("not_requester", True),
+            values.get("expires", document.APPROVAL_LASTS), values.get("show", ()),
+        )  # fmt: skip
 
     def check(self, node: Node | None) -> document.Check | None:
         if node is None:

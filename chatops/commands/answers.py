@@ -45,13 +45,49 @@ def retry(call: Call, step: str | None, beside: bool) -> Reply:
     return _answer(call, step, "retry", "it runs again", beside=beside)
 
 
+@command(
+    "approve",
+    "Approve a step that waits for a second person.",
+    STEP,
+    params.text("gate", "What its question shows as `gate`: refused where that is another one by now."),
+    group="answer",
+)
+def approve(call: Call, step: str | None, gate: str | None) -> Reply:
+    from runbooks import approving, consent, driver
+
+    store, who = call.store, call.who
+    run, question = consent.find(store, step, "approve", stream=who.incident)
+    by = approving.Approver(call.actor, call.config.people, who.shared)
+    try:
+        event = approving.approve(store, run, question, by, gate=gate or "", cause=call.places.key)
+    finally:
+        driver.wake(store.path, run.id, attended=call.in_chat)  # one that expired is asked anew
+    run = consent.read_run(store, run.id)
+    question = run.questions[question.id]
+    have, count = len(question.approvals), int(question.shows["count"])
+    text = f"{run.id}/{question.path}: {call.actor.shown} approves, {have} of {count}"
+    document = {"run": run.id, "step": question.path, "answer": "approve", "approvals": have, "count": count}
+    return Reply(text, {**document, "event": event.seq}, public=True)
+
+
+@command(
+    "decline",
+    "Decline a step that waits for approval: it fails, with the reason.",
+    STEP,
+    params.text("why", "Why not.", required=True),
+    group="answer",
+)
+def decline(call: Call, step: str | None, why: str) -> Reply:
+    return _answer(call, step, "decline", "declined", body=why)
+
+
 @command("wait", "Let an overdue step go on.", STEP, group="answer")
 def wait(call: Call, step: str | None) -> Reply:
     return _answer(call, step, "wait", "it goes on")
 
 
 def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[str, str] | None = None,
-            beside: bool = False) -> Reply:  # fmt: skip
+            beside: bool = False, body: str = "") -> Reply:  # fmt: skip
     from chatops import permissions
     from runbooks import consent, driver, recover
 
@@ -65,7 +101,9 @@ def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[s
     outputs = recover.typed_outputs(store, run, question.path, given or {})
     if word == "retry" and not beside:
         recover.must_not_run(store, run, question.path)
-    draft = consent.answer(run, question, word, call.actor, outputs=outputs, beside=beside, cause=cause)
+    draft = consent.answer(
+        run, question, word, call.actor, outputs=outputs, beside=beside, body=body, cause=cause
+    )
     event = consent.record(store, draft)
     woken = driver.wake(store.path, run.id, attended=call.in_chat)
     again = "already recorded: " if event.replayed else ""  # by the same person, twice at once

@@ -128,6 +128,8 @@ _RESULTS = {  # (part, status) -> result; a pair that is not here is `part statu
 _ANSWERS = {  # (what was asked, answer) -> result; a pair that is not here decides nothing by itself
     ("confirm", "skip"): "skipped",
     ("confirm", "abort"): "aborted",
+    ("approve", "decline"): "declined",
+    ("approve", "skip"): "skipped",
     ("manual", "done"): "done by hand",
     ("manual", "skip"): "skipped",
     ("manual", "abort"): "aborted",
@@ -210,7 +212,7 @@ class _Folding:
 
     def _question_asked(self, event: Event, data: Mapping[str, Any]) -> None:
         self.asked[data["question"]] = data["what"]
-        if data["what"] in ("confirm", "manual"):
+        if data["what"] in ("confirm", "approve", "manual"):
             self.step(data["path"]).result = "waits for a person"
 
     def _question_answered(self, event: Event, data: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ from runbooks.question import Card
 BURST = 3  # keys that no finger types within one read
 _ESCAPES = re.compile("\x1b\\[[0-9;?<]*[ -/]*[@-~]|\x1bO.|\x1b[^\x1b]")  # arrows, function keys, Alt-x
 AT_ONCE = frozenset(
-    ("yes", "wait")
+    ("yes", "wait", "approve", "decline")
 )  # these need no second key; neither do `done` and `skip` where nothing is in doubt
 HARMLESS = frozenset(("done", "skip"))
 
@@ -41,7 +41,7 @@ class Terminal(Protocol):
 
 
 class Chosen(NamedTuple):
-    """A person's answer to a question; `beside`: next to an attempt that still runs."""
+    """A person's answer to a question; `beside`: next to an attempt that still runs. `outputs` of `decline`: its why."""
 
     question: str
     word: str
@@ -170,8 +170,8 @@ class Keyboard:
             self.armed = word
             return None
         self.armed = ""
-        if word == "done" and card.outputs:
-            self.armed, self.asking = word, card.outputs[0]
+        if asked := _fields(card, word):
+            self.armed, self.asking = word, asked[0]
             return None
         return Chosen(card.question, word, {}, card.alive and word == "retry")
 
@@ -189,6 +189,11 @@ class Keyboard:
 
     def _take(self, card: Card) -> Intent | None:
         values = {**self.values, self.asking: self.typed} if self.typed else dict(self.values)
+        if self.armed == "decline":
+            if not self.typed:
+                return None
+            self._reset()
+            return Chosen(card.question, "decline", values)
         try:
             self._check(card, values)
         except BadInput as problem:
@@ -205,6 +210,11 @@ class Keyboard:
     def _reset(self) -> None:
         self.armed = self.asking = self.typed = self.notice = ""
         self.values = {}
+
+
+def _fields(card: Card, word: str) -> tuple[str, ...]:
+    """What is typed besides the answer."""
+    return {"done": card.outputs, "decline": ("why",)}.get(word, ())
 
 
 def needs_twice(card: Card, word: str) -> bool:
@@ -230,6 +240,8 @@ def read_line(line: str, card: Card) -> Intent | str:
         return "it still runs: wait for its end, or type `retry beside` to start another one beside it"
     if word == "done" and all("=" in item for item in rest):
         return Chosen(card.question, word, dict(item.split("=", 1) for item in rest))
+    if word == "decline":
+        return Chosen(card.question, word, {"why": " ".join(rest)}) if rest else "say why: decline TEXT"
     if rest and not (word == "retry" and rest == ["beside"]):
         return f"`{word}` takes nothing more"
     return Chosen(card.question, word, {}, word == "retry" and rest == ["beside"])

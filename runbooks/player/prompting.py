@@ -32,11 +32,10 @@ def answer_lines(keyboard: Keyboard, width: int) -> list[Text]:
 
 def _prompt(keyboard: Keyboard, card: Card, width: int) -> list[Text]:
     if keyboard.asking:
-        lines = hang(
-            Text("  "),
-            f"What is the step's output `{keyboard.asking}`? Enter alone leaves it out, Esc goes back.",
-            width,
-        )
+        asks = f"What is the step's output `{keyboard.asking}`? Enter alone leaves it out, Esc goes back."
+        if keyboard.armed == "decline":
+            asks = "Why do you decline? Esc goes back."
+        lines = hang(Text("  "), asks, width)
         typed = visible(keyboard.typed)
         room = width - 6 - cell_len(keyboard.asking)
         return [

@@ -18,7 +18,8 @@ from incidents import cadence, clock, kinds
 from incidents.errors import AlreadyAnswered, HowdahError, Parked, Refused, StoreError
 from incidents.events import Actor, Draft, Event
 from incidents.store.protocol import Store
-from runbooks import consent, driver, follow, journal
+from runbooks import approving, consent, driver, follow, journal
+from runbooks.approving import Approver
 from runbooks.player import alone, signals
 from runbooks.player.beside import Beside
 from runbooks.player.keys import Chosen, Intent, Leave, Terminal, in_foreground
@@ -58,17 +59,18 @@ def watch(
     store: Store | str, run_id: str, *, actor: Actor, handle: driver.Handle | None = None,
     terminal: Terminal | None = None, json: bool = False, plain: bool = False, answer: bool = True,
     runbook: Runbook | None = None, updates: Mapping[str, int | None] = cadence.DEFAULTS,
+    approver: Approver | None = None,
 ) -> int:  # fmt: skip
     """Shows the run until it ends, parks with nobody to ask, or this viewer is closed. Returns the exit code.
 
     A person at an attended terminal is asked, unless `answer` is False. `plain`, or $HOWDAH_PLAIN: lines alone, for a
     screen reader. `runbook`: the run's own, where the caller has it; `updates`: how often the people outside are to
-    hear of an incident. Raises StoreError when the record cannot be used; the run goes on.
+    hear of an incident; `approver`: who they are where a step asks for an approval. Raises StoreError when the record cannot be used; the run goes on.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(store, str):
             store = stack.enter_context(alone.open_record(store, handle))
-        viewer = Viewer(store, run_id, actor, handle, runbook, updates)
+        viewer = Viewer(store, run_id, approver or Approver(actor), handle, runbook, updates)
         stack.callback(viewer.let_go)
         view = choose(terminal, viewer, json=json, plain=plain, answer=answer)
         viewer.signals = stack.enter_context(signals.noted(stops=view.fd is not None))
@@ -114,13 +116,13 @@ class Viewer:
     """One viewer of one run."""
 
     def __init__(
-        self, store: Store, run_id: str, actor: Actor, handle: driver.Handle | None, runbook: Runbook | None,
+        self, store: Store, run_id: str, by: Approver, handle: driver.Handle | None, runbook: Runbook | None,
         updates: Mapping[str, int | None] = cadence.DEFAULTS,
     ):  # fmt: skip
         self.store = store
         self.run = journal.Run(run_id)
         self.signals: int | None = None
-        self._actor = actor
+        self._by, self._actor = by, by.actor
         self._runbook = runbook
         self.beside = Beside(store, updates)
         self._unreadable = False
@@ -322,11 +324,17 @@ class Viewer:
 
         question = self.run.questions[chosen.question]
         try:
-            outputs = recover.typed_outputs(self.store, self.run, question.path, chosen.outputs)
+            if chosen.word == "approve":
+                approving.approve(self.store, self.run, question, self._by, gate=str(question.shows["gate"]))
+                self._take_up()
+                return
+            why = chosen.outputs.get("why", "") if chosen.word == "decline" else ""
+            given = {} if why else chosen.outputs
+            outputs = recover.typed_outputs(self.store, self.run, question.path, given)
             if chosen.word == "retry" and not chosen.beside:
                 recover.must_not_run(self.store, self.run, question.path)
             answer = consent.answer(
-                self.run, question, chosen.word, self._actor, outputs=outputs, beside=chosen.beside
+                self.run, question, chosen.word, self._actor, outputs=outputs, beside=chosen.beside, body=why
             )
             consent.record(self.store, answer)
         except AlreadyAnswered as first:
@@ -337,6 +345,9 @@ class Viewer:
         except HowdahError as problem:
             view.say(str(problem), "bad")
             return
+        self._take_up()
+
+    def _take_up(self) -> None:
         if driver.lock_is_free(self._folder):
             self.let_go()
             self._handle = driver.spawn(driver.Resume(store=self.store.path, run=self.run.id, attended=True))

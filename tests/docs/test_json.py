@@ -91,7 +91,7 @@ steps:
 
 # Words that need a run in a state of its own, or a lab; the tests of the engine and the drills carry them out.
 ELSEWHERE = {
-    "abort", "confirm", "do", "doctor discord", "done", "drill disk-full", "pause", "resume", "retry", "serve", "stop",
+    "abort", "approve", "confirm", "decline", "do", "doctor discord", "done", "drill disk-full", "pause", "resume", "retry", "serve", "stop",
     "undo", "unlock", "wait",
 }  # fmt: skip
 

@@ -150,15 +150,16 @@ steps:
     assert not condition(step.until, {"result": {"exit": 0, "outputs": {"load": "1"}}})
 
 
-def test_the_sample_of_the_language_says_only_that_approve_is_not_yet() -> None:
+def test_the_sample_of_the_language_is_read_with_its_approval() -> None:
     text = (CASES / "good" / "sample.yaml").read_text()
     assert loads(text).name == "disk-full"
     approve = "    approve: {from: [oncall], count: 2, not_requester: true, expires: 10m, show: [steps.before.outputs.avail]}\n"
-    with pytest.raises(Mistakes) as caught:
-        loads(text.replace("    run: [lvextend", approve + "    run: [lvextend"), "disk-full.yaml")
-    assert str(caught.value) == (
-        "disk-full.yaml:21:5: `approve` is not supported yet; take it out; a later version will know it"
-    )
+    grow = loads(text.replace("    run: [lvextend", approve + "    run: [lvextend"), "disk-full.yaml").steps[
+        -1
+    ]
+    assert grow.approve is not None
+    assert grow.approve[:4] == (("oncall",), 2, True, 600_000_000)
+    assert [expr.text for expr in grow.approve.show] == ["steps.before.outputs.avail"]
 
 
 def test_a_reference_may_look_back_into_blocks_and_rescues() -> None:

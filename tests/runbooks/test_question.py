@@ -15,6 +15,12 @@ def facts(card: question.Card) -> dict[str, str]:
     return {fact.name: fact.text for fact in card.facts}
 
 
+GATE = {
+    "gate": "3f2a00c0ffee", "bound": {"shows": {"steps.before.outputs.avail": "12"}}, "from": ["oncall"], "count": 2,
+    "not_requester": True, "expires": 600_000_000, "again": "what would be done has changed:\n-a\n+b",
+}  # fmt: skip
+
+
 def ask(what: str, **shows: Any) -> question.Card:
     log = Logbook()
     log.begin()
@@ -66,9 +72,18 @@ def test_a_doubt_without_output_or_verify_says_so() -> None:
     assert told["still running"].startswith("no")
 
 
+def test_an_approval_shows_what_it_is_for_who_must_agree_and_what_has_changed() -> None:
+    told = facts(ask("approve", argv=["x"], **GATE))
+    assert told["asked anew"].endswith("-a\n+b")
+    assert told["steps.before.outputs.avail"] == "12"
+    assert told["by"] == "2 of oncall, not by who started the run"
+    assert told["approved"] == "0 of 2"
+    assert told["gate"].startswith("3f2a00c0ffee, until 20")
+
+
 @pytest.mark.parametrize("what", sorted(consent.OPTIONS))
 def test_each_answer_has_its_risk_and_the_command_that_gives_it(what: str) -> None:
-    card = ask(what, argv=["x"])
+    card = ask(what, argv=["x"], **(GATE if what == "approve" else {}))
     assert [answer.word for answer in card.answers] == list(consent.OPTIONS[what])
     for answer in card.answers:
         assert answer.risk == consent.RISKS[what][answer.word]

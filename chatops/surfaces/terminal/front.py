@@ -34,7 +34,9 @@ class TerminalFront:
         if caller.shared:
             self.warn(f"recorded as {caller.id}; HOWDAH_AS={'|'.join(caller.shared)} says who you are")
         person = caller.person.name if caller.person else None
-        return Who(Actor("human", caller.id), person, caller.zone, Source("terminal"))
+        users = tuple(user.name for user in config.people.of_account("unix", caller.account))
+        shared = users if len(users) > 1 else ()
+        return Who(Actor("human", caller.id), person, caller.zone, Source("terminal"), shared=shared)
 
     def say(self, line: str) -> None:
         stream = self._stderr if self.json else self._stdout

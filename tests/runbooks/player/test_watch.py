@@ -17,6 +17,7 @@ from incidents.events import Actor, Draft, Event
 from incidents.store import open_store
 from incidents.store.protocol import Store
 from runbooks import consent, journal
+from runbooks.approving import Approver
 from runbooks.player import alone, keys
 from runbooks.player.plain import Plain
 from runbooks.player.watch import Viewer, watch
@@ -398,7 +399,7 @@ class Ears(Plain):
 
 
 def viewer_of(store: Store) -> tuple[Viewer, Ears]:
-    viewer = Viewer(store, RUN, ADA, None, None)
+    viewer = Viewer(store, RUN, Approver(ADA), None, None)
     ears = Ears()
     viewer._look(ears)
     return viewer, ears
