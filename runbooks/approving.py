@@ -89,7 +89,7 @@ def _check(run: journal.Run, question: journal.Question, by: Approver) -> None:
 
 def _person(people: People, actor: Actor) -> str:
     """Two accounts of one person are one."""
-    person = people.get(actor.id) or people.find(actor.id)
+    person = people.get(actor.id) or people.find(actor.id.rpartition(":")[2])
     return person.name if person is not None else actor.id
 
 

@@ -258,7 +258,7 @@ def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.
 #: what a question was about -> the answer -> what it says of the step that came of it
 _DID: dict[str, dict[str, str]] = {
     "confirm": {"yes": "confirmed by", "skip": "skipped by", "abort": "aborted by"},
-    "approve": {"skip": "skipped by", "decline": "declined by"},
+    "approve": {"skip": "skipped by"},
     "manual": {"done": "done by", "skip": "skipped by", "abort": "aborted by"},
     "doubt": {
         "retry": "run again at the word of", "retry-beside": "run again at the word of", "done": "vouched for by",
