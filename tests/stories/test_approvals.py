@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from runbooks import consent
 from tests.stories.scene import Scene, until
 
 PEOPLE = """
@@ -121,7 +122,9 @@ def test_a_declined_step_fails_with_the_reason_and_nothing_runs(scene: Scene, pa
 def test_what_was_approved_too_late_is_asked_anew(scene: Scene) -> None:
     run = park(scene, "expires: 1s")
     first = gate(scene)
-    until(lambda: "this is too late" in scene("approve", "grow", by="ada").err, "the expiry")
+    until(lambda: consent.expired(scene.journal().open_questions()[0]), "the expiry")
+    late = scene("approve", "grow", by="ada")
+    assert late.code == 4 and "this is too late" in late.err
     question = until(
         lambda: next((q for q in scene.journal().open_questions() if not q.approvals), None), "a new question"
     )
