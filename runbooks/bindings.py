@@ -19,7 +19,7 @@ from runbooks.inputs import InputSpec, OutputSpec
 from runbooks.reading import Reader, Use
 
 ROOTS = ("inputs", "steps", "run", "incident")
-HANDED_ON = ("env", "run")  # where a secret may go: a program's environment and arguments
+HANDED_ON = ("env", "run", "with")  # where a secret may go: a program's environment and arguments
 CONDITIONS = ("if", "require", "until", "fits")
 SEES_RESULT = ("until", "fits", "says", "offer")
 
@@ -78,7 +78,7 @@ def output_types(owner: str, outputs: Mapping[str, OutputSpec]) -> dict[str, str
     """`OWNER.outputs.NAME` -> its declared type, `any` for JSON without one, `int[]` for lines of a type."""
     types: dict[str, str] = {}
     for name, spec in outputs.items():
-        kind = spec.type or ("any" if spec.how == "json" else "string")
+        kind = spec.type or ("any" if spec.how in ("json", "result") else "string")
         types[f"{owner}.outputs.{name}"] = kind + ("[]" if spec.how == "lines" else "")
     return types
 

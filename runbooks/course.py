@@ -96,11 +96,15 @@ class Course:
 
     # -- the record ------------------------------------------------------------------------------------------
 
-    def settle(self, step: Step, status: str, *, why: str = "") -> None:
+    def settle(
+        self, step: Step, status: str, *, why: str = "", outputs: dict[str, Any] | None = None
+    ) -> None:
         """The outcome of a step that needed no attempt."""
         if status == "failed" and step.continue_on_error:
             status = "continued"
-        data = {"path": step.path, "name": step.name, "status": status, "why": why}
+        data: dict[str, Any] = {"path": step.path, "name": step.name, "status": status, "why": why}
+        if outputs:
+            data["outputs"] = outputs
         self.scribe.emit("step.ended", data, step=step.path)
 
     def spread(self, step: Step) -> None:

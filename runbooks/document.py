@@ -15,6 +15,7 @@ from runbooks.inputs import InputSpec as InputSpec
 from runbooks.inputs import OutputSpec as OutputSpec
 from runbooks.parts import split_path
 from runbooks.quoting import Script as Script
+from runbooks.using import Uses as Uses
 
 Kind: TypeAlias = Literal["run", "manual", "stop", "wait", "block"]
 Effect: TypeAlias = Literal["read", "idempotent", "unsafe"]
@@ -35,7 +36,8 @@ class ArgvTemplate(tuple[Template, ...]):
     __slots__ = ()
 
 
-Command: TypeAlias = Script | ArgvTemplate
+Program: TypeAlias = Script | ArgvTemplate
+Command: TypeAlias = Program | Uses
 
 
 class Retry(NamedTuple):
@@ -113,7 +115,7 @@ class Diagnosis(NamedTuple):
 
     id: str
     name: str
-    run: Command
+    run: Program
     fits: Expr
     says: Template
     env: Mapping[str, Template] = {}

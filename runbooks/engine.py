@@ -8,9 +8,9 @@ the act, the outcome shares a commit with the next intent.
 from __future__ import annotations
 
 from incidents.errors import BadInput
-from runbooks import flow, gathering, gating, spread, waiting
+from runbooks import flow, gathering, gating, spread, using, waiting
 from runbooks.course import Course, Hold, Stay
-from runbooks.document import Step
+from runbooks.document import Step, Uses
 from runbooks.expressions import condition, render_text
 
 
@@ -69,6 +69,9 @@ def _confirmed(course: Course, step: Step) -> Hold | None:
 
 
 def _run(course: Course, step: Step) -> Hold | None:
+    if isinstance(step.run, Uses) and step.run.action == "set":
+        course.settle(step, "ok", outputs=using.values(step.run, course.names(step.path)))
+        return None
     return course.attempt(step, "run")
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from incidents import kinds
 from incidents.canonical import canonical
 from incidents.errors import BadInput
-from runbooks import journal
-from runbooks.document import Command, Runbook, Step
+from runbooks import journal, using
+from runbooks.document import Command, Runbook, Step, Uses
 from runbooks.expressions import UNKNOWN, evaluate, forecast_text
 from runbooks.quoting import Script
 from runbooks.typed import as_text
@@ -100,7 +100,16 @@ def _of_part(step: Step, names: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _command(command: Command, names: Mapping[str, Any]) -> Any:
-    return command.text if isinstance(command, Script) else [_text(item, names) for item in command]
+    if isinstance(command, Script):
+        return command.text
+    try:
+        return (
+            using.words(command, names)
+            if isinstance(command, Uses)
+            else [_text(item, names) for item in command]
+        )
+    except BadInput as problem:
+        return f"({problem.message})"
 
 
 def _text(template: Any, names: Mapping[str, Any]) -> str:

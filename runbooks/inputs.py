@@ -34,7 +34,7 @@ class InputSpec(NamedTuple):
 
 
 class OutputSpec(NamedTuple):
-    """One output: `how` is json, regex, lines or text; `argument` the path or pattern; `type` of typed.OUTPUT_TYPES.
+    """One output: `how` is json, regex, lines, text, or result (of an action: JSON in the last line); `argument` the path or pattern; `type` of typed.OUTPUT_TYPES.
 
     Without a `type` JSON keeps its own and the others are text.
     """
@@ -286,6 +286,10 @@ def _json(spec: OutputSpec, text: str) -> Value:
     return _convert(spec, typed.as_text(found), 1)
 
 
+def _result(spec: OutputSpec, text: str) -> Value:
+    return _json(spec, text.rstrip("\n").rpartition("\n")[2])
+
+
 def _no_constant(name: str) -> Any:
     raise BadInput(f"{name} is not JSON")
 
@@ -310,4 +314,5 @@ _READERS: dict[str, Callable[[OutputSpec, str], Value]] = {
     "regex": _regex,
     "lines": _lines,
     "text": _text,
+    "result": _result,
 }

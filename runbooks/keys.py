@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runbooks import typed
 
-STEP_KINDS = ("run", "manual", "stop", "wait", "block")
+STEP_KINDS = ("run", "uses", "manual", "stop", "wait", "block")
 ID = r"[A-Za-z_][A-Za-z0-9_-]*"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4", "sev5")
@@ -28,8 +28,9 @@ class Key(NamedTuple):
 
 
 _RUN = ("run",)
+_ACT = ("run", "uses")
 _DONE = ("run", "manual")
-_GATED = ("run", "manual", "block")
+_GATED = ("run", "uses", "manual", "block")
 
 RUNBOOK = {
     "runbook": Key("version", "The language's version: 1."),
@@ -73,6 +74,8 @@ STEP = {
     "run": Key(
         "command", "A text for bash, verbatim; or a list: a program and its arguments, without a shell."
     ),
+    "uses": Key("line", "An action instead of a program: http, note, redis, set, sql, wait, or another package's."),
+    "with": Key("with", "What the action gets: each has its own words.", on=("uses",)),
     "manual": Key("template", "What a person does."),
     "check": Key("level", "A read that proves that the manual step was done.", on=("manual",), level="check"),
     "stop": Key("level", "Ends the run.", level="stop"),
@@ -82,28 +85,28 @@ STEP = {
     "always": Key("steps", "Runs in every case after the block.", on=("block",)),
     "if": Key("expression", "The step is skipped unless this is true."),
     "require": Key("expressions", "Checked right before the act; false fails the step.", on=_GATED),
-    "confirm": Key("template", "Asks a person before the act.", on=("run", "block")),
-    "approve": Key("level", "Waits until enough people have approved exactly this.", on=("run", "block"), level="approve"),
-    "env": Key("env", "Environment variables; the only bridge from data to a script.", on=_DONE),
+    "confirm": Key("template", "Asks a person before the act.", on=("run", "uses", "block")),
+    "approve": Key("level", "Waits until enough people have approved exactly this.", on=("run", "uses", "block"), level="approve"),
+    "env": Key("env", "Environment variables; the only bridge from data to a script.", on=("run", "uses", "manual")),
     "outputs": Key("named", "What is read out of what the step prints.", on=_RUN, level="output"),
-    "effect": Key("option", "What it does to the world.", on=_RUN, options=("read", "idempotent", "unsafe")),
-    "verify": Key("level", "Asks whether an act happened.", on=_RUN, level="verify"),
-    "undo": Key("level", "Takes the step back.", on=_RUN, level="undo"),
-    "timeout": Key("duration", "After this it gets TERM.", on=_RUN),
-    "grace": Key("duration", "Between TERM and KILL; 5s unless given.", on=_RUN),
-    "retry": Key("level", "Further attempts after a failure; not for unsafe steps.", on=_RUN, level="retry"),
-    "until": Key("expression", "Repeats until this is true; needs retry.max or timeout.", on=_RUN),
+    "effect": Key("option", "What it does to the world.", on=_ACT, options=("read", "idempotent", "unsafe")),
+    "verify": Key("level", "Asks whether an act happened.", on=_ACT, level="verify"),
+    "undo": Key("level", "Takes the step back.", on=_ACT, level="undo"),
+    "timeout": Key("duration", "After this it gets TERM.", on=_ACT),
+    "grace": Key("duration", "Between TERM and KILL; 5s unless given.", on=_ACT),
+    "retry": Key("level", "Further attempts after a failure; not for unsafe steps.", on=_ACT, level="retry"),
+    "until": Key("expression", "Repeats until this is true; needs retry.max or timeout.", on=_ACT),
     "continue-on-error": Key(
         "bool", "A failure is recorded as `failed (continued)`, and the run goes on.", on=(*_GATED, "wait")
     ),
-    "change": Key("level", "The change record: what, from, to.", on=_DONE, level="change"),
-    "touches": Key("level", "What it reaches, for the question: hosts, files, bytes, services.", on=("run", "block"),
+    "change": Key("level", "The change record: what, from, to.", on=("run", "uses", "manual"), level="change"),
+    "touches": Key("level", "What it reaches, for the question: hosts, files, bytes, services.", on=("run", "uses", "block"),
                    level="touches"),
     "user": Key("template", "The local user to run it as.", on=_DONE),
     "targets": Key("level", "The machines that it runs on.", on=_RUN, level="targets"),
-    "for_each": Key("templates", "Once for each of these, as `item`; a lone ${{ list }} gives its items.", on=_RUN),
-    "parallel": Key("count", "How many of them at a time; 10 hosts, 1 item unless given.", on=_RUN),
-    "fail_fast": Key("bool", "After a failure no other of them begins.", on=_RUN),
+    "for_each": Key("templates", "Once for each of these, as `item`; a lone ${{ list }} gives its items.", on=_ACT),
+    "parallel": Key("count", "How many of them at a time; 10 hosts, 1 item unless given.", on=_ACT),
+    "fail_fast": Key("bool", "After a failure no other of them begins.", on=_ACT),
 }  # fmt: skip
 
 DIAGNOSE = {
@@ -128,9 +131,12 @@ OUTPUT = {
 }
 
 VERIFY = {
-    "run": Key(
-        "command", "Exit 0: it happened. An exit in `no`: it did not. Anything else is doubt.", required=True
+    "run": Key("command", "Exit 0: it happened. An exit in `no`: it did not. Anything else is doubt."),
+    "uses": Key(
+        "line",
+        "An action that asks: it ends well where it happened, with 10 where the answer is another one.",
     ),
+    "with": Key("with", "What the action gets."),
     "no": Key("exits", "Exits that this program uses for `it did not happen` and for nothing else."),
     "after": Key("bool", "Check a success too."),
     "timeout": Key("duration", "After this it gets TERM, and it is doubt; 60s unless given."),
@@ -139,7 +145,9 @@ VERIFY = {
 }
 
 UNDO = {
-    "run": Key("command", "What takes the step back.", required=True),
+    "run": Key("command", "What takes the step back."),
+    "uses": Key("line", "An action that takes the step back."),
+    "with": Key("with", "What the action gets."),
     "effect": Key("option", "unsafe unless given.", options=("read", "idempotent", "unsafe")),
     "verify": Key("level", "Asks whether the undo happened.", level="verify"),
     "timeout": Key("duration", "After this it gets TERM."),
@@ -162,7 +170,9 @@ TARGETS = {
 }  # fmt: skip
 
 CHECK = {
-    "run": Key("command", "Exit 0: it was done.", required=True),
+    "run": Key("command", "Exit 0: it was done."),
+    "uses": Key("line", "An action that looks: it ends well where it was done."),
+    "with": Key("with", "What the action gets."),
     "timeout": Key("duration", "After this it gets TERM; 5m unless given."),
     "effect": Key("option", "A check only reads.", options=("read",)),
 }
@@ -217,11 +227,8 @@ LEVELS: dict[str, dict[str, Key]] = {
 
 # Words of the language that this version does not know how to do.
 NOT_YET: dict[str, frozenset[str]] = {
-    "step": frozenset(("uses", "with", "watch")),
+    "step": frozenset(("watch",)),
     "diagnose": frozenset(("uses", "with", "targets")),
-    "verify": frozenset(("uses", "with")),
-    "undo": frozenset(("uses", "with")),
-    "check": frozenset(("uses", "with")),
 }
 
 # What people write who come from elsewhere, and our word for it.

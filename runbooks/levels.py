@@ -6,7 +6,7 @@ Every mistake is noted, none stops the reading of the rest. What could not be re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from incidents import clock
@@ -24,7 +24,11 @@ from runbooks.reading import Reader, Use, kind
 
 def read(reader: Reader, node: Node, level: str) -> dict[str, Any]:
     """The values of a map by the table of that level; unknown and missing keys are mistakes."""
-    table = keys.LEVELS[level]
+    return read_table(reader, node, keys.LEVELS[level], level)
+
+
+def read_table(reader: Reader, node: Node, table: Mapping[str, Key], level: str) -> dict[str, Any]:
+    """The same by any table; `level` is its name in messages."""
     if node.kind != "map":
         first = "run" if level in ("step", "diagnose") else next(iter(table))
         reader.wrong(
@@ -35,7 +39,7 @@ def read(reader: Reader, node: Node, level: str) -> dict[str, Any]:
     for name, value in node.value.items():
         key = table.get(name)
         if key is None:
-            _unknown(reader, node.keys[name], name, level, node.value)
+            _unknown(reader, node.keys[name], name, level, node.value, table)
             continue
         if value.kind == "null":
             reader.wrong(node.keys[name], f"`{name}` has no value", "give one, or take the key out")
@@ -53,15 +57,16 @@ def read(reader: Reader, node: Node, level: str) -> dict[str, Any]:
     return values
 
 
-def _unknown(reader: Reader, at: Node, name: str, level: str, given: Iterable[str]) -> None:
-    table = keys.LEVELS[level]
+def _unknown(
+    reader: Reader, at: Node, name: str, level: str, given: Iterable[str], table: Mapping[str, Key]
+) -> None:
     if name in keys.NOT_YET.get(level, ()):
         reader.wrong(at, f"`{name}` is not supported yet", "take it out; a later version will know it")
         return
     others = {word: key for word, key in keys.OTHERS_WORDS.items() if key in table}
     words = others | {key: key for key in table if key not in given}
     close = words.get(near(name, words, cutoff=0.7) or "")
-    hint = f"did you mean `{close}`?" if close else "known are " + ", ".join(table)
+    hint = f"did you mean `{close}`?" if close else "known are " + (", ".join(table) or "none")
     if level == "step" and name in keys.DIAGNOSE:
         hint = "it goes with a step of `diagnose`"
     reader.wrong(at, f"{_this(level)} has no key `{name}`", hint)
@@ -372,6 +377,49 @@ def _map(reader: Reader, node: Node, key: Key, name: str) -> Node | None:
     return node
 
 
+def _data(reader: Reader, node: Node, key: Key, name: str) -> Any:
+    """Nested data with a template at each leaf; a number and true keep what they are."""
+    if node.kind == "map":
+        return {word: _data(reader, one, key, name) for word, one in node.value.items()}
+    if node.kind == "list":
+        return [_data(reader, one, key, name) for one in node.value]
+    if node.kind in ("int", "bool", "null"):
+        return node.value
+    return reader.argument(node, name)
+
+
+def _texts(reader: Reader, node: Node, key: Key, name: str) -> dict[str, Template] | None:
+    if _map(reader, node, key, name) is None:
+        return None
+    found = {word: reader.argument(one, name) for word, one in node.value.items()}
+    return {word: one for word, one in found.items() if one is not None}
+
+
+def _verbatim(reader: Reader, node: Node, key: Key, name: str) -> str | None:
+    """A text that is never templated, as a script is none."""
+    text = reader.text(node, name)
+    if text is not None and (at := text.find("${{")) >= 0:
+        what = f"`${{{{` means nothing in `{name}`, which is never templated"
+        reader.wrong(node, what, "put %s there, and the value into `params`", offset=at)
+        return None
+    return text
+
+
+def _numbers(reader: Reader, node: Node, key: Key, name: str) -> list[int] | None:
+    found = [one.value for one in _items(node) if one.kind == "int"]
+    if len(found) != len(_items(node)) or not found:
+        reader.wrong(node, f"`{name}` lists whole numbers, not {_show(node)}", f"write {name}: [200, 204]")
+        return None
+    return found
+
+
+def _whole(reader: Reader, node: Node, key: Key, name: str) -> int | None:
+    if node.kind != "int" or node.value < 0:
+        reader.wrong(node, f"`{name}` is a whole number, 0 or more, not {_show(node)}")
+        return None
+    return int(node.value)
+
+
 def _level(reader: Reader, node: Node, key: Key, name: str) -> Node:
     return node
 
@@ -412,4 +460,10 @@ READERS: dict[str, Callable[[Reader, Node, Key, str], Any]] = {
     "env": _map,
     "offer": _map,
     "level": _level,
+    "with": _level,
+    "data": _data,
+    "texts": _texts,
+    "verbatim": _verbatim,
+    "numbers": _numbers,
+    "whole": _whole,
 }

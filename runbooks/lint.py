@@ -13,7 +13,7 @@ from typing import NamedTuple
 from incidents.errors import Mistake
 from incidents.yamlfile import place_in_block
 from runbooks import inputs, lint_script, shell_text
-from runbooks.document import ArgvTemplate, Command, Diagnosis, Runbook, Step, Verify
+from runbooks.document import ArgvTemplate, Diagnosis, Program, Runbook, Step, Uses, Verify
 from runbooks.expressions import Expr, Template, references
 from runbooks.quoting import Script
 
@@ -49,7 +49,7 @@ class _Part(NamedTuple):
     """One command of a step, with what is asked of it."""
 
     step: Step | Diagnosis
-    command: Command
+    command: Program
     part: str  # diagnose, run, verify, undo, undo verify, check
     verify: Verify | None = None
 
@@ -186,6 +186,7 @@ class _Linter:
     # -- verify ----------------------------------------------------------------------------------------------
 
     def verify(self, verify: Verify) -> Iterator[Finding]:
+        assert not isinstance(verify.run, Uses)
         program, plain = _plain_program(verify.run)
         line, column = _where(verify.run)
         if 1 in verify.no and not (plain and program in ANSWERS_WITH_ONE):
@@ -197,25 +198,24 @@ class _Linter:
 
 
 def _parts(step: Step) -> Iterator[_Part]:
-    if step.run is not None:
-        yield _Part(step, step.run, "run")
-    if step.check is not None:
-        yield _Part(step, step.check.run, "check")
-    if step.verify is not None:
-        yield _Part(step, step.verify.run, "verify", step.verify)
-    if step.undo is not None:
-        yield _Part(step, step.undo.run, "undo")
-        if step.undo.verify is not None:
-            yield _Part(step, step.undo.verify.run, "undo verify", step.undo.verify)
+    """The programs of a step; an action has a table of its own that it was read by."""
+    check, verify, undo = step.check, step.verify, step.undo
+    back = undo.verify if undo is not None else None
+    for command, part, asks in (
+        (step.run, "run", None), (check and check.run, "check", None), (verify and verify.run, "verify", verify),
+        (undo and undo.run, "undo", None), (back and back.run, "undo verify", back),
+    ):  # fmt: skip
+        if command is not None and not isinstance(command, Uses):
+            yield _Part(step, command, part, asks)
 
 
-def _where(command: Command) -> tuple[int, int]:
+def _where(command: Program) -> tuple[int, int]:
     if isinstance(command, Script):
         return command.line, command.column
     return command[0].place.line, command[0].place.column
 
 
-def _plain_program(command: Command) -> tuple[str, bool]:
+def _plain_program(command: Program) -> tuple[str, bool]:
     """The program, and whether nothing else takes part in the exit."""
     if not isinstance(command, Script):
         return posixpath.basename(command[0].text), True

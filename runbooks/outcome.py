@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from incidents import clock
 from incidents.errors import BadInput
 from runbooks import doubt, inputs
+from runbooks.actions.base import UNANSWERED
 from runbooks.attempt import Ended, Witness
-from runbooks.document import Command, Step
+from runbooks.document import Command, Step, Uses
 from runbooks.doubt import Finish
 from runbooks.expressions import Value, condition
 from runbooks.journal import Attempt, StepState
@@ -31,7 +32,7 @@ class Verdict(NamedTuple):
 def judge(
     step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names
 ) -> Verdict:
-    finish = _without_link(attempt, finish)
+    finish = _without_answer(step, attempt, _without_link(attempt, finish))
     match attempt.part:
         case "run":
             return _run(step, state, attempt, finish, raw, names)
@@ -52,6 +53,14 @@ def _without_link(attempt: Attempt, finish: Finish) -> Finish:
     argv = attempt.command.argv or [""]
     if finish.exit == SSH_LOST and os.path.basename(argv[0]) == "ssh" and finish.stopping is None:
         return finish._replace(lost="exit 255: ssh lost its link, or had none")
+    return finish
+
+
+def _without_answer(step: Step, attempt: Attempt, finish: Finish) -> Finish:
+    """An action that was asked to act and heard nothing cannot know."""
+    uses = isinstance(command(step, attempt.part)[0], Uses)
+    if uses and finish.exit == UNANSWERED and finish.stopping is None:
+        return finish._replace(lost="no answer came to what was asked")
     return finish
 
 

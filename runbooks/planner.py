@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from incidents import clock
 from incidents.errors import BadInput
-from runbooks import expressions, inputs
-from runbooks.document import Command, Runbook, Step
+from runbooks import expressions, inputs, using
+from runbooks.document import Command, Runbook, Step, Uses
 from runbooks.expressions import UNKNOWN, Expr, Template, Unknown
 from runbooks.quoting import HIDDEN, Script, shell_quote
 from runbooks.typed import Value
@@ -146,6 +146,8 @@ def show_command(command: Command, names: Mapping[str, Any]) -> str:
     """A command for people: a script as it stands, an argv quoted so that each argument can be told apart."""
     if isinstance(command, Script):
         return command.text
+    if isinstance(command, Uses):
+        return shell_quote(using.words(command, names))
     return shell_quote(expressions.forecast_text(item, names) for item in command)
 
 

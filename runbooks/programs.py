@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbooks import shell_text
-from runbooks.document import Runbook
+from runbooks.document import ArgvTemplate, Runbook
 from runbooks.quoting import Script
 
 _SHELL = frozenset(
@@ -55,7 +55,7 @@ def named(book: Runbook) -> set[str]:
                         and f"command -v {word}" not in book.text
                     ):
                         found.add(word)
-            elif command:
+            elif isinstance(command, ArgvTemplate):
                 first = command[0]
                 if first.text is not None and "$" not in first.text:
                     found.add(first.text)

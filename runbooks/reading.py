@@ -39,6 +39,7 @@ class Reader:
         self.uses: list[Use] = []
         self.step = -1
         self.part = "step"
+        self.key = ""  # what expressions are noted under, where that is not the key they stand at
 
     @contextlib.contextmanager
     def inside(self, part: str) -> Iterator[None]:
@@ -48,6 +49,15 @@ class Reader:
             yield
         finally:
             self.part = before
+
+    @contextlib.contextmanager
+    def noting(self, key: str) -> Iterator[None]:
+        """Expressions read in the block stand, for the checks, at this key."""
+        before, self.key = self.key, key
+        try:
+            yield
+        finally:
+            self.key = before
 
     def wrong(self, node: Node, message: str, hint: str = "", *, offset: int = 0) -> None:
         line, column = node.place(offset)
@@ -80,7 +90,9 @@ class Reader:
         except Unreadable as error:
             self.wrong(node, error.message, error.hint, offset=error.at)
             return None
-        self.uses.extend(Use(expr, name, self.part, self.step, node) for expr in template.expressions)
+        self.uses.extend(
+            Use(expr, self.key or name, self.part, self.step, node) for expr in template.expressions
+        )
         return template
 
     def at(self, node: Node, offset: int) -> Place:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from runbooks import keys
+from runbooks.actions import base
 from runbooks.keys import Key
 
 Schema = dict[str, Any]
@@ -66,6 +67,14 @@ _SHAPES: dict[str, Schema] = {
     "id": {"type": "string", "pattern": f"^{keys.ID}$", "not": {"enum": ["rescue", "always"]}},
     "command": {"anyOf": [_SCRIPT, _TEXTS]},
     "steps": _STEPS,
+    "with": {"type": "object"},
+    "data": {"type": ["string", "number", "boolean", "array", "object", "null"]},
+    "texts": {"type": "object", "additionalProperties": _SCALAR},
+    "verbatim": {**_SCALAR, "pattern": r"^(?![\s\S]*\$\{\{)[\s\S]*$"},
+    "numbers": {
+        "anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]
+    },
+    "whole": {"type": "integer", "minimum": 0},
     "probes": {"type": "array", "items": {"$ref": "#/$defs/diagnose"}, "minItems": 1},
     "offer": {
         "type": "object",
@@ -89,6 +98,7 @@ def schema() -> Schema:
     """The whole schema, as one document that needs no other."""
     levels = {level: _level(level) for level in keys.LEVELS if level not in ("runbook", "step")}
     kinds = {f"{kind}-step": _step(kind) for kind in keys.STEP_KINDS}
+    kinds["uses-step"]["allOf"] = _actions()
     step = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in kinds]}
     return {
         "$schema": DRAFT,
@@ -113,6 +123,19 @@ def _step(kind: str) -> Schema:
     return _object(table, "step")
 
 
+def _actions() -> list[Schema]:
+    """For each action that comes with howdah: what its `with` holds. Another package's may hold anything."""
+    found = []
+    for name in base.names():
+        action = base.find(name)
+        known = _object(dict(action.takes), "with") if not action.any_names else {"type": "object"}
+        made: Schema = {"properties": {"with": {"description": action.doc, **known}}}
+        if known.get("required"):
+            made["required"] = ["with"]
+        found.append({"if": {"properties": {"uses": {"const": name}}}, "then": made})
+    return found
+
+
 def _object(table: dict[str, Key], level: str) -> Schema:
     made: Schema = {
         "type": "object",
@@ -124,6 +147,8 @@ def _object(table: dict[str, Key], level: str) -> Schema:
         made["required"] = required
     if level == "output":
         made["oneOf"] = [{"required": [name]} for name in ("json", "regex", "lines", "text")]
+    if level in ("check", "verify", "undo"):
+        made["oneOf"] = [{"required": [name]} for name in ("run", "uses")]
     if level == "wait":
         made["anyOf"] = [{"required": [name]} for name in ("for", "until")]
     return made

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from incidents import kinds
-from runbooks import attempt, journal, parts, procfs, typed
+from runbooks import attempt, journal, parts, procfs, typed, using
 from runbooks.document import Step
 from runbooks.expressions import UNKNOWN, forecast_text, render_text
 from runbooks.quoting import Script
+from runbooks.using import Uses
 
 
 def shows(
@@ -33,6 +34,8 @@ def shows(
         found["text"] = render_text(template, names)
     if isinstance(step.run, Script):
         found["script"] = step.run.text
+    elif isinstance(step.run, Uses):
+        found["argv"] = using.words(step.run, names)
     elif step.run is not None:
         found["argv"] = [forecast_text(item, names) for item in step.run]
     if step.env:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import ChainMap
 from typing import Any
 
+from incidents.errors import BadInput
 from incidents.yamlfile import Node
 from runbooks import document, keys, levels
+from runbooks.actions import base
 from runbooks.bindings import Bindings, output_types
-from runbooks.document import Step
+from runbooks.document import Command, Effect, Step, Uses
 from runbooks.expressions import Template
 from runbooks.inputs import OutputSpec
 from runbooks.quoting import Script, shell_quote
-from runbooks.reading import Reader, kind
+from runbooks.reading import Reader
+from runbooks.reading import kind as kind_of
 
 NAME_LENGTH = 80
 
@@ -40,16 +44,20 @@ class Shaper:
             if on and kind not in on:
                 reader.wrong(at, f"`{name}` goes with {_or(on)}, not with `{kind}`", "take it out")
         path = prefix + (id or str(ordinal))
+        command = self.command(node, values, "step") if kind in ("run", "uses") else None
+        name = values.get("name") or name_of(kind, values)
+        kind = "run" if kind == "uses" else kind
         env, inherit = self.env(values.get("env"))
         step = Step(
             path=path,
             kind=kind,  # type: ignore[arg-type]  # one of keys.STEP_KINDS
-            name=values.get("name") or name_of(kind, values),
+            name=name,
             id=id,
+            run=command,
             if_=values.get("if"),
             env=env,
             inherit=inherit,
-            outputs=self.outputs(values.get("outputs")),
+            outputs=outputs_of(command) if isinstance(command, Uses) else self.outputs(values.get("outputs")),
             confirm=values.get("confirm"),
             approve=self.approve(values.get("approve")),
             require=values.get("require", ()),
@@ -74,6 +82,8 @@ class Shaper:
         targets = self.targets(values.get("targets")) if "targets" in values else self.everywhere
         if step.kind != "run":
             return step
+        if isinstance(step.run, Uses):  # it runs here, whatever the runbook's targets are
+            targets = None
         if targets is not None and step.user is not None:
             self.reader.wrong(
                 node.keys["user"],
@@ -118,7 +128,7 @@ class Shaper:
 
     def _run(self, step: Step, values: dict[str, Any], node: Node) -> Step:
         reader = self.reader
-        effect = values.get("effect", "unsafe")
+        effect = values.get("effect", effect_of(step.run) if isinstance(step.run, Uses) else "unsafe")
         until = values.get("until")
         if until is not None:  # what the others see as steps.ID, it sees as result
             until = until._replace(types=ChainMap(output_types("result", step.outputs), until.types))
@@ -131,7 +141,6 @@ class Shaper:
         elif "until" in values and (retry is None or retry.max is None) and "timeout" not in values:
             reader.wrong(node.keys["until"], "`until` needs a bound", "add retry: {max: 30}, or timeout: 5m")
         return step._replace(
-            run=values.get("run"),
             effect=effect,
             timeout=values.get("timeout", None if effect == "unsafe" else document.DEFAULT_TIMEOUT),
             grace=values.get("grace", document.GRACE),
@@ -166,6 +175,42 @@ class Shaper:
 
     # -- what is in a step -----------------------------------------------------------------------------------
 
+    def command(self, node: Node, values: dict[str, Any], level: str) -> Command | None:
+        """What is to run: a script, an argv, or an action; None where it cannot be read."""
+        given = node.value if node.kind == "map" else {}
+        if level != "step" and node.kind == "map" and ("run" in given) == ("uses" in given):
+            what = f"`{level}` needs one of `run` and `uses`"
+            self.reader.wrong(node, what, "say what is to run")
+            return None
+        if level != "step" and "with" in given and "uses" not in given:
+            self.reader.wrong(node.keys["with"], "`with` goes with `uses`", "take it out")
+        if "uses" not in given:
+            found: Command | None = values.get("run")
+            return found
+        with self.reader.inside(level) if level != "step" else contextlib.nullcontext():
+            return self.uses(given["uses"], given.get("with")) if "uses" in values else None
+
+    def uses(self, node: Node, given: Node | None) -> Uses | None:
+        reader, name = self.reader, node.text.strip()
+        try:
+            action = base.find(name)
+        except BadInput as problem:
+            reader.wrong(node, problem.message, problem.hint or "")
+            return None
+        if given is not None and given.kind != "map":
+            reader.wrong(given, f"`with` must be a map, not {kind_of(given)}", "write with: {NAME: value}")
+            return None
+        known = given if given is not None else Node("map", {}, "", node.line, node.column)
+        table = dict.fromkeys(known.value, ANY) if action.any_names else action.takes
+        for word in known.value if action.any_names else ():
+            if not re.fullmatch(keys.ID, word, re.ASCII):
+                reader.wrong(
+                    known.keys[word], f"an output cannot be called {word!r}", "letters, digits, _ and -"
+                )
+        with reader.noting("with"):
+            values = levels.read_table(reader, known, table, f"{name}")
+        return Uses(name, values, reader.at(node, 0))
+
     def env(self, node: Node | None) -> tuple[dict[str, Template], tuple[str, ...]]:
         env: dict[str, Template] = {}
         inherit: tuple[str, ...] = ()
@@ -185,7 +230,9 @@ class Shaper:
                 env[name] = Template("", ("",), self.reader.at(value, 0))
             elif value.kind in ("map", "list"):
                 self.reader.wrong(
-                    value, f"the variable `{name}` must be a text, not {kind(value)}", "join it into one text"
+                    value,
+                    f"the variable `{name}` must be a text, not {kind_of(value)}",
+                    "join it into one text",
                 )
             elif (template := self.reader.template(value, "env")) is not None:
                 env[name] = template
@@ -242,7 +289,7 @@ class Shaper:
         with self.reader.inside("verify"):
             values = levels.read(self.reader, node, "verify")
         return document.Verify(
-            run=values.get("run", Script("")),
+            run=self.command(node, values, "verify") or Script(""),
             no=values.get("no", frozenset()),
             after=values.get("after", False),
             timeout=values.get("timeout", document.VERIFY_TIMEOUT),
@@ -254,11 +301,10 @@ class Shaper:
             return None
         with self.reader.inside("undo"):
             values = levels.read(self.reader, node, "undo")
-        effect = values.get("effect", "unsafe")
+        command = self.command(node, values, "undo")
+        effect = values.get("effect", effect_of(command) if isinstance(command, Uses) else "unsafe")
         timeout = values.get("timeout", None if effect == "unsafe" else document.DEFAULT_TIMEOUT)
-        return document.Undo(
-            values.get("run", Script("")), effect, self.verify(values.get("verify")), timeout
-        )
+        return document.Undo(command or Script(""), effect, self.verify(values.get("verify")), timeout)
 
     def approve(self, node: Node | None) -> document.Approve | None:
         if node is None:
@@ -274,7 +320,9 @@ class Shaper:
             return None
         with self.reader.inside("check"):
             values = levels.read(self.reader, node, "check")
-        return document.Check(values.get("run", Script("")), values.get("timeout", document.DEFAULT_TIMEOUT))
+        return document.Check(
+            self.command(node, values, "check") or Script(""), values.get("timeout", document.DEFAULT_TIMEOUT)
+        )
 
     def change(self, node: Node | None) -> document.Change | None:
         if node is None:
@@ -290,6 +338,22 @@ class Shaper:
         return {} if node is None else levels.read(self.reader, node, "touches")
 
 
+ANY = keys.Key("data", "")
+
+
+def effect_of(uses: Uses) -> Effect:
+    """What the action says that it does, by what it is given."""
+    return base.find(uses.action).effect(uses.given)  # type: ignore[return-value]  # one of EFFECTS
+
+
+def outputs_of(uses: Uses) -> dict[str, OutputSpec]:
+    """The outputs that the action gives."""
+    action = base.find(uses.action)
+    if action.any_names:
+        return {name: OutputSpec(name, "result", f".{name}") for name in uses.given}
+    return {name: OutputSpec(name, "result", f".{name}", one.type) for name, one in action.gives.items()}
+
+
 def name_of(kind: str, values: dict[str, Any]) -> str:
     """A name for a step without one: the first line of what it does."""
     value = values.get(kind)
@@ -299,6 +363,8 @@ def name_of(kind: str, values: dict[str, Any]) -> str:
         text = shell_quote(item.text for item in value)
     elif isinstance(value, Template):
         text = value.text
+    elif kind == "uses" and isinstance(value, str):
+        text = value
     else:
         text = kind
     line = next(
@@ -309,7 +375,7 @@ def name_of(kind: str, values: dict[str, Any]) -> str:
 
 
 def _or(words: tuple[str, ...]) -> str:
-    return " or ".join(f"`{word}`" for word in words)
+    return " or ".join(filter(None, (", ".join(f"`{word}`" for word in words[:-1]), f"`{words[-1]}`")))
 
 
 def _and(words: list[str]) -> str:

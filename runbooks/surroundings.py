@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from incidents import hosts, kinds
 from incidents.errors import BadInput
-from runbooks import inputs, journal, parts, spread, typed
-from runbooks.document import Command, Runbook, Step
+from runbooks import inputs, journal, parts, spread, typed, using
+from runbooks.document import ArgvTemplate, Command, Runbook, Step, Uses
 from runbooks.expressions import Value, render_argv, render_text
 from runbooks.keeper import Far, Order
 from runbooks.quoting import Script, Secret
@@ -102,7 +102,10 @@ class Surroundings(NamedTuple):
         )  # fmt: skip
         script = command.text if isinstance(command, Script) else None
         told = None if script is not None else list(shown[0])
-        return Act(order, {"argv": told, "script": script, "env": shown[1], "user": user})
+        if isinstance(command, Uses):
+            told = using.words(command, names)
+        env = {name: value for name, value in shown[1].items() if name != using.VARIABLE}
+        return Act(order, {"argv": told, "script": script, "env": env, "user": user})
 
     def _far(self, step: Step) -> Far | None:
         from runbooks.targets import ssh
@@ -123,8 +126,12 @@ class Surroundings(NamedTuple):
     def _command(
         self, step: Step, command: Command, names: dict[str, Any]
     ) -> tuple[tuple[str, ...], dict[str, str]]:
-        argv = command.argv if isinstance(command, Script) else render_argv(command, names)
-        return tuple(argv), {name: render_text(template, names) for name, template in step.env.items()}
+        argv = render_argv(command, names) if isinstance(command, ArgvTemplate) else command.argv
+        more = using.environment(using.values(command, names)) if isinstance(command, Uses) else {}
+        return tuple(argv), {
+            **more,
+            **{name: render_text(template, names) for name, template in step.env.items()},
+        }
 
     def _base_there(self, step: Step, far: Far, number: int) -> dict[str, str]:
         """What a step finds besides on another machine, where PATH, HOME and USER are that account's own."""

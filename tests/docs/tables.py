@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from chatops import dispatch, vocabulary
 from incidents import errors
+from runbooks.actions import base
 from tests.docs import pages
 
 
@@ -45,7 +46,29 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-MADE = {("docs/commands.md", "commands"): commands, ("docs/json.md", "codes"): codes}
+def actions() -> Iterator[str]:
+    """What each action takes and gives."""
+    for name in base.names():
+        one = base.find(name)
+        yield f"**`{name}`** {_cell(one.doc)}\n"
+        rows = [
+            (f"`{word}`", key.doc + (" Needed." if key.required else "")) for word, key in one.takes.items()
+        ]
+        rows += [
+            (f"→ `{word}`", gives.doc + (f" ({gives.type})" if gives.type else ""))
+            for word, gives in one.gives.items()
+        ]
+        if rows:
+            yield f"| {name} | |\n|---|---|"
+            yield from (f"| {word} | {_cell(doc)} |" for word, doc in rows)
+            yield ""
+
+
+MADE = {
+    ("docs/runbooks.md", "actions"): actions,
+    ("docs/commands.md", "commands"): commands,
+    ("docs/json.md", "codes"): codes,
+}
 
 
 def made(page: str, name: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from incidents import clock
 from incidents.errors import Failed
 from runbooks import expressions, inputs
-from runbooks.document import Command, Step
+from runbooks.document import ArgvTemplate, Command, Step
 from runbooks.drills import janitor
 from runbooks.drills.disk_full.lab import Lab
 from runbooks.loader import load
@@ -118,6 +118,7 @@ class Player:
         if isinstance(command, Script):
             argv: tuple[str, ...] = tuple(command.argv)
         else:
+            assert isinstance(command, ArgvTemplate)
             argv = tuple(expressions.render_argv(command, self.names))
         env = {
             "PATH": self.path,

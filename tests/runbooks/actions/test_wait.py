@@ -1,0 +1,72 @@
+"""`uses: wait`: what is waited for comes while it waits."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runbooks.actions.asking import ask
+
+SOON = 0.4  # s
+
+
+def later(act: Any) -> threading.Thread:
+    thread = threading.Timer(SOON, act)
+    thread.start()
+    return thread
+
+
+def test_a_file_that_comes(tmp_path: Path) -> None:
+    thread = later((tmp_path / "made").touch)
+    began = time.monotonic()
+    assert ask("wait", {"file": str(tmp_path / "made"), "every": 50_000}).outputs == {}
+    assert time.monotonic() - began >= SOON / 2
+    thread.join()
+
+
+def test_a_port_that_opens() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        thread = later(server.listen)
+        assert ask("wait", {"port": f"127.0.0.1:{server.getsockname()[1]}", "every": 50_000}).code == 0
+        thread.join()
+
+
+def test_a_page_that_gets_well() -> None:
+    statuses = [503, 500, 200]
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(statuses.pop(0))
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        assert ask("wait", {"http": f"http://127.0.0.1:{server.server_port}/", "every": 50_000}).code == 0
+        server.shutdown()
+        thread.join()
+    assert statuses == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "one of port, file, http"),
+        ({"port": "1", "file": "x"}, "one of port, file, http"),
+        ({"port": "nowhere"}, "HOST:NUMBER"),
+        ({"http": "file:///"}, "must begin with http"),
+    ],
+)
+def test_what_cannot_be_waited_for_fails_at_once(given: dict[str, Any], says: str) -> None:
+    told = ask("wait", given)
+    assert told.code == 1 and says in told.text
