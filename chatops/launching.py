@@ -86,8 +86,8 @@ def _started_before(call: Call, start: Start) -> bool:
     before = consent.read_run(call.store, start.run).started
     same = (row.runbook, row.by) == (start.title, start.actor["id"])
     if same and before is not None:  # its start may be redacted
-        pinned = (before.digest, dict(before.inputs), dict(before.secrets))
-        same = pinned == (sha256(start.text.encode()).hexdigest(), start.inputs, start.secrets)
+        pinned = (before.digest, dict(before.inputs), dict(before.secrets), dict(before.subs))
+        same = pinned == (sha256(start.text.encode()).hexdigest(), start.inputs, start.secrets, start.subs)
     if not same:
         raise KeyConflict(
             f"this key has started {row.run} before: {row.runbook}, by {row.by}, with other inputs or another text"

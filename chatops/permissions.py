@@ -16,6 +16,7 @@ from incidents.near import near_hint
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
     from incidents.config import Config
+    from runbooks.document import Runbook
 
 
 def check(call: Call) -> None:
@@ -83,6 +84,14 @@ def check_run(call: Call, runbook: str, allowed: Sequence[str]) -> None:
     )
 
 
+def check_book(call: Call, book: Runbook) -> None:
+    """The same for a runbook with all that are inside of it."""
+    check_run(call, book.name, book.allow)
+    for step in book.steps_of_others():
+        if step.sub is not None:
+            check_book(call, step.sub.book)
+
+
 def check_run_of(call: Call, run: str) -> None:
     """The same for who answers, resumes or undoes the run: it is the runbook that acts."""
     from incidents.errors import HowdahError
@@ -94,7 +103,7 @@ def check_run_of(call: Call, run: str) -> None:
         _, book = recover.read(call.store, run)
     except HowdahError:  # its text is redacted, or of another howdah: whoever goes on says so
         return
-    check_run(call, book.name, book.allow)
+    check_book(call, book)
 
 
 def _is_one_of(call: Call, allowed: Sequence[str]) -> bool:

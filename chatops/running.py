@@ -150,7 +150,9 @@ class Running:
 
             self._unreadable = True
             with contextlib.suppress(HowdahError, IndexError, UnicodeDecodeError):
-                self._runbook = loads(self._store.get_blob(start.evidence[0].sha256).decode(), started.file)
+                self._runbook = loads(
+                    self._store.get_blob(start.evidence[0].sha256).decode(), started.file, started.subs
+                )
         return self._runbook
 
     # -- what is shown

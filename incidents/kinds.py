@@ -212,6 +212,7 @@ class RunStarted(NamedTuple):
     allowed: Strings = []  # noqa: RUF012 - never mutated; steps that `--yes` confirmed beforehand
     closes: bool = False  # this run declared its incident
     hosts: Object = {}  # noqa: RUF012 - never mutated; name -> what was known of it, where the runbook has targets
+    subs: Object = {}  # noqa: RUF012 - never mutated; file -> text of the runbooks in it
 
 
 class RunPaused(NamedTuple):

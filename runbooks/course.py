@@ -66,8 +66,8 @@ class Course:
 
     # -- reading ---------------------------------------------------------------------------------------------
 
-    def names(self, part: str = "") -> dict[str, Any]:
-        """What expressions see, those of the step `part` its host and item too."""
+    def names(self, part: str) -> dict[str, Any]:
+        """What expressions see, as the step `part`, of its own runbook, with its host and item."""
         return self.around.names(self.run, part=part)
 
     def catch_up(self) -> None:
@@ -109,7 +109,7 @@ class Course:
 
     def spread(self, step: Step) -> None:
         """Evaluates the step's hosts and items, once, and records them. Raises BadInput."""
-        made = self.around.spread(step, self.names())
+        made = self.around.spread(step, self.names(step.path))
         if not made.batches and not made.items.get("values"):
             self.settle(step, "skipped", why="for_each has no items")
             return
@@ -132,7 +132,7 @@ class Course:
         """Opens the question, once; a step that `--yes` named is answered in the same commit."""
         if any(q.open and q.path == step.path and q.what == what for q in self.run.questions.values()):
             return Hold()
-        made = self.around.spread(step, self.names()) if step.spreads and what == "confirm" else None
+        made = self.around.spread(step, self.names(step.path)) if step.spreads and what == "confirm" else None
         data = consent.asked(
             self.run,
             step.path,

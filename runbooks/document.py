@@ -7,7 +7,7 @@ the file and their rules are in `keys.py`, one table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from runbooks.expressions import Expr as Expr
 from runbooks.expressions import Template as Template
@@ -137,6 +137,13 @@ class Targets(NamedTuple):
     unreachable: Literal["fail", "continue"] = "fail"
 
 
+class Sub(NamedTuple):
+    """A runbook inside of another: its steps are the block's. `given` is what stands in `with:`, for its inputs."""
+
+    book: Runbook
+    given: Mapping[str, Any]
+
+
 class Step(NamedTuple):
     """One step. `effect` says what its `run` does; other kinds have `read`, because what they start only reads.
 
@@ -179,6 +186,7 @@ class Step(NamedTuple):
     for_each: tuple[Template, ...] = ()
     parallel: int = 1
     fail_fast: bool = False
+    sub: Sub | None = None
 
     @property
     def spreads(self) -> bool:
@@ -206,6 +214,20 @@ class Runbook(NamedTuple):
     rescue: tuple[Step, ...] = ()
     always: tuple[Step, ...] = ()
     diagnose: tuple[Diagnosis, ...] = ()
+    subs: Mapping[str, str] = {}  # file -> text of every runbook inside of it: pinned like its own
+
+    def scope(self, path: str) -> Step | None:
+        """The innermost step that is a runbook of its own and has the step `path` in it; None for the file's own."""
+        inner = (
+            [s for s in self.walk() if s.sub is not None and path.startswith(s.path + "/")]
+            if self.subs
+            else []
+        )
+        return max(inner, key=lambda step: len(step.path), default=None)
+
+    def steps_of_others(self) -> Iterator[Step]:
+        """The steps that are runbooks of their own, without those inside of these."""
+        yield from (step for step in self.walk() if step.sub is not None and self.scope(step.path) is None)
 
     def walk(self) -> Iterator[Step]:
         """Every step in the order of the file, blocks before what is in them."""

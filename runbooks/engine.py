@@ -47,7 +47,7 @@ def advance(course: Course, step: Step) -> Hold | None:
 
 def _pending(course: Course, step: Step) -> Hold | None:
     for_all = step.spreads and step.if_ is not None and spread.looks_at_part(step.if_)
-    if step.if_ is not None and not for_all and not condition(step.if_, course.names()):
+    if step.if_ is not None and not for_all and not condition(step.if_, course.names(step.path)):
         course.settle(step, "skipped", why=f"if: {step.if_.text} is false")
         return None
     if step.confirm is not None:
@@ -62,7 +62,7 @@ def _confirmed(course: Course, step: Step) -> Hold | None:
         course.spread(step)
         return None
     for requirement in step.require:
-        if not condition(requirement, course.names()):
+        if not condition(requirement, course.names(step.path)):
             course.settle(step, "failed", why=f"require: {requirement.text} is false")
             return None
     return _KINDS[step.kind](course, step)
@@ -81,7 +81,7 @@ def _manual(course: Course, step: Step) -> Hold | None:
 
 def _stop(course: Course, step: Step) -> Hold | None:
     assert step.stop is not None
-    say = str(render_text(step.stop.say, course.names())) if step.stop.say else ""
+    say = str(render_text(step.stop.say, course.names(step.path))) if step.stop.say else ""
     course.settle(step, "ok", why=say)
     return None
 
@@ -91,7 +91,8 @@ def _wait(course: Course, step: Step) -> Hold | None:
 
 
 def _enter(course: Course, step: Step) -> Hold | None:
-    course.settle(step, "entered")
+    given = course.around.given(step, course.names(step.path)) if step.sub is not None else None
+    course.settle(step, "entered", outputs=given)
     return None
 
 

@@ -78,10 +78,18 @@ def _list(steps: Sequence[Step], run: journal.Run, abortable: bool) -> At | End:
 
 
 def _block(step: Step, status: str, run: journal.Run, abortable: bool) -> At | End:
-    gated = step.if_ is not None or step.confirm is not None or step.approve is not None or bool(step.require)
+    gated = (
+        step.if_ is not None
+        or step.confirm is not None
+        or step.approve is not None
+        or bool(step.require)
+        or step.sub is not None
+    )
     if gated and status != "entered":
         return At(step, abortable)
     outcome = _section(step.block, step.rescue, step.always, run, abortable)
+    if isinstance(outcome, End) and step.sub is not None and outcome.stopped:
+        outcome = outcome._replace(stopped=False)  # `stop` ends its own runbook
     if (
         isinstance(outcome, End)
         and outcome.status == "failed"

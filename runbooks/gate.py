@@ -40,6 +40,9 @@ def bound(
         known |= {"host": UNKNOWN, "item": UNKNOWN}
     found: dict[str, Any] = {
         "runbook": run.started.digest,
+        "others": {
+            path: hashlib.sha256(text.encode()).hexdigest() for path, text in run.started.subs.items()
+        },
         "does": _does(step, known),
         "in": run.started.cwd,
         "locks": list(run.started.locks),
@@ -91,7 +94,8 @@ def _does(step: Step, names: Mapping[str, Any]) -> dict[str, Any]:
         found["require"] = [expr.text for expr in step.require]
     for word, inner in (("block", step.block), ("rescue", step.rescue), ("always", step.always)):
         if inner:
-            found[word] = [_does(one, _of_part(one, names)) for one in inner]
+            known = using.inside(step.sub, names) if step.sub is not None else names
+            found[word] = [_does(one, _of_part(one, known)) for one in inner]
     return found
 
 

@@ -15,8 +15,8 @@ def passed(course: Course, step: Step) -> bool:
     Raises BadInput where a value that is to be shown does not exist.
     """
     assert step.approve is not None
-    made = course.around.spread(step, course.names()) if step.spreads else None
-    found = gate.bound(course.runbook, course.run, step, course.names(), made)
+    made = course.around.spread(step, course.names(step.path)) if step.spreads else None
+    found = gate.bound(course.runbook, course.run, step, course.names(step.path), made)
     digest = gate.digest(found)
     question = asked(course.run, step.path)
     if question is not None and not question.open and course.run.step(step.path).attempts:
@@ -55,7 +55,7 @@ def _void(question: journal.Question, found: dict[str, object], digest: str) -> 
 
 def _ask(course: Course, step: Step, found: dict[str, object], digest: str, why: str = "") -> None:
     assert step.approve is not None
-    made = course.around.spread(step, course.names()) if step.spreads else None
+    made = course.around.spread(step, course.names(step.path)) if step.spreads else None
     names = course.names(step.path)
     shows = showing.shows(step, "approve", course.run.step(step.path), names, course.runs_dir, made)
     shows |= {

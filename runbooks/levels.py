@@ -53,7 +53,9 @@ def read_table(reader: Reader, node: Node, table: Mapping[str, Key], level: str)
             and name not in node.value
             and not keys.NOT_YET.get(level, frozenset()) & node.value.keys()
         ):
-            reader.wrong(node, f"{_this(level)} needs `{name}`", key.doc[0].lower() + key.doc[1:].rstrip("."))
+            reader.wrong(
+                node, f"{_this(level)} needs `{name}`", key.doc[:1].lower() + key.doc[1:].rstrip(".")
+            )
     return values
 
 

@@ -71,6 +71,8 @@ class _Linter:
                 self.script(part) if isinstance(part.command, Script) else self.argv(part, part.command)
             )
         for step in self.runbook.walk():
+            if self.runbook.scope(step.path) is not None:
+                continue  # it is found in its own file
             yield from self.step(step)
             for part in _parts(step):
                 yield from (

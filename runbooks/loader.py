@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import re
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from incidents import yamlfile
@@ -23,6 +24,7 @@ from runbooks.reading import Reader
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "library")
 NAME_LENGTH = 80
+DEEPEST = 8  # runbooks inside of runbooks
 
 
 def load(path: str) -> Runbook:
@@ -30,10 +32,27 @@ def load(path: str) -> Runbook:
     return loads(yamlfile.read_text(path), path)
 
 
-@functools.lru_cache(maxsize=1)  # a driver that was forked has the runbook that was checked before the fork
-def loads(text: str, file: str = "<runbook>") -> Runbook:
-    """The runbook in `text`; `file` names it in messages. Raises Mistakes with every mistake in it."""
-    return _Loader(file).runbook(yamlfile.parse(text, file), text)
+def loads(text: str, file: str = "<runbook>", subs: Mapping[str, str] | None = None) -> Runbook:
+    """The runbook in `text`; `file` names it in messages. `subs` are the texts of the runbooks in it, by file, as a run
+    has pinned them; None: as they lie on the disk. Raises Mistakes with every mistake in it."""
+    if subs is not None:
+        return _loads(text, file, tuple(sorted(subs.items())))
+    book = _loads(text, file, None)
+    if any(_text_of(path) != known for path, known in book.subs.items()):
+        _loads.cache_clear()
+        book = _loads(text, file, None)
+    return book
+
+
+@functools.lru_cache(maxsize=2)  # a driver that was forked has the runbook that was checked before the fork
+def _loads(text: str, file: str, subs: tuple[tuple[str, str], ...] | None) -> Runbook:
+    find = _text_of if subs is None else dict(subs).get
+    return _Loader(file, find, (os.path.normpath(file),)).runbook(yamlfile.parse(text, file), text)
+
+
+def _text_of(path: str) -> str | None:
+    """None where there is no such file. Raises Mistakes where it is none that can be read."""
+    return yamlfile.read_text(path) if os.path.exists(path) else None
 
 
 def find(name: str, *, beside: str | None) -> tuple[str, list[str]]:
@@ -107,15 +126,48 @@ def names_in(folder: str) -> list[str]:
 
 
 class _Loader:
-    def __init__(self, file: str):
+    """`find` gives the text of a file; `chain` are the files that led to this one, itself the last."""
+
+    def __init__(self, file: str, find: Callable[[str], str | None], chain: tuple[str, ...]):
         self.file = file
         self.reader = Reader(file)
+        self.find = find
+        self.chain = chain
+        self.subs: dict[str, str] = {}
+
+    def sub(self, name: str, node: Node) -> Runbook | None:
+        """The runbook that a step of this one uses; its mistakes are told with their own places."""
+        path = os.path.normpath(os.path.join(os.path.dirname(self.file), name))
+        if path in self.chain or len(self.chain) > DEEPEST:
+            told = " → ".join([*self.chain[self.chain.index(path) :], path]) if path in self.chain else name
+            what = (
+                "a runbook cannot include itself"
+                if path in self.chain
+                else f"runbooks are nested deeper than {DEEPEST}"
+            )
+            self.reader.wrong(node, f"{what}: {told}", "take it out")
+            return None
+        try:
+            text = self.find(path)
+            if text is None:
+                self.reader.wrong(
+                    node, f"there is no file {path}", "a name with a slash is a runbook beside this one"
+                )
+                return None
+            inner = _Loader(path, self.find, (*self.chain, path))
+            book = inner.runbook(yamlfile.parse(text, path), text)
+        except Mistakes as found:
+            self.reader.wrong(node, f"the runbook {path} has mistakes", "mend them there")
+            self.reader.mistakes.extend(found.mistakes)
+            return None
+        self.subs |= {path: text, **inner.subs}
+        return book
 
     def runbook(self, root: Node, text: str) -> Runbook:
         reader = self.reader
         top = levels.read(reader, root, "runbook")
         specs = self.inputs(top["inputs"]) if "inputs" in top else {}
-        shaper = steps.Shaper(reader)
+        shaper = steps.Shaper(reader, self.sub)
         shaper.everywhere = shaper.targets(top.get("targets"))
         diagnose = diagnosing.diagnoses(shaper, specs, top.get("diagnose", ()))
         sections = {name: shaper.steps(top.get(name, ()), prefix) for name, prefix in _SECTIONS}
@@ -133,6 +185,7 @@ class _Loader:
             rescue=sections["rescue"],
             always=sections["always"],
             diagnose=diagnose,
+            subs=self.subs,
             text=text,
             digest=hashlib.sha256(text.encode()).hexdigest(),
             path=self.file,

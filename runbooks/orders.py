@@ -31,6 +31,7 @@ class Start(NamedTuple):
     attended: bool
     allowed: list[str]
     hosts: dict[str, Any] = {}  # noqa: RUF012 - never mutated; the machines it may act on: name -> facts
+    subs: dict[str, str] = {}  # noqa: RUF012 - never mutated; file -> text of the runbooks in it
 
 
 class Resume(NamedTuple):

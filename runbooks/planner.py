@@ -84,9 +84,10 @@ def _list(
         one = _step(step, names, around)
         planned.append(one)
         inner = _Around(one.if_ if step.if_ is not None else around.if_, around.rescue, around.depth + 1)
-        _list(planned, step.block, names, inner)
-        _list(planned, step.rescue, names, inner._replace(rescue=True))
-        _list(planned, step.always, names, inner)
+        known = using.inside(step.sub, names) if step.sub is not None else names
+        _list(planned, step.block, known, inner)
+        _list(planned, step.rescue, known, inner._replace(rescue=True))
+        _list(planned, step.always, known, inner)
         if step.kind == "stop" and one.if_ in ("", YES):
             around = around._replace(if_=NO)  # nothing after it in this list
 

@@ -10,10 +10,10 @@ from incidents import kinds, telling
 from incidents.errors import BadInput, IncidentClosed, NotDurable, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event, Evidence
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, flow, inputs, journal, kit, orders, quoting, showing
+from runbooks import attempt, consent, flow, inputs, journal, kit, orders, quoting, showing, using
 from runbooks.course import Course
-from runbooks.document import Runbook
-from runbooks.expressions import render_text
+from runbooks.document import Runbook, Step
+from runbooks.expressions import UNKNOWN, forecast, render_text
 from runbooks.keeper import Keeper
 from runbooks.loader import loads
 from runbooks.process import crash_point
@@ -26,7 +26,7 @@ def begin(store: Store, start: orders.Start, folder: str, keeper: Keeper) -> Cou
 
     Raises LockHeld, IncidentClosed, BadInput; nothing is written then.
     """
-    runbook = loads(start.text, start.file)
+    runbook = loads(start.text, start.file, start.subs)
     secrets = _secrets(start.secrets, start.prompted)
     pinned = _pin(store, start, folder)
     actor = Actor(**start.actor)
@@ -44,9 +44,12 @@ def begin(store: Store, start: orders.Start, folder: str, keeper: Keeper) -> Cou
         runbook=runbook.name, digest=runbook.digest, file=start.file, inputs=start.inputs, secrets=start.secrets,
         locks=_locks(runbook, start.inputs), journal=journal.JOURNAL, cwd=start.cwd, umask=start.umask,
         path=start.path, attended=start.attended, allowed=start.allowed, closes=incident is None, hosts=start.hosts,
+        subs=start.subs,
     )._asdict()  # fmt: skip
     if not start.hosts:
         del started["hosts"]  # most runbooks stay here
+    if not start.subs:
+        del started["subs"]  # and have no other in them
     drafts.append(Draft(
         stream=incident or NEW_INCIDENT, kind="run.started", actor=actor, data=started,
         run=start.run, key=f"{start.run}:started", mode=start.mode, zone=start.zone, evidence=(pinned,),
@@ -85,7 +88,7 @@ def resume(store: Store, what: orders.Resume, folder: str, keeper: Keeper) -> Co
             f"{what.run} follows journal {started.journal}; this howdah knows {journal.JOURNAL}",
             hint=f"resume it with a howdah {started.journal}.x",
         )
-    runbook = loads(store.get_blob(event.evidence[0].sha256).decode(), started.file)
+    runbook = loads(store.get_blob(event.evidence[0].sha256).decode(), started.file, started.subs)
     course = _course(
         store,
         event,
@@ -143,8 +146,24 @@ def _must_be_open(store: Store, incident: str) -> None:
 
 
 def _locks(runbook: Runbook, values: dict[str, Any]) -> list[str]:
-    names = {"inputs": values, "steps": {}, "run": {}, "incident": {}}
-    return sorted({render_text(template, names) for template in runbook.lock})
+    names: dict[str, Any] = {"inputs": values, "steps": UNKNOWN, "run": {}, "incident": {}}
+    found = {render_text(template, names) for template in runbook.lock}
+    return sorted(found.union(*(_inner_locks(step, names) for step in runbook.steps_of_others())))
+
+
+def _inner_locks(step: Step, names: Mapping[str, Any]) -> set[str]:
+    """The locks of a runbook inside of another, taken at the start with the others."""
+    assert step.sub is not None
+    inner = using.inside(step.sub, names)
+    book = step.sub.book
+    for template in book.lock:
+        if any(forecast(expr, inner) is UNKNOWN for expr in template.expressions):
+            raise BadInput(
+                f"{step.path}: the lock of {book.path} is not known before the first step",
+                hint="give the inputs that it looks at from inputs of this runbook",
+            )
+    found = {render_text(template, inner) for template in book.lock}
+    return found.union(*(_inner_locks(one, inner) for one in book.steps_of_others()))
 
 
 def _secrets(references: dict[str, str], prompted: dict[str, str]) -> dict[str, quoting.Secret]:
@@ -174,7 +193,7 @@ def read(store: Store, name: str) -> tuple[journal.Run, Runbook]:
         raise Refused(f"the start of {name} was redacted")
     text = store.get_blob(start.evidence[0].sha256).decode()
     assert run.started is not None
-    return run, loads(text, run.started.file)
+    return run, loads(text, run.started.file, run.started.subs)
 
 
 def typed_outputs(store: Store, run: journal.Run, path: str, given: Mapping[str, str]) -> dict[str, Any]:

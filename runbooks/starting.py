@@ -40,7 +40,7 @@ def prepare(
         prompted={name: prompt(name) for name, reference in secrets.items() if reference == "prompt" and prompt},
         incident=incident, title=runbook.name, severity=runbook.severity or SEVERITY, actor=actor._asdict(),
         zone=zone, cwd=_cwd(), umask=umask, path=os.environ.get("PATH", os.defpath), mode=mode,
-        attended=attended, allowed=list(allowed), hosts=_hosts(runbook, hosts or {}, values),
+        attended=attended, allowed=list(allowed), hosts=_hosts(runbook, hosts or {}, values), subs=dict(runbook.subs),
     )  # fmt: skip
 
 

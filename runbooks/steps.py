@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import ChainMap
+from collections.abc import Callable
 from typing import Any
 
 from incidents.errors import BadInput
 from incidents.yamlfile import Node
-from runbooks import document, keys, levels
+from runbooks import document, keys, levels, using
 from runbooks.actions import base
 from runbooks.bindings import Bindings, output_types
 from runbooks.document import Command, Effect, Step, Uses
@@ -25,8 +26,9 @@ NAME_LENGTH = 80
 class Shaper:
     """Makes the steps of one file; mistakes go to the reader, what expressions need to know to the bindings."""
 
-    def __init__(self, reader: Reader):
+    def __init__(self, reader: Reader, find: Callable[[str, Node], document.Runbook | None]):
         self.reader = reader
+        self.find = find  # the runbook of that name, for a step that uses one
         self.bindings = Bindings(reader)
         self.everywhere: document.Targets | None = None  # the runbook's own targets
 
@@ -47,6 +49,10 @@ class Shaper:
         command = self.command(node, values, "step") if kind in ("run", "uses") else None
         name = values.get("name") or name_of(kind, values)
         kind = "run" if kind == "uses" else kind
+        inner = self.sub(node, values) if command is None and _is_path(node) else None
+        if inner is not None or _is_path(node):
+            kind = "block"
+            values["block"] = ()
         env, inherit = self.env(values.get("env"))
         step = Step(
             path=path,
@@ -73,6 +79,8 @@ class Shaper:
         if kind == "block":
             self.bindings.declare(number, step, node)
         shaped: Step = getattr(self, "_" + kind)(step, values, node)
+        if inner is not None:
+            shaped = _inlined(shaped, inner)
         if kind != "block":
             self.bindings.declare(number, shaped, node)
         return shaped
@@ -184,11 +192,40 @@ class Shaper:
             return None
         if level != "step" and "with" in given and "uses" not in given:
             self.reader.wrong(node.keys["with"], "`with` goes with `uses`", "take it out")
+        if level == "step" and _is_path(node):
+            return None
         if "uses" not in given:
             found: Command | None = values.get("run")
             return found
         with self.reader.inside(level) if level != "step" else contextlib.nullcontext():
             return self.uses(given["uses"], given.get("with")) if "uses" in values else None
+
+    def sub(self, node: Node, values: dict[str, Any]) -> document.Sub | None:
+        """A runbook inside of this one."""
+        reader, at = self.reader, node.value["uses"]
+        for name in values.keys() - SUB_KEYS:
+            reader.wrong(
+                node.keys[name],
+                f"`{name}` goes with an action, not with a runbook",
+                "write it there, at its steps",
+            )
+        book = self.find(values["uses"], at)
+        given = values.get("with", Node("map", {}, "", at.line, at.column))
+        if book is None or given.kind != "map":
+            return None
+        table = {
+            name: keys.Key("data", spec.help, required=spec.required) for name, spec in book.inputs.items()
+        }
+        with reader.noting("with"):
+            read = levels.read_table(reader, given, table, values["uses"])
+        for name, spec in book.inputs.items():
+            if spec.type == "secret" and name in read and using.secret_of(read[name]) is None:
+                reader.wrong(
+                    given.value[name],
+                    f"the secret `{name}` must be a secret of this runbook",
+                    "write ${{ inputs.NAME }}",
+                )
+        return document.Sub(book, read)
 
     def uses(self, node: Node, given: Node | None) -> Uses | None:
         reader, name = self.reader, node.text.strip()
@@ -339,6 +376,33 @@ class Shaper:
 
 
 ANY = keys.Key("data", "")
+SUB_KEYS = frozenset(
+    ("id", "name", "uses", "with", "if", "require", "confirm", "approve", "touches", "continue-on-error")
+)
+
+
+def _is_path(node: Node) -> bool:
+    """Does the step use another runbook? Its name is a path: it has a slash."""
+    uses = node.value.get("uses") if node.kind == "map" else None
+    return uses is not None and uses.kind == "text" and "/" in uses.text
+
+
+def _inlined(step: Step, sub: document.Sub) -> Step:
+    """The block with the runbook's steps in it, under its own path."""
+    prefix, book = step.path + "/", sub.book
+    return step._replace(
+        sub=sub, block=_moved(book.steps, prefix), rescue=_moved(book.rescue, prefix), always=_moved(book.always, prefix),
+    )  # fmt: skip
+
+
+def _moved(steps: tuple[Step, ...], prefix: str) -> tuple[Step, ...]:
+    return tuple(
+        step._replace(
+            path=prefix + step.path, block=_moved(step.block, prefix), rescue=_moved(step.rescue, prefix),
+            always=_moved(step.always, prefix),
+        )
+        for step in steps
+    )  # fmt: skip
 
 
 def effect_of(uses: Uses) -> Effect:

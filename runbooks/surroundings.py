@@ -47,9 +47,10 @@ class Surroundings(NamedTuple):
     def names(self, run: journal.Run, *, part: str = "", reveal: bool = False) -> dict[str, Any]:
         """What expressions see, those of the step `part` its host and item too; a secret input is a mask but for the act
         itself."""
+        scope = self.runbook.scope(part)
         return {
-            "inputs": self._inputs(reveal=reveal),
-            "steps": {path.rpartition("/")[2]: _facts(state) for path, state in run.steps.items()},
+            "inputs": self._inputs(run, scope, reveal=reveal),
+            "steps": {path.rpartition("/")[2]: _facts(run.steps[path]) for path in self._beside(run, scope)},
             "run": {"id": self.run},
             "incident": {"id": self.incident},
             **(parts.names_of(run, part) if part else {}),
@@ -72,9 +73,33 @@ class Surroundings(NamedTuple):
             )
         return kinds.StepSpread(step.path, step.name, chosen, batches, items)
 
-    def _inputs(self, *, reveal: bool) -> dict[str, Value]:
-        secret = {name: value.reveal() if reveal else HIDDEN for name, value in self.secrets.items()}
-        return {**self.values, **secret}
+    def _beside(self, run: journal.Run, scope: Step | None) -> list[str]:
+        """The steps of the same runbook."""
+        if not self.runbook.subs:
+            return list(run.steps)
+        prefix = scope.path + "/" if scope is not None else ""
+        return [path for path in run.steps if path.startswith(prefix) and self.runbook.scope(path) == scope]
+
+    def given(self, step: Step, names: Mapping[str, Any]) -> dict[str, Value]:
+        """The inputs of the runbook that the step is, in their one form; without secrets. Raises BadInput."""
+        assert step.sub is not None
+        open = {name: spec for name, spec in step.sub.book.inputs.items() if spec.type != "secret"}
+        given = {name: using.filled(one, names) for name, one in step.sub.given.items() if name in open}
+        return inputs.normalise(step.sub.book._replace(inputs=open), given)
+
+    def _inputs(self, run: journal.Run, scope: Step | None, *, reveal: bool) -> dict[str, Value]:
+        if scope is not None:
+            assert scope.sub is not None
+            around = self._inputs(run, self.runbook.scope(scope.path), reveal=reveal)
+            known = {name: using.secret_of(one) for name, one in scope.sub.given.items()}
+            secret = {
+                name: around.get(outer)
+                for name, outer in known.items()
+                if outer is not None and scope.sub.book.inputs[name].type == "secret"
+            }
+            return {**(run.step(scope.path).outputs or {}), **secret}
+        own = {name: value.reveal() if reveal else HIDDEN for name, value in self.secrets.items()}
+        return {**self.values, **own}
 
     def act(
         self, step: Step, command: Command, run: journal.Run, *, n: int, number: int, timeout: int | None
@@ -87,13 +112,15 @@ class Surroundings(NamedTuple):
         if self.secrets:  # rendered a second time with the values, which only the order may hold
             argv, extra = self._command(step, command, self.names(run, part=step.path, reveal=True))
         far = self._far(step)
+        scope = self.runbook.scope(step.path)
+        known = self._inputs(run, scope, reveal=True)
         env = {
             **(
                 self._base(step, _account(user), number)
                 if far is None
                 else self._base_there(step, far, number)
             ),
-            **inputs.environment(self.runbook, self._inputs(reveal=True)),
+            **inputs.environment(scope.sub.book if scope and scope.sub else self.runbook, known),
             **extra,
         }
         order = Order(

@@ -8,13 +8,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents.errors import BadInput
+from runbooks import grammar, inputs
 from runbooks.actions.base import VARIABLE as VARIABLE
-from runbooks.expressions import Place, Template, forecast_text, render
+from runbooks.expressions import UNKNOWN, Expr, Place, Template, forecast, forecast_text, render
+from runbooks.quoting import HIDDEN
 from runbooks.typed import MAX_TEXT, as_text
+
+if TYPE_CHECKING:
+    from runbooks.document import Sub
 
 
 class Uses(NamedTuple):
@@ -31,7 +36,12 @@ class Uses(NamedTuple):
 
 def values(uses: Uses, names: Mapping[str, Any]) -> dict[str, Any]:
     """`with:` with its values in. Raises BadInput."""
-    return {name: _filled(one, lambda template: render(template, names)) for name, one in uses.given.items()}
+    return {name: filled(one, names) for name, one in uses.given.items()}
+
+
+def filled(value: Any, names: Mapping[str, Any]) -> Any:
+    """One value of `with:`. Raises BadInput."""
+    return _filled(value, lambda template: render(template, names))
 
 
 def words(uses: Uses, names: Mapping[str, Any]) -> list[str]:
@@ -60,3 +70,32 @@ def _filled(value: Any, fill: Callable[[Template], Any]) -> Any:
 def _text(value: Any, names: Mapping[str, Any]) -> str:
     known = _filled(value, lambda template: forecast_text(template, names))
     return known if isinstance(known, str) else as_text(known)
+
+
+def secret_of(value: Any) -> str | None:
+    """The input that a template hands on as it is."""
+    lone = value.lone if isinstance(value, Template) else None
+    name = grammar.dotted(lone.tree) if lone is not None else None
+    return name.removeprefix("inputs.") if name is not None and name.startswith("inputs.") else None
+
+
+def inside(sub: Sub, names: Mapping[str, Any]) -> dict[str, Any]:
+    """What expressions see in a runbook that another one uses, before it runs: as far as it is known. Raises BadInput."""
+    known: dict[str, Any] = {}
+    for name, spec in sub.book.inputs.items():
+        given = sub.given.get(name)
+        if name not in sub.given or spec.type == "secret":
+            known[name] = spec.default if name not in sub.given else HIDDEN
+        elif any(forecast(expr, names) is UNKNOWN for expr in _expressions(given)):
+            known[name] = UNKNOWN
+        else:
+            known[name] = inputs.read_value(spec, filled(given, names))
+    return {**names, "inputs": known, "steps": UNKNOWN}
+
+
+def _expressions(value: Any) -> Iterator[Expr]:
+    if isinstance(value, Template):
+        yield from value.expressions
+    elif isinstance(value, Mapping | list | tuple):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _expressions(one)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from incidents import clock, kinds
 from incidents.errors import BadInput
-from runbooks.document import Step, Wait
+from runbooks.document import Step
 from runbooks.expressions import condition, render_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def wait(course: Course, step: Step) -> Hold | None:
     assert step.wait is not None
     attempt = course.run.step(step.path).last("wait")
     if attempt is None or attempt.end is not None:
-        _begin(course, step, _bound(course, step.wait))
+        _begin(course, step, _bound(course, step))
         return None
     waited = clock.between(attempt.started, clock.read())
     bound = attempt.command.timeout
@@ -32,7 +32,7 @@ def wait(course: Course, step: Step) -> Hold | None:
     if course.stop_of(step.path) is not None:
         _end(course, step, attempt.n, "failed", "a person stopped it", waited)
         return None
-    if step.wait.until is not None and condition(step.wait.until, course.names()):
+    if step.wait.until is not None and condition(step.wait.until, course.names(step.path)):
         _end(course, step, attempt.n, "ok", "", waited)
     elif bound is not None and (waited.micros or 0) >= bound:
         status, why = (
@@ -45,10 +45,12 @@ def wait(course: Course, step: Step) -> Hold | None:
     return None
 
 
-def _bound(course: Course, wait: Wait) -> int | None:
+def _bound(course: Course, step: Step) -> int | None:
+    assert step.wait is not None
+    wait = step.wait
     if wait.for_ is None or isinstance(wait.for_, int):
         return wait.for_
-    value = render_text(wait.for_, course.names())
+    value = render_text(wait.for_, course.names(step.path))
     plain = value.replace(".", "", 1).isdecimal()  # in an expression a duration counts as seconds
     return clock.parse_duration(value + "s" if plain else value)
 

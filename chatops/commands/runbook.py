@@ -43,7 +43,7 @@ def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: 
     from runbooks import starting
 
     document = _load(call, runbook)
-    permissions.check_run(call, document.name, document.allow)
+    permissions.check_book(call, document)
     key = call.places.key
     mode = "drill" if drill else "real"
     if call.in_chat:

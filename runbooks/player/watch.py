@@ -210,7 +210,9 @@ class Viewer:
 
             self._unreadable = True  # redacted, or another howdah's: then shown as the log tells it
             with contextlib.suppress(HowdahError, IndexError):
-                self._runbook = loads(self.store.get_blob(start.evidence[0].sha256).decode(), started.file)
+                self._runbook = loads(
+                    self.store.get_blob(start.evidence[0].sha256).decode(), started.file, started.subs
+                )
         return self._runbook
 
     def _output(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -28,6 +29,23 @@ BEFORE = """\
     run: [df, -B1, --output=avail, --, "${{ inputs.mount }}"]
     outputs: {avail: {regex: '(\\d+)\\s*$', type: bytes}}
 """
+
+BESIDE = """\
+name: free-space
+inputs:
+  mount: {type: path, required: true}
+  want: {type: bytes, default: 1GiB}
+steps:
+  - {effect: read, run: [df, --, "${{ inputs.mount }}"]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runbook that an example uses."""
+    (tmp_path / "free-space.yaml").write_text(BESIDE)
+    monkeypatch.chdir(tmp_path)
+
 
 BLOCKS = [block for block in pages.every("yaml") if "yaml" in block.language]
 RUNBOOKS = [block for block in BLOCKS if not block.text.startswith(("people:", "permissions:", "hosts:"))]
