@@ -41,8 +41,8 @@ soak-part: .venv/dev
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@ .venv/run
 
-LAB_TOOLS := mkfs.ext4 losetup setpriv ip sshd tmux pg_archivecleanup redis-server
-LAB_PACKAGES := e2fsprogs mount util-linux iproute2 openssh-server openssh-client tmux postgresql redis-server
+LAB_TOOLS := mkfs.ext4 losetup setpriv ip sshd tmux pg_archivecleanup redis-server shellcheck
+LAB_PACKAGES := e2fsprogs mount util-linux iproute2 openssh-server openssh-client tmux postgresql redis-server shellcheck
 labs:
 	@for tool in $(LAB_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	if [ -n "$$missing" ]; then \

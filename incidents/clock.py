@@ -82,6 +82,13 @@ def freeze(at: int) -> Iterator[None]:
         _frozen = before
 
 
+def advance(micros: int) -> None:
+    """Lets so much time pass on frozen clocks."""
+    global _frozen
+    assert _frozen is not None, "only frozen clocks can be advanced"
+    _frozen += micros
+
+
 def between(start: Reading, end: Reading) -> Span:
     """How long from start to end: same boot by monotonic, else by wall and inexact, negative is unknown."""
     if start.boot == end.boot != "unknown":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from incidents.errors import Mistake
@@ -63,6 +63,7 @@ class _Linter:
     def __init__(self, runbook: Runbook):
         self.runbook = runbook
         self.lines = runbook.text.split("\n")
+        self.looked_at = list(_expressions(runbook))
 
     def findings(self) -> Iterator[Finding]:
         for diagnosis in self.runbook.diagnose:
@@ -74,6 +75,7 @@ class _Linter:
             if self.runbook.scope(step.path) is not None:
                 continue  # it is found in its own file
             yield from self.step(step)
+            yield from self.relied_on(step)
             for part in _parts(step):
                 yield from (
                     self.script(part) if isinstance(part.command, Script) else self.argv(part, part.command)
@@ -94,6 +96,18 @@ class _Linter:
         if step.verify is not None and step.effect == "read":
             what = "a step that only reads has nothing to verify"
             yield self.at(*step.where, what, "take the verify out, or correct the effect", "warning")
+
+    def relied_on(self, step: Step) -> Iterator[Finding]:
+        """An unsafe step whose doubt nobody can resolve, although later steps build on it."""
+        if step.kind != "run" or step.effect != "unsafe" or step.verify is not None or step.id is None:
+            return
+        own = f"steps.{step.id}"
+        for expr in self.looked_at:
+            if any(name == own or name.startswith(own + ".") for name in references(expr)):
+                what = f"line {expr.place.line} relies on `{step.id}`, which is unsafe and has no verify"
+                cure = "add one, else its doubt can only be answered by a person"
+                yield self.at(*step.where, what, cure, "warning")
+                return
 
     # -- argv ------------------------------------------------------------------------------------------------
 
@@ -117,6 +131,11 @@ class _Linter:
             if any(self.secret(expr) for expr in item.expressions):
                 cure = "every account of the machine sees arguments: hand it over in env:"
                 yield self.template(item, "a secret stands in an argument", cure, "warning")
+        program = posixpath.basename(argv[0].text)
+        bound = lint_script.unbounded(program, [item.text for item in argv[1:]])
+        if bound is not None:
+            what = f"{program} waits for a server that does not answer, as long as the step may"
+            yield self.template(argv[0], what, f"give it a bound: {bound}", "warning")
         if posixpath.basename(argv[0].text) == "sudo" and not lint_script.sudo_asks_nothing(
             [i.text for i in argv[1:]]
         ):
@@ -197,6 +216,22 @@ class _Linter:
             yield self.at(line, column, what, cure)
         if verify.no - {1} and program in ANSWERS_WITH_ONE and plain:
             yield self.at(line, column, f"{program} exits above 1 on an error", "write no: [1]")
+
+
+def _expressions(value: object) -> Iterator[Expr]:
+    """Every expression in the steps of a runbook; those of a runbook inside of it are that one's."""
+    if isinstance(value, Runbook):
+        yield from _expressions((value.steps, value.rescue, value.always))
+    elif isinstance(value, Expr):
+        yield value
+    elif isinstance(value, Template):
+        yield from value.expressions
+    elif isinstance(value, Step) and value.sub is not None:
+        yield from _expressions((value.sub.given, value.if_, value.require, value.confirm))
+    elif isinstance(value, Mapping):
+        yield from (one for item in value.values() for one in _expressions(item))
+    elif isinstance(value, tuple | list) and not isinstance(value, Script):
+        yield from (one for item in value for one in _expressions(item))
 
 
 def _parts(step: Step) -> Iterator[_Part]:

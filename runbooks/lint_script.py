@@ -49,6 +49,8 @@ def problems(commands: Sequence[Command], data: Mapping[str, str]) -> Iterator[F
         yield from _data_as_code(command, data)
         yield from _words(command, data)
         yield from _services(command)
+        yield from _removes(command)
+        yield from _unbounded(command)
 
 
 def missing(commands: Sequence[Command], nobody: Collection[str]) -> Iterator[Found]:
@@ -175,6 +177,53 @@ def _services(command: Command) -> Iterator[Found]:
     if not (out and both and {"<", "<&"} & set(signs)):
         what = "what runs on in the background keeps the step's output open"
         yield command.words[0].at, what, "send it elsewhere: >FILE 2>&1 </dev/null &", "warning"
+
+
+def _removes(command: Command) -> Iterator[Found]:
+    """`rm -r "$X/…"` removes everything where X is empty."""
+    if _program(command) != "rm":
+        return
+    names = command.names()
+    if not any(re.fullmatch(r"-[A-Za-z]*[rR][A-Za-z]*|--recursive", word.text) for word in names[1:]):
+        return
+    for word in names[1:]:
+        first = word.uses[0] if word.uses else None
+        rest = word.text.replace('"', "")
+        if first is None or first.at - word.at > 2 or rest.startswith("${" + first.name + ":?"):
+            continue
+        if "/" in rest:
+            what = f"where {first.name} is empty this removes from the root of the filesystem"
+            yield word.at, what, f"write ${{{first.name}:?}}, which ends the script then", "warning"
+
+
+# program -> how a call of it is bounded
+BOUNDS = {
+    "curl": ("-m", "--max-time"), "wget": ("-T", "--timeout"), "nc": ("-w",), "ncat": ("-w", "--wait"),
+    "redis-cli": ("-t",),
+}  # fmt: skip
+
+
+def unbounded(program: str, words: Sequence[str]) -> str | None:
+    """What bounds a call over the network of this program, where none of its words does; None where nothing is wrong."""
+    bounds = BOUNDS.get(program, ())
+    if not bounds or any(word.partition("=")[0] in bounds or _short(word, bounds) for word in words):
+        return None
+    return bounds[-1]
+
+
+def _short(word: str, bounds: Sequence[str]) -> bool:
+    """`-m5`, and `-sm 5`: letters of one dash."""
+    letters = [bound[1] for bound in bounds if len(bound) == 2]
+    return word[:1] == "-" and word[1:2] != "-" and any(letter in word[1:] for letter in letters)
+
+
+def _unbounded(command: Command) -> Iterator[Found]:
+    names = command.names()
+    program = _program(command)
+    bound = unbounded(program, [word.text for word in names[1:]])
+    if bound is not None:
+        what = f"{program} waits for a server that does not answer, as long as the step may"
+        yield names[0].at, what, f"give it a bound: {bound}", "warning"
 
 
 def lies(commands: Sequence[Command]) -> Iterator[Found]:

@@ -24,6 +24,7 @@ from runbooks.reading import Reader
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "library")
 NAME_LENGTH = 80
+TESTS = ".test.yaml"  # a runbook's tests lie beside it
 DEEPEST = 8  # runbooks inside of runbooks
 
 
@@ -120,7 +121,11 @@ def _folders(beside: str | None) -> list[str]:
 def names_in(folder: str) -> list[str]:
     """The names of the runbooks in a folder; none where there is no such folder."""
     try:
-        return sorted(entry.removesuffix(".yaml") for entry in os.listdir(folder) if entry.endswith(".yaml"))
+        return sorted(
+            entry.removesuffix(".yaml")
+            for entry in os.listdir(folder)
+            if entry.endswith(".yaml") and not entry.endswith(TESTS)
+        )
     except OSError:
         return []
 

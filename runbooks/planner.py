@@ -1,22 +1,24 @@
-"""What a run would do, told before it does anything: a forecast, made from the runbook and its inputs alone.
+"""What a run would do, told before it does anything: a forecast, made from the runbook, its inputs and the hosts.
 
-Nothing is executed. What depends on the outputs of steps is `<unknown>`, and an `if` that does is undecided.
+Nothing is executed, unless the caller has steps that only read looked at. What depends on the outputs of steps is `<unknown>`, and an `if` that does is undecided.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from incidents import clock
+from incidents import clock, hosts
 from incidents.errors import BadInput
-from runbooks import expressions, inputs, using
+from incidents.hosts import Hosts
+from runbooks import expressions, inputs, spread, using
 from runbooks.document import Command, Runbook, Step, Uses
 from runbooks.expressions import UNKNOWN, Expr, Template, Unknown
 from runbooks.quoting import HIDDEN, Script, shell_quote
-from runbooks.typed import Value
+from runbooks.typed import Value, as_text
 
+MOST_PARTS = 20  # of a step whose commands are listed
 YES = "yes"
 NO = "no"
 UNDECIDED = "cannot be decided yet"
@@ -39,6 +41,13 @@ class PlannedStep(NamedTuple):
     rescue: bool = False
     user: str | None = None
     depth: int = 0
+    hosts: tuple[str, ...] = ()
+    batches: tuple[int, ...] = ()
+    items: tuple[str, ...] = ()
+    commands: Mapping[str, str] = {}  # of each host or item, where they differ
+    read: Mapping[str, Value] | None = None  # the outputs of a step that was looked at
+    unread: str = ""  # why one could not be
+    approve: str = ""
 
 
 class Plan(NamedTuple):
@@ -52,18 +61,31 @@ class Plan(NamedTuple):
     shown: Mapping[str, str]
 
 
-def plan(runbook: Runbook, values: Mapping[str, Value]) -> Plan:
-    """The forecast for inputs as `inputs.normalise` gave them. Raises BadInput where a step is sure to be refused."""
+Look = Callable[[Step, Mapping[str, Any]], "Seen"]
+
+
+class Seen(NamedTuple):
+    """What a step that only reads gave; `why` it could not be looked at."""
+
+    outputs: Mapping[str, Value] | None = None
+    why: str = ""
+
+
+def plan(
+    runbook: Runbook, values: Mapping[str, Value], *, known: Hosts | None = None, look: Look | None = None
+) -> Plan:
+    """The forecast for inputs as `inputs.normalise` gave them. `known` are the hosts of howdah.yaml; `look` runs a step
+    that only reads, so that what depends on it is told. Raises BadInput where a step is sure to be refused."""
     hidden = dict.fromkeys(inputs.secrets(runbook, values), HIDDEN)
     names = {
         "inputs": {**values, **hidden},
-        "steps": UNKNOWN,
+        "steps": dict.fromkeys((step.id for step in runbook.walk() if step.id is not None), UNKNOWN),
         "run": {"id": UNKNOWN},
         "incident": {"id": UNKNOWN},
     }
     planned: list[PlannedStep] = []
     for steps, rescue in ((runbook.steps, False), (runbook.rescue, True), (runbook.always, False)):
-        _list(planned, steps, names, _Around(rescue=rescue))
+        _list(planned, steps, names, _Around(rescue=rescue, known=known or {}, look=look))
     locks = tuple(sorted({expressions.forecast_text(lock, names) for lock in runbook.lock}))
     shown = {name: inputs.shown(runbook.inputs.get(name), value) for name, value in values.items()}
     return Plan(runbook.name, runbook.digest, dict(values), locks, tuple(planned), shown)
@@ -75,16 +97,19 @@ class _Around(NamedTuple):
     if_: str = ""
     rescue: bool = False
     depth: int = 0
+    known: Hosts = {}  # noqa: RUF012 - never mutated
+    look: Look | None = None
 
 
 def _list(
     planned: list[PlannedStep], steps: tuple[Step, ...], names: Mapping[str, Any], around: _Around
 ) -> None:
     for step in steps:
-        one = _step(step, names, around)
+        one = _looked_at(step, _step(step, names, around), names, around)
         planned.append(one)
-        inner = _Around(one.if_ if step.if_ is not None else around.if_, around.rescue, around.depth + 1)
+        inner = around._replace(if_=one.if_ if step.if_ is not None else around.if_, depth=around.depth + 1)
         known = using.inside(step.sub, names) if step.sub is not None else names
+        inner = inner._replace(look=None) if step.sub is not None else inner
         _list(planned, step.block, known, inner)
         _list(planned, step.rescue, known, inner._replace(rescue=True))
         _list(planned, step.always, known, inner)
@@ -92,7 +117,69 @@ def _list(
             around = around._replace(if_=NO)  # nothing after it in this list
 
 
+def _looked_at(step: Step, one: PlannedStep, names: Mapping[str, Any], around: _Around) -> PlannedStep:
+    """With what the step gives, where it only reads, is sure to run here, and may be run for that."""
+    plain = step.kind == "run" and step.effect == "read" and not step.spreads and not step.user
+    asks = step.confirm is not None or step.approve is not None
+    if around.look is None or not plain or asks or around.rescue or one.if_ not in ("", YES):
+        return one
+    seen = around.look(step, names)
+    if seen.outputs is None:
+        return one._replace(unread=seen.why)
+    if step.id is not None and isinstance(names["steps"], dict):
+        names["steps"][step.id] = {"status": "ok", "exit": 0, "outputs": dict(seen.outputs)}
+    return one._replace(read=seen.outputs)
+
+
+def _spread(step: Step, names: Mapping[str, Any], known: Hosts) -> dict[str, Any]:
+    """The hosts and items that a step will be made for, as far as they are known, and what runs at each."""
+    if not step.spreads:
+        return {}
+    chosen: list[str] = []
+    no_host: list[None] = [None]
+    items: list[Any] = []
+    if step.targets is not None:
+        words = _values(step.targets.hosts, names)
+        chosen = (
+            ["<unknown>"]
+            if words is None
+            else [host.name for host in hosts.choose([as_text(w) for w in words], known)]
+        )
+    if step.for_each:
+        items = _values(step.for_each, names) or [UNKNOWN]
+    found: dict[str, Any] = {
+        "hosts": tuple(chosen), "items": tuple(repr(UNKNOWN) if item is UNKNOWN else as_text(item) for item in items),
+        "batches": tuple(spread.order(step.targets, chosen)) if step.targets is not None and chosen != ["<unknown>"] else (),
+    }  # fmt: skip
+    commands = {
+        f"{'' if item is None else f'[{place}]'}{'' if host is None else f'@{host}'}": _does(
+            step, {**names, "host": UNKNOWN if host in (None, "<unknown>") else host, "item": item}
+        )
+        for place, item in enumerate(items or [None])
+        for host in (chosen or no_host)
+    }
+    if len(set(commands.values())) > 1:
+        found["commands"] = commands
+    return found
+
+
+def _values(templates: tuple[Template, ...], names: Mapping[str, Any]) -> list[Any] | None:
+    """None where one of them is not known yet."""
+    if any(expressions.forecast(expr, names) is UNKNOWN for one in templates for expr in one.expressions):
+        return None
+    return spread.values(templates, names)
+
+
+def _approve(step: Step) -> str:
+    if step.approve is None:
+        return ""
+    return f"{step.approve.people} of {', '.join(step.approve.from_) or 'anybody in people:'}"
+
+
 def _step(step: Step, names: Mapping[str, Any], around: _Around) -> PlannedStep:
+    made = _spread(step, names, around.known)
+    if step.spreads:
+        names = {**names, "host": UNKNOWN, "item": UNKNOWN}
     return PlannedStep(
         path=step.path,
         name=step.name,
@@ -107,6 +194,8 @@ def _step(step: Step, names: Mapping[str, Any], around: _Around) -> PlannedStep:
         rescue=around.rescue,
         user=None if step.user is None else expressions.forecast_text(step.user, names),
         depth=around.depth,
+        approve=_approve(step),
+        **made,
     )
 
 
@@ -152,12 +241,35 @@ def show_command(command: Command, names: Mapping[str, Any]) -> str:
     return shell_quote(expressions.forecast_text(item, names) for item in command)
 
 
+def as_written(command: Command) -> str:
+    """A command for people, with its expressions as they stand in the file."""
+    if isinstance(command, Script):
+        return command.text
+    if isinstance(command, Uses):
+        return f"uses {command.action}: " + ", ".join(
+            f"{name}={_written(one)}" for name, one in command.given.items()
+        )
+    return shell_quote(item.text for item in command)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Template):
+        return value.text
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_written(one)}" for name, one in value.items()) + "}"
+    return "[" + ", ".join(map(_written, value)) + "]" if isinstance(value, list | tuple) else str(value)
+
+
 def document(planned: Plan) -> dict[str, Any]:
     """The plan as `--json` shows it; times in µs."""
     steps = [
         {("if" if name == "if_" else name): value for name, value in step._asdict().items()}
         for step in planned.steps
     ]
+    for step in steps:
+        for name in ("hosts", "batches", "items"):
+            step[name] = list(step[name])
+        step["commands"] = dict(step["commands"])
     return {
         "runbook": planned.name,
         "digest": planned.digest,
@@ -195,6 +307,21 @@ def _paragraph(step: PlannedStep) -> list[str]:
         lines.append(f"{indent}    runs: {step.if_}")
     if step.confirm is not None:
         lines += [f"{indent}    asks: {line}" for line in step.confirm.splitlines()]
-    if step.kind != "block":
+    if step.approve:
+        lines.append(f"{indent}    waits for approval: {step.approve}")
+    if step.hosts:
+        batches = f", in batches of {', '.join(map(str, step.batches))}" if len(step.batches) > 1 else ""
+        lines.append(f"{indent}    on: {', '.join(step.hosts)}{batches}")
+    if step.items:
+        lines.append(f"{indent}    for each of: {', '.join(step.items)}")
+    for part, command in list(step.commands.items())[:MOST_PARTS]:
+        lines += [f"{indent}    {part} | {line}" for line in command.splitlines()]
+    if len(step.commands) > MOST_PARTS:
+        lines.append(f"{indent}    and {len(step.commands) - MOST_PARTS} more like these")
+    if step.kind != "block" and not step.commands:
         lines += [f"{indent}    | {line}" for line in step.command.splitlines()]
+    if step.read is not None:
+        lines += [f"{indent}    gives: {name} = {as_text(value)}" for name, value in step.read.items()]
+    if step.unread:
+        lines.append(f"{indent}    not looked at: {step.unread}")
     return lines

@@ -84,7 +84,10 @@ _SHAPES: dict[str, Schema] = {
     "env": {
         "type": "object",
         "properties": {
-            "inherit": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+            "inherit": {
+                "description": "Variables of howdah's own environment that the program gets, too.",
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            }
         },
         "patternProperties": {
             f"^(?!IN_|HOWDAH_|inherit$){keys.VARIABLE}$": {**_SCALAR, "type": [*_SCALAR["type"], "null"]}

@@ -83,16 +83,20 @@ def _load(call: Call, name: str) -> Runbook:
     "What a run would do; nothing is executed.",
     params.runbook(place=True, required=True),
     INPUTS,
+    params.flag(
+        "run_reads", "Run the steps that only read, so that what depends on them is told.", surfaces=TERMINAL
+    ),
     group="run",
     permission="read",
     writes=False,
 )
-def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...]) -> Reply:
-    from runbooks import inputs, planner
+def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...], run_reads: bool) -> Reply:
+    from runbooks import inputs, looking, planner
 
     document = _load(call, runbook)
     values = inputs.normalise(document, params.once(input, "input"))
-    planned = planner.plan(document, values)
+    look = (lambda step, names: looking.look(document, values, step, names)) if run_reads else None
+    planned = planner.plan(document, values, known=call.config.hosts, look=look)
     view = Text(planner.text(planned), exact=True)
     return Reply(view, planner.document(planned), file=f"plan-{document.name}.txt")
 
@@ -218,45 +222,3 @@ def runbook_show(call: Call, runbook: str) -> Reply:
     document = _load(call, runbook)
     about = {"name": document.name, "file": document.path, "digest": document.digest, "text": document.text}
     return Reply(Text(document.text.rstrip("\n"), exact=True), about, file=f"{document.name}.yaml")
-
-
-@command(
-    "runbook lint",
-    "Look for mistakes in a runbook, also those that only show at 3 a.m.",
-    params.runbook(place=True, required=True),
-    group="run",
-    permission="read",
-    writes=False,
-    surfaces=TERMINAL,
-    because="it is for the author of a file",
-)
-def runbook_lint(call: Call, runbook: str) -> Reply:
-    from incidents.errors import BadInput
-    from runbooks import lint
-
-    found = lint.lint(_load(call, runbook))
-    mistakes = [
-        {
-            "file": m.file,
-            "line": m.line,
-            "column": m.column,
-            "severity": m.severity,
-            "message": m.message,
-            "hint": m.hint,
-        }
-        for m in found
-    ]
-    text = "\n".join(f"{m} [{m.severity}]" for m in found) or "no mistakes"
-    exit = BadInput.exit_code if any(m.severity == "error" for m in found) else 0
-    return Reply(text, {"mistakes": mistakes}, exit=exit)
-
-
-@command("runbook schema", "The JSON Schema of the runbook file, for editors.", group="run", permission="read",
-         writes=False, surfaces=TERMINAL, because="it is for the author of a file")  # fmt: skip
-def runbook_schema(call: Call) -> Reply:
-    import json
-
-    from runbooks import schema
-
-    document = schema.schema()
-    return Reply(json.dumps(document, indent=2), document)

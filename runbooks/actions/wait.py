@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ def act(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if what == "http" and not str(given[what]).startswith(("http://", "https://")):
         raise Failed(f"http must begin with http:// or https://, not {str(given[what])[:40]!r}")
     while not looks[what](str(given[what])):
-        time.sleep(given.get("every", EVERY) / clock.SECOND)
+        clock.sleep(given.get("every", EVERY))
     return {}
 
 

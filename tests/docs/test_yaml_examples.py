@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from incidents.errors import Mistakes
-from runbooks import lint, loader
+from runbooks import cases, lint, loader, testing
 from tests.docs import pages
 from tests.docs.pages import Block
 
@@ -48,7 +48,11 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BLOCKS = [block for block in pages.every("yaml") if "yaml" in block.language]
-RUNBOOKS = [block for block in BLOCKS if not block.text.startswith(("people:", "permissions:", "hosts:"))]
+RUNBOOKS = [
+    block
+    for block in BLOCKS
+    if not block.text.startswith(("people:", "permissions:", "hosts:", "# free-space.test.yaml"))
+]
 
 
 def test_there_are_examples() -> None:
@@ -99,3 +103,25 @@ def test_an_example_is_one_to_learn_from(block: Block) -> None:
     found = [str(one) for one in lint.lint(loader.loads(text, file)) if one.severity == "error"]
     shown = "".join(one.text for one in pages.blocks(block.page, "console"))
     assert [one for one in found if f"./{one} [error]" not in shown] == []
+
+
+def test_the_example_of_a_test_file_tests_a_runbook(tmp_path: Path) -> None:
+    (block,) = (one for one in BLOCKS if one.text.startswith("# free-space.test.yaml"))
+    book = loader.loads("""
+name: free-space
+inputs: {mount: {type: path, required: true}, want: {type: bytes, default: 2GiB}}
+steps:
+  - id: before
+    effect: read
+    run: [df, --, "${{ inputs.mount }}"]
+    outputs: {avail: {text: true, type: bytes}}
+  - {id: enough, if: "${{ steps.before.outputs.avail >= inputs.want }}", stop: {status: ok, say: enough}}
+  - id: grow
+    confirm: Grow?
+    run: [lvextend, -L, "${{ inputs.want }}b", --, /dev/vg0/data]
+    verify: {run: [lvs], no: [10]}
+""")
+    (tmp_path / "free-space.test.yaml").write_text(block.text)
+    found = testing.run(book, cases.read(str(tmp_path / "free-space.test.yaml")))
+    assert [one.wrong for one in found] == [(), ()]
+    assert testing.coverage(book, found).missing == ()

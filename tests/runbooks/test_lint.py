@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runbooks import shellcheck
 from runbooks.lint import lint
 from runbooks.loader import available, load, loads
 from runbooks.shell_text import commands
@@ -124,3 +125,44 @@ def test_a_script_is_read_as_its_simple_commands(script: str, expected: list[lis
 )  # fmt: skip
 def test_a_variable_is_known_by_how_it_is_used(script: str, expected: list[tuple[str, str]]) -> None:
     assert sorted(uses(script)) == sorted(expected)
+
+
+@pytest.mark.lab
+def test_shellcheck_adds_what_only_a_whole_parser_of_bash_sees() -> None:
+    if shellcheck.installed() is None:
+        pytest.skip("needs shellcheck")
+    book = loads("""
+name: x
+steps:
+  - timeout: 1m
+    run: |
+      files=$(ls)
+      for file in $files; do
+        echo "${file[0]"
+      done
+  - timeout: 1m
+    run: |
+      if [ "$IN_X" = 1 ]; then echo yes
+      fi
+      read -r one two <<<"a b"; echo "$one"
+      cd /; rm -rf "$HOME/"
+  - effect: read
+    run: [sh, -c, "echo $(ls"]
+""")
+    found = shellcheck.findings(book)
+    assert any(one.line == 8 and one.severity == "error" and "SC" in one.hint for one in found), found
+    assert not any("SC2034" in one.hint or "SC2154" in one.hint for one in found)
+    assert all(one.line >= 6 for one in found)
+
+
+@pytest.mark.lab
+def test_shellcheck_finds_nothing_in_the_library() -> None:
+    if shellcheck.installed() is None:
+        pytest.skip("needs shellcheck")
+    for one in available(beside=None):
+        assert shellcheck.findings(load(one.path)) == []
+
+
+def test_without_shellcheck_nothing_is_missed_that_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert shellcheck.findings(loads("name: x\nsteps:\n  - {timeout: 1m, run: 'echo $('}\n")) == []

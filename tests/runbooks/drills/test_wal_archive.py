@@ -117,7 +117,8 @@ def delete_the_log(lab: Lab) -> None:
 def leave_postgres_down(lab: Lab) -> None:
     """There is room again; who stopped for want of it stays away."""
     for pid in working_in(data_of(lab)):
-        os.kill(pid, signal.SIGQUIT)
+        with contextlib.suppress(ProcessLookupError):  # the postmaster has ended its own meanwhile
+            os.kill(pid, signal.SIGQUIT)
     cut(lab, facts(lab)["first"])
     save(lab)
 
@@ -126,7 +127,8 @@ def restart_redis(lab: Lab) -> None:
     """A restart makes it write again, and forgets what it could not save."""
     (saves,) = [one.path for one in os.scandir(lab.mount) if working_in(one.path, "redis-server")]
     for pid in working_in(saves):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     cut(lab, facts(lab)["first"])
     start(lab)
     os.unlink(facts(lab)["redis"])
