@@ -234,7 +234,7 @@ class Loop:
                 return line._replace(fresh=False)
             self._drop_line(line)
         mark = ssh.new_mark()
-        argv = [*far.argv, ssh.command(len(ssh.script(far.key, mark)))]
+        argv = [*far.argv, ssh.COMMAND]
         errors = os.memfd_create("howdah-ssh", os.MFD_CLOEXEC)
         try:
             pid, to, from_ = process.spawn_talk(argv, os.environ, errors)
@@ -321,6 +321,9 @@ def live(run_dir: str, link: _socket.socket) -> NoReturn:
         for target in (0, 1, 2):
             os.dup2(null, target)
         process.close_all_but({0, 1, 2, link.fileno()})
+        os.dup2(
+            0, process.LOCK_FD, inheritable=False
+        )  # so that nothing of ours has the number that a child overwrites
         os.chdir("/")
         os.umask(0)
         _adopt_orphans()

@@ -9,7 +9,7 @@ BLANKS='
 IFS=$BLANKS
 NL='
 '
-U=$(id -u)
+U=${UID:-$(id -u)}
 read -r BOOT </proc/sys/kernel/random/boot_id
 SETSID=$(command -v setsid) || SETSID=
 exec 3>&1
@@ -23,8 +23,8 @@ tell() { printf '%s %s\n' "$M" "$*"; }
 place() {
     for base in /run /tmp /var/tmp; do
         D=$base/howdah-$U
-        (umask 077 && mkdir -- "$D") 2>/dev/null
-        if [ -d "$D" ] && [ ! -L "$D" ] && [ -O "$D" ] && (umask 077 && mkdir -p -- "$D/$K") 2>/dev/null; then
+        [ -d "$D" ] || (umask 077 && exec mkdir -- "$D") 2>/dev/null
+        if [ -d "$D" ] && [ ! -L "$D" ] && [ -O "$D" ] && (umask 077 && exec mkdir -p -- "$D/$K") 2>/dev/null; then
             return 0
         fi
     done
@@ -238,6 +238,7 @@ listen() {
         rest) rest "$2" ;;
         bye)
             rm -rf -- "${D:?}/${K:?}"
+            find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + </dev/null >/dev/null 2>&1
             exit
             ;;
         esac
@@ -255,6 +256,5 @@ elif ! place; then
 else
     trap '' HUP
     say hello "$BOOT" "$U"
-    (find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + 2>/dev/null) </dev/null >/dev/null 2>&1 3>&- &
     listen | work
 fi

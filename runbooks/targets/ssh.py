@@ -74,7 +74,7 @@ def control_folder() -> str:
 def agent() -> str:
     """The text of the far end, without its comments."""
     with open(os.path.join(os.path.dirname(__file__), "agent.sh"), encoding="ascii") as file:
-        return "".join(line for line in file if not line.lstrip().startswith("#"))
+        return "".join(line.lstrip(" ") for line in file if not line.lstrip().startswith("#"))
 
 
 def new_mark() -> bytes:
@@ -82,14 +82,17 @@ def new_mark() -> bytes:
 
 
 def script(key: str, mark: bytes) -> bytes:
-    """What is sent first: the agent, with its mark and its run."""
-    return f"M='{mark.decode('ascii')}'\nK={shell_quote([key])}\n{agent()}".encode("ascii")
+    """What is sent first: the agent, with its mark and its run, as one line for `printf %b`."""
+    text = f"M='{mark.decode('ascii')}'\nK={shell_quote([key])}\n{agent()}"
+    return text.replace("\\", "\\0134").replace("\n", "\\n").encode("ascii") + b"\n"
 
 
-def command(length: int) -> str:
-    """What the login shell is given, whichever it is: a line that sh, csh and fish read alike."""
-    start = 'exec env -i PATH="$PATH" HOME="$HOME" USER="${USER:-$LOGNAME}" LOGNAME="${LOGNAME:-$USER}" /bin/sh -c "$s"'
-    return f"exec /bin/sh -c 's=$(dd bs=1 count={length} 2>/dev/null); {start}'"
+# What the login shell is given, whichever it is: a line that sh, csh and fish read alike. The agent is the first line of
+# what comes then, for `read` takes one byte at a time and leaves the rest alone.
+COMMAND = (
+    """exec /bin/sh -c 'IFS= read -r s; exec env -i PATH="$PATH" HOME="$HOME" USER="${USER:-$LOGNAME}" """
+    """LOGNAME="${LOGNAME:-$USER}" /bin/sh -c "$(printf %b "$s")" howdah'"""
+)
 
 
 def payload(argv: Sequence[str], env: Mapping[str, str], mark: str, umask: int = DEFAULT_UMASK) -> bytes:
@@ -196,7 +199,7 @@ def ask(far: Far, n: int, *, timeout: int, stop: tuple[str, int] | None = None) 
     pause = (stop[1] + 3 * clock.SECOND) if stop is not None else 0
     lines += [f"ask {n}", f"rest {n}"]
     given = text + "".join(f"{line}\n" for line in lines).encode()
-    done = run_bounded([*far.argv, command(len(text))], timeout=timeout + pause, stdin=given, limit=2 << 20)
+    done = run_bounded([*far.argv, COMMAND], timeout=timeout + pause, stdin=given, limit=2 << 20)
     answer = Answer("unreached", why=why_unreached(far.host, done.errors))
     rest, left = b"", []
     for one in Hearing(mark).feed(done.output):

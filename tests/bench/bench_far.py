@@ -2,6 +2,7 @@
 
 - a further step on a host costs at most 1.5 times a bare `ssh HOST true` over an open ControlMaster: the difference
   between a run of many steps and a run of one, by the number of steps, against a loop of that command
+- 200 names of one sshd at once: faster than ansible-core `raw` at the same width; bare asyncssh is reported beside it
 - twelve machines in network namespaces, one with its link down: the whole takes at most ConnectTimeout + 1 s
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 
-from tests.bench import measure
+from tests.bench import measure, peers
 from tests.bench.measure import Cost, Figure
 from tests.far import server, twelve
 
@@ -20,10 +22,11 @@ LIMIT = 1.5
 STEPS = 40
 ROUNDS = 9
 CONNECT = 3.0  # s
+MANY, WIDTH = 200, 50
 
 
 def figures(folder: str) -> list[Figure]:
-    return [_further_step(folder), _one_link_down(folder)]
+    return [_further_step(folder), *_wide(folder), _one_link_down(folder)]
 
 
 def _further_step(folder: str) -> Figure:
@@ -64,6 +67,61 @@ def _further_step(folder: str) -> Figure:
         f"{median:.2f}x ({min(ratios):.2f} to {max(ratios):.2f}; ssh {each:.0f} ms)",
         median <= LIMIT,
     )
+
+
+BARE = """
+import asyncio, asyncssh, sys
+port, key, known, names, width = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+async def one(room):
+    async with room, asyncssh.connect("127.0.0.1", port, known_hosts=known, client_keys=[key], config=None) as line:
+        assert (await line.run("true")).exit_status == 0
+async def all():
+    room = asyncio.Semaphore(width)
+    await asyncio.gather(*(one(room) for _ in range(names)))
+asyncio.run(all())
+"""
+
+
+def _wide(folder: str) -> list[Figure]:
+    """The first step on each of 200 hosts: connection, the far end's shell, `true`, everything recorded."""
+    names = ("200 hosts at once, the whole process, to ansible-core raw", "the same, to bare asyncssh")
+    if why := server.lacks():
+        return [Figure(name, "", f"needs {why}", None) for name in names]
+    peer = next(one for one in peers.ALL if one.package == "ansible-core")
+    ansible = missing = ""
+    try:
+        ansible = os.path.join(peers.install(peer), "ansible")
+    except RuntimeError as problem:
+        missing = str(problem)
+    with server.serve(os.path.join(folder, "wide")) as host:
+        below = os.path.join(folder, "many")
+        os.mkdir(below)
+        _write(below, "howdah.yaml", "hosts:\n" + "".join(host.host(f"h{n}") for n in range(MANY)))
+        step = f"  - {{effect: read, run: 'true', targets: {{hosts: all}}, parallel: {WIDTH}}}\n"
+        _write(below, "many.yaml", "name: many\nsteps:\n" + step)
+        _write(below, "bare.py", BARE)
+        ssh = f"-F {host.folder}/config -o ControlMaster=no -o ControlPath=none"
+        listed = "".join(f"h{n} ansible_host=127.0.0.1 ansible_port={host.port}\n" for n in range(MANY))
+        _write(below, "hosts.ini", listed)
+        env = measure.environment(PATH=host.path, ANSIBLE_SSH_ARGS=ssh, ANSIBLE_LOCAL_TEMP=below, HOME=below)
+        actions = {
+            "howdah": lambda: _run([measure.HOWDAH, "--store", f"{below}/s.db", "run", "./many.yaml"], below, env),
+            "bare": lambda: _run([sys.executable, "bare.py", str(host.port), f"{host.folder}/user", f"{host.folder}/known",
+                                  str(MANY), str(WIDTH)], below, env),
+        }  # fmt: skip
+        if ansible:
+            raw = [ansible, "all", "-i", "hosts.ini", "-m", "raw", "-a", "true", "-f", str(WIDTH)]
+            actions["ansible"] = lambda: _run(raw, below, env)
+        found = measure.in_turn(3, actions)
+    measure.table(f"{MANY} hosts, {WIDTH} at a time", found)
+    figures = []
+    if ansible:
+        figures.append(measure.at_most(names[0], 1, "ansible raw", found["howdah"], found["ansible"]))
+    else:
+        figures.append(Figure(names[0], "< 1", missing, None))
+    ratio = statistics.median(measure.ratios(found["howdah"], found["bare"]))
+    figures.append(Figure(names[1], "reported", f"{ratio:.2f}x", None))
+    return figures
 
 
 def _one_link_down(folder: str) -> Figure:

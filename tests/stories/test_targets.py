@@ -352,3 +352,15 @@ def test_an_attempt_of_far_is_watched_to_its_end_by_any_viewer(far: Far) -> None
     )
     told = ended(viewer)
     assert told.code == 0 and "act@web1" in told.out
+
+
+def test_so_many_at_once_that_their_descriptors_reach_those_that_have_a_meaning(far: Far) -> None:
+    """A step finds its attempt's lock under a number of its own, which no link may have."""
+    far.hosts("".join(far.server.host(f"h{n}") for n in range(90)))
+    told = far.run("""
+name: many
+steps:
+  - {id: many, effect: read, targets: {hosts: all}, parallel: 60, run: "echo $HOWDAH_HOST", outputs: {who: {text: true}}}
+""")
+    assert told.code == 0, told.out[-2000:]
+    assert far.scene.journal().step("many").outputs == {"who": {f"h{n}": f"h{n}" for n in range(90)}}
