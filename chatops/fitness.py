@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from incidents.store.protocol import Store
 
 WITHIN = 10.0  # seconds for one look
+AT_ONCE = 32  # hosts that are asked
 NARROW = 80  # columns that the player wants
 FULL_SOON = 10  # per cent free, below which a filesystem is at risk
 LONG_OPEN = 12 * clock.HOUR
@@ -52,7 +53,7 @@ Look = Callable[[Machine], Iterator[Check]]
 def examine(machine: Machine) -> list[Check]:
     """Every check, in the order in which they should be cured."""
     looks: list[tuple[str, Look]] = [
-        ("record", record), ("filesystem", filesystem), ("work", work), ("runbooks", runbooks), ("people", people),
+        ("record", record), ("filesystem", filesystem), ("work", work), ("runbooks", runbooks), ("people", people), ("hosts", hosts),
         ("sudo", sudo), ("keys", keys), ("tokens", tokens), ("clock", time), ("terminal", terminal), ("drills", drills),
     ]  # fmt: skip
     found: list[Check] = []
@@ -180,6 +181,37 @@ def work(machine: Machine) -> Iterator[Check]:
             yield Check(
                 "runs", "note", f"{run.id} asks: {run.open_questions()[0].path}", f"howdah attach {run.id}"
             )
+
+
+def hosts(machine: Machine) -> Iterator[Check]:
+    """With --night: every host lets us in without a password, and has what steps need."""
+    from runbooks.targets import ssh
+
+    known = machine.config.hosts
+    if not known:
+        return
+    if not machine.night:
+        yield Check(
+            "hosts", "note", f"{len(known)} in howdah.yaml, not asked", "howdah doctor --night asks them"
+        )
+        return
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="host")
+    try:
+        asked = [(name, pool.submit(ssh.hello, host)) for name, host in known.items()]
+        late = clock.monotonic() + int(WITHIN * clock.SECOND * 0.9)
+        good = 0
+        for name, answer in asked:
+            try:
+                why = answer.result(max(0.0, (late - clock.monotonic()) / clock.SECOND))
+            except Late:
+                why = f"{name} did not answer in time"
+            if why:
+                yield Check("hosts", "lack", why, "ssh to it by hand")
+            good += not why
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if good:
+        yield Check("hosts", "ok", f"{good} of {len(known)} let us in and have what steps need")
 
 
 # -- what steps need ---------------------------------------------------------------------------------------------

@@ -29,9 +29,9 @@ def shown(argv: Sequence[str]) -> str:
 
 def text(
     argv: Sequence[str], *, note: str = "", undo: Sequence[str] = (), effect: str = "", timeout: str = "",
-    change: tuple[str, str, str] | None = None,
+    change: tuple[str, str, str] | None = None, on: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    """The runbook. `change` is what was changed, from which value, to which. Raises BadInput for what is not UTF-8."""
+    """The runbook. `change` is what was changed, from which value, to which; `on` are hosts and roles. Raises BadInput for what is not UTF-8."""
     if not argv or not argv[0].strip():
         raise BadInput("there is no command to run", hint="howdah do -- CMD ARGUMENT…")
     for words in (argv, undo):
@@ -48,6 +48,8 @@ def text(
     lines = ["runbook: 1", f"name: {quoted(name_of(argv))}", "steps:", f"  - id: {STEP}"]
     lines.append(f"    name: {quoted(' '.join(note.split()) or shown(argv))}")
     lines.append(f"    run: {_list(argv)}")
+    if on:
+        lines.append(f"    targets: {{hosts: {_list(on)}}}")
     if effect:
         lines.append(f"    effect: {effect}")
     if timeout:

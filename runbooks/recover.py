@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from incidents import kinds, telling
+from incidents import hosts, kinds, telling
 from incidents.errors import BadInput, IncidentClosed, NotDurable, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event, Evidence
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, flow, inputs, journal, kit, orders, quoting, showing, using
+from runbooks import attempt, consent, flow, inputs, journal, kit, orders, quoting, reach, showing, using
 from runbooks.course import Course
 from runbooks.document import Runbook, Step
 from runbooks.expressions import UNKNOWN, forecast, render_text
@@ -217,6 +217,21 @@ def must_not_run(store: Store, run: journal.Run, path: str) -> None:
     folder = orders.run_dir(store.path, run.id)
     if who := showing.who_runs(folder, attempt.witness(folder, act.n)):
         raise Refused(f"{path} still runs: {who}", hint="wait for its end, or end it, or say --beside")
+    host = act.command.host
+    known = run.started.hosts.get(host) if host is not None and run.started is not None else None
+    if known is not None:
+        _must_not_run_there(store, run, act, hosts.of_facts(known))
+
+
+def _must_not_run_there(store: Store, run: journal.Run, act: journal.Attempt, host: hosts.Host) -> None:
+    """The same for an attempt on another machine, which is asked; one that does not answer stops nobody, as a person's
+    word counts where nothing is known."""
+    from runbooks.targets import ssh
+
+    answer = ssh.ask(ssh.far(host, run.id, store.path), act.n, timeout=host.connect_timeout + reach.TALK)
+    if answer.state == "running":
+        who = ", ".join(answer.left) or f"something on {host.name}"
+        raise Refused(f"{act.path} still runs: {who}", hint="wait for its end, or end it, or say --beside")
 
 
 def may_undo(store: Store, run: journal.Run, runbook: Runbook) -> list[str]:

@@ -51,6 +51,7 @@ def _refuse_input(stdin: TextIO) -> None:
     params.text("undo", "The command that takes it back, as one text: `howdah undo RUN` runs it."),
     params.choice("effect", "read, idempotent, or unsafe (it must not happen twice), which it is unless given.", EFFECTS),
     params.duration("timeout", "How long it may take: 90s, 5m. An unsafe command without one is never killed."),
+    params.text("on", "A host or a role of howdah.yaml to run it on, instead of this machine.", repeat=True),
     params.text("what", "What it changes: the file, unit or key."),
     params.text("old", "The old value of that."),
     params.text("new", "The new value."),
@@ -64,8 +65,8 @@ def _refuse_input(stdin: TextIO) -> None:
     "stays in the record. Ends with 1 where the command failed, with 3 where nobody knows whether it happened.",
 )  # fmt: skip
 def do(call: Call, argv: tuple[str, ...], note: str | None, undo: str | None, effect: str | None,
-       timeout: int | None, incident: str | None, drill: bool, what: str | None,
-       old: str | None, new: str | None) -> Reply:  # fmt: skip
+       timeout: int | None, incident: str | None, drill: bool, on: tuple[str, ...],
+       what: str | None, old: str | None, new: str | None) -> Reply:  # fmt: skip
     from chatops import launching
     from incidents import ids
     from incidents.errors import BadInput
@@ -80,13 +81,13 @@ def do(call: Call, argv: tuple[str, ...], note: str | None, undo: str | None, ef
     text = adhoc.text(
         argv, note=note or "", undo=adhoc.split(undo) if undo else (), effect=effect or "",
         timeout=f"{timeout // 1000}ms" if timeout is not None else "",
-        change=(what, old or "", new or "") if what is not None else None,
+        change=(what, old or "", new or "") if what is not None else None, on=on,
     )  # fmt: skip
     key = call.places.key
     start = starting.prepare(
         loader.loads(text, orders.BY_HAND), given={}, store=call.places.store,
         incident=incident or launching.choose_incident(call, drill), actor=call.actor, zone=call.zone,
         attended=call.attended and not call.json, mode="drill" if drill else "real",
-        run=ids.run_name_of(key) if key else None,
+        run=ids.run_name_of(key) if key else None, hosts=call.config.hosts,
     )  # fmt: skip
     return launching.fork(call, start, detach=True)

@@ -20,6 +20,7 @@ from runbooks.attempt import Far, Survivor
 from runbooks.quoting import shell_quote
 
 ALIVE = 5  # seconds between two signs of life; after three without an answer ssh gives the link up
+HELLO = 5 * clock.SECOND  # what a first word may take beyond connecting
 PERSIST = 120  # seconds that the connection stays open for the next session
 DEFAULT_UMASK = 0o022
 
@@ -212,6 +213,18 @@ def ask(far: Far, n: int, *, timeout: int, stop: tuple[str, int] | None = None) 
         elif one.word == "lacks":
             answer = answer._replace(why=f"{far.host} lacks {one.rest}")
     return answer._replace(left=tuple(left), rest=_OLD_MARKS.sub(b"", rest))
+
+
+def hello(host: Host) -> str:
+    """Why steps cannot be run on this host; empty where they can. Takes at most its connect_timeout and HELLO."""
+    from runbooks.process import run_bounded
+
+    mark = new_mark()
+    given = script(f"hello-{mark[-8:].decode('ascii')}", mark) + b"bye\n"
+    done = run_bounded([*argv(host), COMMAND], timeout=host.connect_timeout + HELLO, stdin=given)
+    for one in every(Hearing(mark).feed(done.output)):
+        return f"{host.name} lacks {one.rest}" if one.word == "lacks" else ""
+    return f"{host.name} does not answer" if done.timed_out else why_unreached(host.name, done.errors)
 
 
 def _answer(said: Said) -> Answer:

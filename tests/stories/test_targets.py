@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from runbooks import procfs
+from incidents.errors import Refused
+from incidents.store import open_store
+from runbooks import consent, procfs, recover
 from tests.far.server import Server, lacks, serve
 from tests.stories.scene import Answer, Scene, ended, kill, lack, until
 
@@ -364,3 +367,69 @@ steps:
 """)
     assert told.code == 0, told.out[-2000:]
     assert far.scene.journal().step("many").outputs == {"who": {f"h{n}": f"h{n}" for n in range(90)}}
+
+
+def test_a_command_by_hand_runs_on_the_hosts_that_are_named(far: Far) -> None:
+    book = (
+        "do",
+        "--effect",
+        "read",
+        "--on",
+        "web1",
+        "--on",
+        "web3",
+        "--",
+        "sh",
+        "-c",
+        'echo "$HOWDAH_HOST:$1"',
+        "x",
+        "${{ a }} 'b'",
+    )
+    told = far(*book)
+    assert told.code == 0, told
+    tails = {
+        e.step: e.data["tail"] for e in far.scene.events() if e.kind == "step.ended" and e.data.get("tail")
+    }
+    assert tails == {f"command@{name}": f"{name}:${{{{ a }}}} 'b'\n" for name in ("web1", "web3")}
+    assert far("do", "--on", "web9", "--", "true").code == 2
+    assert far("do", "--effect", "read", "--on", "web", "--", "false").code == 1
+
+
+def test_a_retry_is_refused_while_something_of_it_runs_over_there(far: Far) -> None:
+    book = far.scene.runbook("""
+name: long
+steps:
+  - id: act
+    timeout: 30s
+    targets: {hosts: web1}
+    run: "trap '' TERM HUP; echo begun >> 'ACTS'; sleep 25; echo ended >> 'ACTS'"
+""")
+    far.scene.begin("run", book, PATH=far.server.path)
+    far.scene.wait_for_act("begun")
+    driver_pid, keeper_pid = far.scene.driver(), far.scene.keeper()
+    os.kill(driver_pid, signal.SIGKILL)
+    os.kill(keeper_pid, signal.SIGKILL)
+    far.server.cut()
+    run = far.scene.run()
+    with open_store(far.scene.store) as store:
+        found = consent.read_run(store, run)
+        path = os.environ["PATH"]
+        os.environ["PATH"] = far.server.path
+        try:
+            with pytest.raises(Refused, match=r"still runs: .*sleep 25.* on web1"):
+                recover.must_not_run(store, found, "act@web1")
+        finally:
+            os.environ["PATH"] = path
+
+
+def test_doctor_says_which_hosts_let_us_in(far: Far) -> None:
+    far.hosts(
+        far.server.host("web1")
+        + far.server.host("dead").replace(str(far.server.port), "1")
+        + far.server.host("stranger", user="nobody")
+    )
+    assert "3 in howdah.yaml, not asked" in far("doctor").text
+    told = far("doctor", "--night").text
+    assert "1 of 3 let us in" in told
+    assert re.search(r"dead cannot be reached: .*refused", told)
+    assert "stranger cannot be reached" in told
