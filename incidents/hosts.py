@@ -9,6 +9,9 @@
         roles: [web]
         labels: {rack: a7}
         connect_timeout: 10s
+        transport: asyncssh       # else ssh; see below
+
+`transport: asyncssh` reaches a host from one process that holds many connections; ssh is a process a host.
 
 A runbook names them in `targets: {hosts: [web1, db]}`: by name, by role, or `all`.
 """
@@ -28,10 +31,11 @@ if TYPE_CHECKING:
 
 EVERY = "all"
 CONNECT = 10 * clock.SECOND
+TRANSPORTS = ("ssh", "asyncssh")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z0-9_\[:][A-Za-z0-9._:%\[\]-]{0,254}", re.ASCII)
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}", re.ASCII)
-_KEYS = ("address", "user", "port", "region", "roles", "labels", "connect_timeout")
+_KEYS = ("address", "user", "port", "region", "roles", "labels", "connect_timeout", "transport")
 
 
 class Host(NamedTuple):
@@ -45,6 +49,7 @@ class Host(NamedTuple):
     roles: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     connect_timeout: int = CONNECT
+    transport: str = TRANSPORTS[0]
 
     def facts(self) -> dict[str, Any]:
         """As the record keeps it, for `of_facts`."""
@@ -173,6 +178,12 @@ class _Reading:
                 self.wrong(value, f"the label {word} is a text", "labels: {rack: a7}")
             else:
                 yield word, value.text
+
+    def _transport(self, node: Node) -> str | None:
+        if node.kind in ("map", "list", "null") or node.text not in TRANSPORTS:
+            self.wrong(node, f"its transport cannot be {node.text[:60]!r}", f"one of {', '.join(TRANSPORTS)}")
+            return None
+        return node.text
 
     def _connect_timeout(self, node: Node) -> int | None:
         try:

@@ -38,6 +38,9 @@ class Far(NamedTuple):
     host: str
     argv: tuple[str, ...]
     key: str
+    wide: tuple[
+        str, ...
+    ] = ()  # name, address, user, port, seconds to connect: reached by targets/wide, not by argv
 
 
 class Order(NamedTuple):

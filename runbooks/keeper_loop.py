@@ -55,6 +55,7 @@ class Loop:
         self.unheard: list[Notice] = []  # ends that no driver was there to hear
         self.listener: _socket.socket | None = None
         self.lines: dict[str, list[Line]] = {}  # to other machines, in use by nobody
+        self.relay: _socket.socket | None = None  # to the process that holds many of them
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
         self._mounts_fd = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
@@ -234,14 +235,41 @@ class Loop:
                 return line._replace(fresh=False)
             self._drop_line(line)
         mark = ssh.new_mark()
-        argv = [*far.argv, ssh.COMMAND]
         errors = os.memfd_create("howdah-ssh", os.MFD_CLOEXEC)
         try:
-            pid, to, from_ = process.spawn_talk(argv, os.environ, errors)
+            if far.wide:
+                pid, (to, from_) = 0, self._wide(far, errors)
+            else:
+                pid, to, from_ = process.spawn_talk([*far.argv, ssh.COMMAND], os.environ, errors)
         except OSError:
             os.close(errors)
             raise
         return link.Line(pid, to, from_, errors, mark, True)
+
+    def _wide(self, far: Far, errors: int) -> tuple[int, int]:
+        """A line over the process that holds many connections, started by the first who needs it. Raises OSError."""
+        from runbooks.targets import link
+
+        if self.relay is None:
+            self.relay, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+            try:
+                process.spawn_relay(link.RELAY, os.environ, theirs.fileno())
+            finally:
+                theirs.close()
+        theirs_in, to = os.pipe2(os.O_CLOEXEC)
+        from_, theirs_out = os.pipe2(os.O_CLOEXEC)
+        try:
+            link.ask_for_line(self.relay, far, (theirs_in, theirs_out, errors))
+        except OSError:  # it was killed: the next one starts another
+            self.relay.close()
+            self.relay = None
+            for fd in (to, from_):
+                os.close(fd)
+            raise
+        finally:
+            for fd in (theirs_in, theirs_out):
+                os.close(fd)
+        return to, from_
 
     def give_line(self, far: Far, line: Line, *, kept: bool) -> None:
         if kept:
@@ -254,7 +282,8 @@ class Loop:
         for fd in (line.to, line.from_, line.errors):
             os.close(fd)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(line.pid, signal.SIGTERM)
+            if line.pid:
+                os.kill(line.pid, signal.SIGTERM)
 
     def _take_over(self, n: int, grace: int) -> Charge | None:
         """Another keeper's attempt that still runs after that keeper's death: we can only stop it."""

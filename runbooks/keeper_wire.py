@@ -16,7 +16,7 @@ from typing import Any
 from incidents import clock
 from runbooks.attempt import Ended, Far, Gone, Notice, Order, Output, OutputInfo, Started, Survivor
 
-VERSION = 3
+VERSION = 4
 SOCKET = "keeper.sock"
 GRACE = 5 * clock.SECOND  # for an attempt whose order died with its keeper
 PACKET = 1 << 16
@@ -79,7 +79,7 @@ def unpack_order(message: dict[str, Any]) -> Order:
     read = {
         "argv": tuple(message["argv"]),
         "secrets": tuple(message["secrets"]),
-        "far": None if far is None else Far(far[0], tuple(far[1]), far[2]),
+        "far": None if far is None else Far(far[0], tuple(far[1]), far[2], tuple(far[3])),
     }
     return Order(**{**fields, **read})
 

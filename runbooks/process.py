@@ -21,7 +21,7 @@ from runbooks.procfs import Process, alive, command, start_time, state
 __all__ = [
     "Completed", "Process", "Unstarted", "Wires", "alive", "become", "close_all_but", "command", "crash_point", "fork_call",
     "fork_spawn",
-    "leave_reader", "run_bounded", "send", "spawn", "spawn_apart", "spawn_talk", "start_time", "state",
+    "leave_reader", "run_bounded", "send", "spawn", "spawn_apart", "spawn_relay", "spawn_talk", "start_time", "state",
 ]  # fmt: skip
 
 _DESCRIPTORS = os.sysconf("SC_OPEN_MAX")
@@ -252,6 +252,18 @@ def spawn_talk(argv: Sequence[str], env: Mapping[str, str], errors: int) -> tupl
         os.close(theirs_in)
         os.close(theirs_out)
     return pid, to, from_
+
+
+def spawn_relay(argv: Sequence[str], env: Mapping[str, str], theirs: int) -> int:
+    """Starts a program of our own in a session of its own, whose descriptor 0 is this socket: its pid. Raises OSError."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    wires = [(os.POSIX_SPAWN_DUP2, source, target) for source, target in ((theirs, 0), (null, 1), (null, 2))]
+    try:
+        return os.posix_spawnp(
+            argv[0], list(argv), env, file_actions=wires, setsid=True, setsigmask=(), setsigdef=_SIGNALS
+        )
+    finally:
+        os.close(null)
 
 
 def close_all_but(keep: set[int]) -> None:

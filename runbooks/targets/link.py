@@ -7,15 +7,18 @@ the driver then asks the host. What the keeper cannot see, it reports as JSON on
 
 from __future__ import annotations
 
+import _socket
+import array
 import contextlib
 import json
 import os
 import select
 import signal
+import sys
 from typing import Any, NamedTuple, NoReturn
 
 from incidents import clock
-from runbooks.attempt import Order, Survivor
+from runbooks.attempt import Far, Order, Survivor
 from runbooks.targets import ssh
 from runbooks.targets.ssh import Said
 
@@ -24,6 +27,7 @@ DRAIN = 1 * clock.SECOND  # as on this side (charge.DRAIN)
 ANSWER = 5 * clock.SECOND  # of the agent, about services that were left behind
 MARGIN = 10 * clock.SECOND  # a stop over there may take longer than its grace: the way, and KILL
 LOST = signal.SIGUSR1
+RELAY = [sys.executable, "-P", "-m", "runbooks.targets.wide"]
 
 
 class Line(NamedTuple):
@@ -35,6 +39,13 @@ class Line(NamedTuple):
     errors: int
     mark: bytes
     fresh: bool  # nothing was sent over it yet
+
+
+def ask_for_line(relay: _socket.socket, far: Far, ends: tuple[int, int, int]) -> None:
+    """Has the process at the other end of `relay` (targets/wide) connect these ends, stdin, stdout and errors, to the
+    host. Raises OSError where it is gone."""
+    fds = array.array("i", ends)
+    relay.sendmsg([json.dumps(far.wide).encode()], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)])
 
 
 class Lost(Exception):

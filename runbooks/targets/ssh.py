@@ -36,7 +36,9 @@ _OPTIONS = (
 def far(host: Host, run: str, store: str) -> Far:
     """Where the attempts of a run on this host live. The key names the run among those of all stores."""
     digest = hashlib.sha256(f"{socket.gethostname()}:{os.path.realpath(store)}".encode("utf-8", "replace"))
-    return Far(host.name, tuple(argv(host)), f"{run}-{digest.hexdigest()[:10]}")
+    key, seconds = f"{run}-{digest.hexdigest()[:10]}", max(1, host.connect_timeout // clock.SECOND)
+    wide = (host.name, host.address, host.user or "", str(host.port or ""), str(seconds))
+    return Far(host.name, tuple(argv(host)), key, wide if host.transport == "asyncssh" else ())
 
 
 def argv(host: Host) -> list[str]:
@@ -162,6 +164,10 @@ def why_unreached(host: str, errors: bytes) -> str:
         )
     elif "Host key verification failed" in whole or "host key is known" in whole:
         said = "its host key is not known; connect once by hand and compare the key, or add it to known_hosts"
+    elif "is not trusted" in whole:  # as asyncssh says it
+        said = (
+            "its host key is not known, or has changed; nothing was sent. Compare it, connecting once by hand"
+        )
     elif "Permission denied" in whole:
         said = f"{said}; nobody is asked for a password here: it needs a key or an agent"
     return f"{host} cannot be reached: {said}"

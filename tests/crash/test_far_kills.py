@@ -20,7 +20,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     if why := lacks():
         lack(why)
     with serve(str(tmp_path / "ssh")) as one:
+        (tmp_path / "ssh" / ".ssh").mkdir()
+        (tmp_path / "ssh" / ".ssh" / "config").symlink_to(tmp_path / "ssh" / "config")
         monkeypatch.setenv("PATH", one.path)
+        monkeypatch.setenv("HOME", one.folder)  # asyncssh looks there for its configuration
         yield one
 
 
@@ -31,7 +34,8 @@ def cutting(server: Server, seed: int, enough: threading.Event) -> None:
 
 
 def kill_and_cut(folder: Path, server: Server, seed: int, wanted: int) -> None:
-    hosts = {"web1": Host("web1", "127.0.0.1", port=server.port)}
+    transport = ("ssh", "asyncssh")[seed % 2]
+    hosts = {"web1": Host("web1", "127.0.0.1", port=server.port, transport=transport)}
     enough = threading.Event()
     cutter = threading.Thread(target=cutting, args=(server, seed, enough))
     cutter.start()
