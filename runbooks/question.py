@@ -179,14 +179,14 @@ def _change(change: dict[str, Any]) -> Iterator[Fact]:
 
 def _approval(question: journal.Question) -> Iterator[Fact]:
     shows = question.shows
-    for name, value in shows["bound"]["shows"].items():
-        yield Fact(name, value, "exact")
+    if shown := shows["bound"]["shows"]:
+        yield Fact("also for", "\n".join(f"{name} = {value}" for name, value in shown.items()), "exact")
     names = ", ".join(shows["from"]) or "anybody in people:"
     rest = ", not by who started the run" if shows["not_requester"] else ""
     yield Fact("by", f"{shows['count']} of {names}{rest}")
     given = ", ".join(actor.shown for actor in question.approvals)
     yield Fact("approved", f"{len(question.approvals)} of {shows['count']}" + (f": {given}" if given else ""))
-    ends = clock.iso(question.asked.at + shows["expires"])
+    ends = clock.iso(question.asked.at + shows["expires"], precision="seconds")
     yield Fact("gate", f"{shows['gate']}, until {ends}")
 
 

@@ -219,10 +219,16 @@ class _Folding:
         step = self.step(data["path"])
         what = self.asked.get(data["question"], "question")
         who = telling.who(event)
+        if data["answer"] == "approve":
+            return  # the driver counts; who approved is told one by one
         step.decisions.append(Decision(who, what, data["answer"], event.at, event.body))
         result = _ANSWERS.get((what, data["answer"]))
         if result is not None:
             step.result = result.format(who=who)
+
+    def _approval_given(self, event: Event, data: Mapping[str, Any]) -> None:
+        who = telling.who(event)
+        self.step(data["path"]).decisions.append(Decision(who, "confirm", "approve", event.at, event.body))
 
 
 def _reading(event: Event) -> Reading:

@@ -141,6 +141,11 @@ def _answered(event: Event, data: kinds.QuestionAnswered, width: int) -> list[Te
     return hang(head, f"{data.path}{'; ' if extra else ''}{extra}", width, "dim")
 
 
+def _approved(event: Event, data: kinds.ApprovalGiven, width: int) -> list[Text]:
+    head = Text("  → ", "bold yellow").append(f"{one_line(telling.who(event))}: approve", "bold").append("  ")
+    return hang(head, f"{data.path}, gate {data.gate}", width, "dim")
+
+
 def _undo(event: Event, data: kinds.UndoStarted, width: int) -> list[Text]:
     return hang(Text("  undo, in this order: ", "bold"), ", ".join(data.steps), width)
 
@@ -156,7 +161,7 @@ def _resumed(event: Event, data: kinds.RunResumed, width: int) -> list[Text]:
 _TELLERS: dict[str, Any] = {
     "step.ended": _ended, "step.overdue": _overdue, "run.request": _request, "run.paused": _paused,
     "run.resumed": _resumed,
-    "question.answered": _answered, "undo.started": _undo,
+    "question.answered": _answered, "approval.given": _approved, "undo.started": _undo,
 }  # fmt: skip
 
 

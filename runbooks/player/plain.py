@@ -255,6 +255,10 @@ def _answered(event: Event, data: kinds.QuestionAnswered) -> Iterator[str]:
     )
 
 
+def _approved(event: Event, data: kinds.ApprovalGiven) -> Iterator[str]:
+    yield _line("approves", data.path, telling.who(event), f"gate {data.gate}")
+
+
 _TELLERS: dict[str, Any] = {
     "run.started": _run_started,
     "run.ended": _run_ended,
@@ -268,6 +272,7 @@ _TELLERS: dict[str, Any] = {
     "step.overdue": _overdue,
     "question.asked": _asked,
     "question.answered": _answered,
+    "approval.given": _approved,
 }
 
 

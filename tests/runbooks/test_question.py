@@ -75,7 +75,7 @@ def test_a_doubt_without_output_or_verify_says_so() -> None:
 def test_an_approval_shows_what_it_is_for_who_must_agree_and_what_has_changed() -> None:
     told = facts(ask("approve", argv=["x"], **GATE))
     assert told["asked anew"].endswith("-a\n+b")
-    assert told["steps.before.outputs.avail"] == "12"
+    assert told["also for"] == "steps.before.outputs.avail = 12"
     assert told["by"] == "2 of oncall, not by who started the run"
     assert told["approved"] == "0 of 2"
     assert told["gate"].startswith("3f2a00c0ffee, until 20")

@@ -7,7 +7,9 @@ import os
 
 import pytest
 
-from runbooks import consent
+from incidents.events import Actor, Draft
+from incidents.store import open_store
+from runbooks import consent, driver
 from tests.stories.scene import Scene, until
 
 PEOPLE = """
@@ -199,3 +201,62 @@ def test_the_answer_as_json(scene: Scene, parked: str) -> None:
     assert {name: document[name] for name in ("run", "step", "answer", "approvals", "count")} == {
         "run": parked, "step": "grow", "answer": "approve", "approvals": 1, "count": 2,
     }  # fmt: skip
+
+
+def test_the_postmortem_names_who_approved(scene: Scene, parked: str) -> None:
+    scene.ok("approve", "grow", by="ada")
+    scene.ok("approve", "grow", by="kim")
+    scene.wait_for("run.ended")
+    written = scene.ok("postmortem", by="nova")
+    assert "ada: approve<br>kim: approve" in written and "driver: approve" not in written
+
+
+@pytest.mark.parametrize(
+    ("place", "then"), [("before-intent:grow", "grown once"), ("after-launch:grow", "in doubt or done")]
+)
+def test_a_driver_that_dies_at_the_gate_asks_nobody_again_and_acts_once(
+    scene: Scene, parked: str, place: str, then: str
+) -> None:
+    scene.ok("approve", "grow", by="ada")
+    scene.ok("approve", "grow", by="kim", HOWDAH_TEST_KILL=place)
+    until(lambda: driver.lock_is_free(driver.run_dir(scene.store, parked)), "the driver's death")
+    scene("resume", parked)
+    until(lambda: scene.acts() == ["grown"] or scene.journal().open_questions(), "what comes of it")
+    asked = [event.data["what"] for event in scene.events() if event.kind == "question.asked"]
+    assert asked in (["approve"], ["approve", "doubt"]) and len(scene.acts()) <= 1
+    if then == "grown once":
+        assert scene.wait_for("run.ended").data["status"] == "ok" and asked == ["approve"]
+
+
+def test_a_gate_that_has_changed_is_asked_anew_with_what_is_different(scene: Scene, parked: str) -> None:
+    """As after an update of howdah that renders a step in another way: here the recorded gate is another's."""
+    scene.ok("approve", "grow", by="ada")
+    question = scene.journal().open_questions()[0]
+    other = {
+        **question.shows,
+        "gate": "0123456789ab",
+        "bound": {**question.shows["bound"], "in": "/elsewhere"},
+    }
+    with open_store(scene.store) as store:
+        run = consent.read_run(store, parked)
+        actor = Actor("system", "driver")
+        void = Draft(
+            stream=run.stream, kind="question.void", actor=actor, data={"question": question.id}, run=parked
+        )
+        data = consent.asked(run, "grow", "approve", other)
+        store.append(
+            [
+                void,
+                Draft(
+                    stream=run.stream, kind="question.asked", actor=actor, data=data, run=parked, step="grow"
+                ),
+            ]
+        )
+    scene("resume", parked)
+    again = until(
+        lambda: next((q for q in scene.journal().open_questions() if q.shows.get("again")), None),
+        "the question anew",
+    )
+    assert again.approvals == [] and again.shows["gate"] != "0123456789ab"
+    assert "-in: /elsewhere" in again.shows["again"] and f"+in: {scene.folder}" in again.shows["again"]
+    assert scene.acts() == []
