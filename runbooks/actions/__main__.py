@@ -10,6 +10,7 @@ from typing import Any
 from incidents.errors import HowdahError
 from runbooks.actions import base
 
+EXTRAS = {"psycopg": "postgres", "redis": "redis"}  # library -> what installs it
 LARGEST = 1 << 20  # bytes of outputs
 
 
@@ -27,6 +28,12 @@ def main(name: str) -> int:
         return _say(f"no answer: {why}", base.UNANSWERED)
     except (base.Failed, HowdahError) as why:
         return _say(str(why), 1)
+    except ImportError as problem:
+        extra = EXTRAS.get(problem.name or "")
+        cure = f": pip install 'howdah[{extra}]'" if extra else ""
+        return _say(
+            f"the action {name} needs {problem.name or problem}, which is not installed here{cure}", 1
+        )
     except Exception as problem:  # noqa: BLE001 - another package's, or a mistake of ours: the step fails with its name
         return _say(f"the action {name} raised {type(problem).__name__}: {problem}", 1)
     sys.stdout.flush()

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
+from incidents import yamlfile
 from incidents.errors import Mistakes
 from runbooks import cases, lint, loader, testing
 from tests.docs import pages
 from tests.docs.pages import Block
+from tests.runbooks.test_schema import SCHEMA, as_editors_see
 
 # What a block that shows steps or single keys alone stands in; docs/runbooks.md says so at its beginning.
 AROUND = """\
@@ -125,3 +128,12 @@ steps:
     found = testing.run(book, cases.read(str(tmp_path / "free-space.test.yaml")))
     assert [one.wrong for one in found] == [(), ()]
     assert testing.coverage(book, found).missing == ()
+
+
+@pytest.mark.parametrize(
+    "block", [one for one in RUNBOOKS if not expected(one)], ids=lambda one: f"{one.page}:{one.line}"
+)
+def test_the_schema_takes_every_example_that_the_loader_takes(block: Block) -> None:
+    file, text = whole(block)
+    found = as_editors_see(yamlfile.parse(text, file))
+    assert [error.message for error in Draft202012Validator(SCHEMA).iter_errors(found)] == []
