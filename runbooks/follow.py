@@ -173,7 +173,7 @@ def _status(step: Step, run: journal.Run) -> str:
     if any(
         run.steps[inner.path].status not in journal.SETTLED
         for inner in _inner(step)
-        if inner.path in run.steps
+        if inner.path in run.steps and inner.kind != "block"
     ):
         return "entered"
     within = [_status(inner, run) for inner in step.block]
@@ -185,7 +185,7 @@ def _status(step: Step, run: journal.Run) -> str:
         ):
             return "ok"
         return "continued" if step.continue_on_error else "failed"
-    return "entered" if "pending" in within else "ok"
+    return "entered" if {"pending", "entered"} & set(within) else "ok"
 
 
 def _name(run: journal.Run, path: str) -> str:

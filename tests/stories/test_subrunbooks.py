@@ -130,6 +130,18 @@ steps:
     assert books.acts() == ["inner:w:2:none:0", "last:w"]
 
 
+def test_what_is_nested_and_gated_has_ended_when_it_has(books: Scene) -> None:
+    books.runbook("name: middle\nsteps: [{uses: ./inner.yaml, with: {who: w}}]\n", "middle.yaml")
+    book = books.runbook("""
+name: outer
+steps:
+  - {id: sub, uses: ./middle.yaml}
+  - {id: gated, block: [{id: inside, if: "${{ 1 == 1 }}", block: [{effect: read, run: "true"}]}]}
+""", "outer.yaml")  # fmt: skip
+    books.ok("run", book)
+    assert "under way" not in books.ok("steps", books.run())
+
+
 def test_a_plan_shows_what_is_inside_with_its_values(books: Scene) -> None:
     told = books.ok("plan", outer(books), "-i", "outer=db")
     assert "first/last" in told and "sh -c" in told and "db1" in told and "db2" in told
