@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections import ChainMap
-from collections.abc import Callable
 from typing import Any
 
-from incidents.errors import BadInput
 from incidents.yamlfile import Node
-from runbooks import document, keys, levels, using
-from runbooks.actions import base
+from runbooks import borrowed, document, keys, levels
 from runbooks.bindings import Bindings, output_types
-from runbooks.document import Command, Effect, Step, Uses
+from runbooks.document import Step, Uses
 from runbooks.expressions import Template
 from runbooks.inputs import OutputSpec
 from runbooks.quoting import Script, shell_quote
@@ -26,7 +22,7 @@ NAME_LENGTH = 80
 class Shaper:
     """Makes the steps of one file; mistakes go to the reader, what expressions need to know to the bindings."""
 
-    def __init__(self, reader: Reader, find: Callable[[str, Node], document.Runbook | None]):
+    def __init__(self, reader: Reader, find: borrowed.Find):
         self.reader = reader
         self.find = find  # the runbook of that name, for a step that uses one
         self.bindings = Bindings(reader)
@@ -46,11 +42,15 @@ class Shaper:
             if on and kind not in on:
                 reader.wrong(at, f"`{name}` goes with {_or(on)}, not with `{kind}`", "take it out")
         path = prefix + (id or str(ordinal))
-        command = self.command(node, values, "step") if kind in ("run", "uses") else None
+        command = borrowed.command(self.reader, node, values, "step") if kind in ("run", "uses") else None
         name = values.get("name") or name_of(kind, values)
         kind = "run" if kind == "uses" else kind
-        inner = self.sub(node, values) if command is None and _is_path(node) else None
-        if inner is not None or _is_path(node):
+        inner = (
+            borrowed.sub(self.reader, self.find, node, values)
+            if command is None and borrowed.is_path(node)
+            else None
+        )
+        if inner is not None or borrowed.is_path(node):
             kind = "block"
             values["block"] = ()
         env, inherit = self.env(values.get("env"))
@@ -63,7 +63,9 @@ class Shaper:
             if_=values.get("if"),
             env=env,
             inherit=inherit,
-            outputs=outputs_of(command) if isinstance(command, Uses) else self.outputs(values.get("outputs")),
+            outputs=borrowed.outputs_of(command)
+            if isinstance(command, Uses)
+            else self.outputs(values.get("outputs")),
             confirm=values.get("confirm"),
             approve=self.approve(values.get("approve")),
             require=values.get("require", ()),
@@ -80,7 +82,7 @@ class Shaper:
             self.bindings.declare(number, step, node)
         shaped: Step = getattr(self, "_" + kind)(step, values, node)
         if inner is not None:
-            shaped = _inlined(shaped, inner)
+            shaped = borrowed.inlined(shaped, inner)
         if kind != "block":
             self.bindings.declare(number, shaped, node)
         return shaped
@@ -136,7 +138,9 @@ class Shaper:
 
     def _run(self, step: Step, values: dict[str, Any], node: Node) -> Step:
         reader = self.reader
-        effect = values.get("effect", effect_of(step.run) if isinstance(step.run, Uses) else "unsafe")
+        effect = values.get(
+            "effect", borrowed.effect_of(step.run) if isinstance(step.run, Uses) else "unsafe"
+        )
         until = values.get("until")
         if until is not None:  # what the others see as steps.ID, it sees as result
             until = until._replace(types=ChainMap(output_types("result", step.outputs), until.types))
@@ -182,71 +186,6 @@ class Shaper:
         )
 
     # -- what is in a step -----------------------------------------------------------------------------------
-
-    def command(self, node: Node, values: dict[str, Any], level: str) -> Command | None:
-        """What is to run: a script, an argv, or an action; None where it cannot be read."""
-        given = node.value if node.kind == "map" else {}
-        if level != "step" and node.kind == "map" and ("run" in given) == ("uses" in given):
-            what = f"`{level}` needs one of `run` and `uses`"
-            self.reader.wrong(node, what, "say what is to run")
-            return None
-        if level != "step" and "with" in given and "uses" not in given:
-            self.reader.wrong(node.keys["with"], "`with` goes with `uses`", "take it out")
-        if level == "step" and _is_path(node):
-            return None
-        if "uses" not in given:
-            found: Command | None = values.get("run")
-            return found
-        with self.reader.inside(level) if level != "step" else contextlib.nullcontext():
-            return self.uses(given["uses"], given.get("with")) if "uses" in values else None
-
-    def sub(self, node: Node, values: dict[str, Any]) -> document.Sub | None:
-        """A runbook inside of this one."""
-        reader, at = self.reader, node.value["uses"]
-        for name in values.keys() - SUB_KEYS:
-            reader.wrong(
-                node.keys[name],
-                f"`{name}` goes with an action, not with a runbook",
-                "write it there, at its steps",
-            )
-        book = self.find(values["uses"], at)
-        given = values.get("with", Node("map", {}, "", at.line, at.column))
-        if book is None or given.kind != "map":
-            return None
-        table = {
-            name: keys.Key("data", spec.help, required=spec.required) for name, spec in book.inputs.items()
-        }
-        with reader.noting("with"):
-            read = levels.read_table(reader, given, table, values["uses"])
-        for name, spec in book.inputs.items():
-            if spec.type == "secret" and name in read and using.secret_of(read[name]) is None:
-                reader.wrong(
-                    given.value[name],
-                    f"the secret `{name}` must be a secret of this runbook",
-                    "write ${{ inputs.NAME }}",
-                )
-        return document.Sub(book, read)
-
-    def uses(self, node: Node, given: Node | None) -> Uses | None:
-        reader, name = self.reader, node.text.strip()
-        try:
-            action = base.find(name)
-        except BadInput as problem:
-            reader.wrong(node, problem.message, problem.hint or "")
-            return None
-        if given is not None and given.kind != "map":
-            reader.wrong(given, f"`with` must be a map, not {kind_of(given)}", "write with: {NAME: value}")
-            return None
-        known = given if given is not None else Node("map", {}, "", node.line, node.column)
-        table = dict.fromkeys(known.value, ANY) if action.any_names else action.takes
-        for word in known.value if action.any_names else ():
-            if not re.fullmatch(keys.ID, word, re.ASCII):
-                reader.wrong(
-                    known.keys[word], f"an output cannot be called {word!r}", "letters, digits, _ and -"
-                )
-        with reader.noting("with"):
-            values = levels.read_table(reader, known, table, f"{name}")
-        return Uses(name, values, reader.at(node, 0))
 
     def env(self, node: Node | None) -> tuple[dict[str, Template], tuple[str, ...]]:
         env: dict[str, Template] = {}
@@ -326,7 +265,7 @@ class Shaper:
         with self.reader.inside("verify"):
             values = levels.read(self.reader, node, "verify")
         return document.Verify(
-            run=self.command(node, values, "verify") or Script(""),
+            run=borrowed.command(self.reader, node, values, "verify") or Script(""),
             no=values.get("no", frozenset()),
             after=values.get("after", False),
             timeout=values.get("timeout", document.VERIFY_TIMEOUT),
@@ -338,8 +277,8 @@ class Shaper:
             return None
         with self.reader.inside("undo"):
             values = levels.read(self.reader, node, "undo")
-        command = self.command(node, values, "undo")
-        effect = values.get("effect", effect_of(command) if isinstance(command, Uses) else "unsafe")
+        command = borrowed.command(self.reader, node, values, "undo")
+        effect = values.get("effect", borrowed.effect_of(command) if isinstance(command, Uses) else "unsafe")
         timeout = values.get("timeout", None if effect == "unsafe" else document.DEFAULT_TIMEOUT)
         return document.Undo(command or Script(""), effect, self.verify(values.get("verify")), timeout)
 
@@ -358,7 +297,8 @@ class Shaper:
         with self.reader.inside("check"):
             values = levels.read(self.reader, node, "check")
         return document.Check(
-            self.command(node, values, "check") or Script(""), values.get("timeout", document.DEFAULT_TIMEOUT)
+            borrowed.command(self.reader, node, values, "check") or Script(""),
+            values.get("timeout", document.DEFAULT_TIMEOUT),
         )
 
     def change(self, node: Node | None) -> document.Change | None:
@@ -373,49 +313,6 @@ class Shaper:
 
     def touches(self, node: Node | None) -> dict[str, Template]:
         return {} if node is None else levels.read(self.reader, node, "touches")
-
-
-ANY = keys.Key("data", "")
-SUB_KEYS = frozenset(
-    ("id", "name", "uses", "with", "if", "require", "confirm", "approve", "touches", "continue-on-error")
-)
-
-
-def _is_path(node: Node) -> bool:
-    """Does the step use another runbook? Its name is a path: it has a slash."""
-    uses = node.value.get("uses") if node.kind == "map" else None
-    return uses is not None and uses.kind == "text" and "/" in uses.text
-
-
-def _inlined(step: Step, sub: document.Sub) -> Step:
-    """The block with the runbook's steps in it, under its own path."""
-    prefix, book = step.path + "/", sub.book
-    return step._replace(
-        sub=sub, block=_moved(book.steps, prefix), rescue=_moved(book.rescue, prefix), always=_moved(book.always, prefix),
-    )  # fmt: skip
-
-
-def _moved(steps: tuple[Step, ...], prefix: str) -> tuple[Step, ...]:
-    return tuple(
-        step._replace(
-            path=prefix + step.path, block=_moved(step.block, prefix), rescue=_moved(step.rescue, prefix),
-            always=_moved(step.always, prefix),
-        )
-        for step in steps
-    )  # fmt: skip
-
-
-def effect_of(uses: Uses) -> Effect:
-    """What the action says that it does, by what it is given."""
-    return base.find(uses.action).effect(uses.given)  # type: ignore[return-value]  # one of EFFECTS
-
-
-def outputs_of(uses: Uses) -> dict[str, OutputSpec]:
-    """The outputs that the action gives."""
-    action = base.find(uses.action)
-    if action.any_names:
-        return {name: OutputSpec(name, "result", f".{name}") for name in uses.given}
-    return {name: OutputSpec(name, "result", f".{name}", one.type) for name, one in action.gives.items()}
 
 
 def name_of(kind: str, values: dict[str, Any]) -> str:
