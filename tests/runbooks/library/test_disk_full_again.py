@@ -39,6 +39,22 @@ def test_a_server_that_stopped_is_started_as_before(place: Place, player: Make) 
     assert place.cluster.session().run("SELECT relname FROM pg_class WHERE relname LIKE 'howdah%'") == []
 
 
+def test_a_server_that_panics_once_more_is_waited_for(place: Place, player: Make) -> None:
+    """It was ready a moment ago, and recovers from a crash now."""
+    switch(place, 1)
+    session = place.cluster.session()
+    session.run(
+        "CREATE TABLE big AS SELECT n, repeat('x', 400) FROM generate_series(1, 60000) n"
+    )  # so that it takes a while
+    ((backend,),) = session.run("SELECT pg_backend_pid()")
+    run = player("disk-full", **{**place.wants(), "want": "1MiB", "inodes": 1})
+    for step in ("look", "postgres", "after_archive", "stopped"):
+        run.act(step)
+    assert run.steps["stopped"]["outputs"]["prove"]
+    os.kill(int(str(backend)), 9)
+    assert run.act("postgres_writes").exit == 0, run.errors
+
+
 def test_what_the_server_started_again_has_in_its_environment(place: Place, player: Make) -> None:
     stop(place)
     run = player("disk-full", **place.wants(want="1MiB", inodes=1))
