@@ -17,7 +17,9 @@ from incidents.errors import BadInput, HowdahError
 
 if TYPE_CHECKING:
     from incidents.config import Config
+    from incidents.people import People
     from incidents.store.protocol import Store
+    from runbooks.document import Runbook
 
 WITHIN = 10.0  # seconds for one look
 AT_ONCE = 32  # hosts that are asked
@@ -241,8 +243,31 @@ def runbooks(machine: Machine) -> Iterator[Check]:
         if missing:
             yield Check("tools", "note", f"{name} uses what is not here: {', '.join(missing)}",
                         "install it where this runbook is to run")  # fmt: skip
-        fine += not errors and not missing
+        wanting = list(_who_may(book, machine.config.people))
+        yield from (Check("runbooks", "note", f"{name}: {one}", "people: in howdah.yaml") for one in wanting)
+        fine += not errors and not missing and not wanting
     yield Check("runbooks", "ok", f"{fine} of {len(paths)} are ready")
+
+
+def _who_may(book: Runbook, people: People) -> Iterator[str]:
+    """What `allow` and `approve` ask for and nobody can give."""
+    if not people:
+        return
+    persons = [person for name in people.names() if (person := people.get(name)) is not None]
+    known = {word for person in persons for word in (person.name, *person.roles)}
+    asked = [
+        *book.allow,
+        *(word for step in book.walk() if step.approve is not None for word in step.approve.from_),
+    ]
+    for word in dict.fromkeys(word for word in asked if word not in known):
+        yield f"{word!r} is no person and no role"
+    for step in book.walk():
+        if step.approve is None:
+            continue
+        wanted = set(step.approve.from_)
+        able = [one for one in persons if not wanted or one.name in wanted or wanted & set(one.roles)]
+        if len(able) < step.approve.people:
+            yield f"{step.path} needs {step.approve.people} who approve, and {len(able)} may"
 
 
 def sudo(machine: Machine) -> Iterator[Check]:

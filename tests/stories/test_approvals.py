@@ -260,3 +260,21 @@ def test_a_gate_that_has_changed_is_asked_anew_with_what_is_different(scene: Sce
     assert again.approvals == [] and again.shows["gate"] != "0123456789ab"
     assert "-in: /elsewhere" in again.shows["again"] and f"+in: {scene.folder}" in again.shows["again"]
     assert scene.acts() == []
+
+
+def test_doctor_says_whose_approval_nobody_can_give(scene: Scene) -> None:
+    os.mkdir(os.path.join(scene.folder, "runbooks"))
+    scene.runbook(PEOPLE, "howdah.yaml")
+    scene.runbook("""
+name: strict
+allow: [oncal]
+steps:
+  - {id: six, timeout: 1m, approve: {from: [oncall, steward], count: 9}, run: "true"}
+""", "runbooks/strict.yaml")  # fmt: skip
+    told = scene("doctor").text
+    for line in (
+        "strict: 'oncal' is no person and no role",
+        "'steward' is no",
+        "six needs 9 who approve, and 5 may",
+    ):
+        assert line in told, told
