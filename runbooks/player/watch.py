@@ -277,6 +277,8 @@ class Viewer:
 
     def _interrupted(self, view: View) -> None:
         """Once pauses after the step, twice stops the step, once more leaves. With nothing running: leaves."""
+        if self._follower is not None:
+            self._look(view)  # a step that has begun by now is the one that is meant
         attempt = follow.running(self.run)
         if self._follower is None and not self._pausing:
             self._pausing = True
