@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from incidents import ids
 from incidents.hosts import Host
 from runbooks.attempt import Far
 from runbooks.targets import ssh
@@ -62,7 +63,9 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
     if why := server.lacks():
         lack(why)
     with server.serve(str(tmp_path_factory.mktemp("far") / "ssh")) as host:
-        reached = ssh.far(Host("web1", "127.0.0.1", port=host.port), "run-laws", str(Path(host.folder)))
+        reached = ssh.far(
+            Host("web1", "127.0.0.1", port=host.port), f"run-laws-{ids.short(8)}", str(Path(host.folder))
+        )
         yield reached._replace(argv=(os.path.join(host.bin, "ssh"), *reached.argv[1:]))
 
 
