@@ -254,7 +254,7 @@ def _who_may(book: Runbook, people: People) -> Iterator[str]:
     if not people:
         return
     persons = [person for name in people.names() if (person := people.get(name)) is not None]
-    known = {word for person in persons for word in (person.name, *person.roles)}
+    known = people.words()
     asked = [
         *book.allow,
         *(word for step in book.walk() if step.approve is not None for word in step.approve.from_),
@@ -264,8 +264,8 @@ def _who_may(book: Runbook, people: People) -> Iterator[str]:
     for step in book.walk():
         if step.approve is None:
             continue
-        wanted = set(step.approve.from_)
-        able = [one for one in persons if not wanted or one.name in wanted or wanted & set(one.roles)]
+        wanted = step.approve.from_
+        able = [one for one in persons if not wanted or one.is_one_of(wanted)]
         if len(able) < step.approve.people:
             yield f"{step.path} needs {step.approve.people} who approve, and {len(able)} may"
 

@@ -57,21 +57,13 @@ def check_words(config: Config, words: Callable[[], Collection[str]]) -> None:
 
 def doubtful(config: Config) -> Iterator[str]:
     """What the rules say that nobody can have meant, in sentences."""
-    known = {
-        *config.people.names(),
-        *(role for name in config.people.names() for role in _roles(config, name)),
-    }
+    known = config.people.words()
     for word, names in config.permissions.items():
         unknown = [name for name in names if name not in known]
         if unknown:
             yield f"permissions.{word} gives it to {', '.join(unknown)}: no person has this name or role"
     if "respond" in config.permissions and "keep" not in config.permissions:
         yield "permissions.keep is not given: who may not change an incident may still redact and restore"
-
-
-def _roles(config: Config, name: str) -> Sequence[str]:
-    person = config.people.get(name)
-    return person.roles if person is not None else ()
 
 
 def check_run(call: Call, runbook: str, allowed: Sequence[str]) -> None:
@@ -108,4 +100,4 @@ def check_run_of(call: Call, run: str) -> None:
 
 def _is_one_of(call: Call, allowed: Sequence[str]) -> bool:
     person = call.config.people.get(call.who.person)
-    return person is not None and (person.name in allowed or bool(set(person.roles) & set(allowed)))
+    return person is not None and person.is_one_of(allowed)

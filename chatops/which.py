@@ -1,4 +1,4 @@
-"""Which incident is meant (design section 6).
+"""Which incident, run or runbook is meant (design section 6).
 
 Writing words need an open one: none open is an error that tells how to declare, one is it, of several one must be
 named (at a terminal: chosen). Reading words take the only open one, else the newest. Drills count for neither
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chatops.vocabulary import Call
     from incidents.lifecycle import Incident
     from incidents.store.protocol import IncidentRow
+    from runbooks.document import Runbook
 
 
 class Several(BadInput):
@@ -126,3 +127,13 @@ def run(call: Call, name: str | None) -> str:
     if len(rows) > 1:
         raise BadInput(f"several runs are open: {', '.join(row.run for row in rows)}", hint="name one")
     return rows[0].run
+
+
+def runbook(call: Call, name: str) -> Runbook:
+    """The runbook of that name or path; that it hides others of its name is said. Raises NotFound, BadInput."""
+    from runbooks import loader
+
+    path, shadowed = loader.find(name, beside=call.config.path or None)
+    if shadowed:
+        call.warn(f"{path} shadows {', '.join(shadowed)}")
+    return loader.load(path)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from incidents import clock
@@ -42,6 +42,10 @@ class Person(NamedTuple):
     zone: str | None = None
     contacts: Mapping[str, str] = {}
 
+    def is_one_of(self, words: Collection[str]) -> bool:
+        """Is the person meant by these names of people and roles?"""
+        return self.name in words or any(role in words for role in self.roles)
+
 
 class People:
     """All persons of one configuration; empty where none is configured."""
@@ -54,6 +58,10 @@ class People:
 
     def names(self) -> list[str]:
         return list(self._persons)
+
+    def words(self) -> set[str]:
+        """All names of people and roles, by which a rule can mean somebody."""
+        return {word for person in self._persons.values() for word in (person.name, *person.roles)}
 
     def get(self, name: str | None) -> Person | None:
         return self._persons.get(name or "")

@@ -75,7 +75,7 @@ def _check(run: journal.Run, question: journal.Question, by: Approver) -> None:
             hint=_wanted(question),
         )
     allowed = question.shows.get("from", [])
-    if person is not None and allowed and person.name not in allowed and not set(person.roles) & set(allowed):
+    if person is not None and allowed and not person.is_one_of(allowed):
         raise NotPermitted(f"{person.name} may not approve {where}", hint=_wanted(question))
     requester = run.start.actor if run.start is not None else None
     if requester is None or not question.shows.get("not_requester", True):

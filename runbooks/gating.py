@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from incidents import clock
+from collections.abc import Mapping
+from typing import Any
+
+from incidents import clock, kinds
 from incidents.events import Actor
 from runbooks import consent, gate, journal, showing
 from runbooks.course import Course
@@ -15,18 +18,19 @@ def passed(course: Course, step: Step) -> bool:
     Raises BadInput where a value that is to be shown does not exist.
     """
     assert step.approve is not None
-    made = course.around.spread(step, course.names(step.path)) if step.spreads else None
-    found = gate.bound(course.runbook, course.run, step, course.names(step.path), made)
+    names = course.names(step.path)
+    made = course.around.spread(step, names) if step.spreads else None
+    found = gate.bound(course.runbook, course.run, step, names, made)
     digest = gate.digest(found)
     question = asked(course.run, step.path)
     if question is not None and not question.open and course.run.step(step.path).attempts:
         return True  # its own retry, or verify said that it did not happen: the same act
     if question is None:
-        _ask(course, step, found, digest)
+        _ask(course, step, names, made, found)
         return False
     if why := _void(question, found, digest):
         course.scribe.emit("question.void", {"question": question.id}, step=step.path, body=why)
-        _ask(course, step, found, digest, why)
+        _ask(course, step, names, made, found, why)
         return False
     if question.open and question.agreed:
         answer = {"question": question.id, "path": step.path, "answer": "approve"}
@@ -53,13 +57,14 @@ def _void(question: journal.Question, found: dict[str, object], digest: str) -> 
     return ""
 
 
-def _ask(course: Course, step: Step, found: dict[str, object], digest: str, why: str = "") -> None:
+def _ask(
+    course: Course, step: Step, names: Mapping[str, Any], made: kinds.StepSpread | None, found: dict[str, Any],
+    why: str = "",
+) -> None:  # fmt: skip
     assert step.approve is not None
-    made = course.around.spread(step, course.names(step.path)) if step.spreads else None
-    names = course.names(step.path)
     shows = showing.shows(step, "approve", course.run.step(step.path), names, course.runs_dir, made)
     shows |= {
-        "gate": digest, "bound": found, "from": list(step.approve.from_), "count": step.approve.people,
+        "gate": gate.digest(found), "bound": found, "from": list(step.approve.from_), "count": step.approve.people,
         "not_requester": step.approve.not_requester, "expires": step.approve.expires,
     }  # fmt: skip
     if why:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chatops import params
 from chatops.views import Text
 from chatops.vocabulary import Call, Reply, command
-
-if TYPE_CHECKING:
-    from runbooks.document import Runbook
 
 TERMINAL = ("terminal",)
 BECAUSE = "it is for the author of a file"
@@ -26,10 +23,11 @@ BECAUSE = "it is for the author of a file"
     because=BECAUSE,
 )
 def runbook_lint(call: Call, runbook: str) -> Reply:
+    from chatops import which
     from incidents.errors import BadInput
     from runbooks import lint, shellcheck
 
-    book = _load(call, runbook)
+    book = which.runbook(call, runbook)
     found = sorted([*lint.lint(book), *shellcheck.findings(book)])
     mistakes = [
         {
@@ -153,16 +151,11 @@ def runbook_new(call: Call, name: str, folder: str | None) -> Reply:
     writes=False,
 )
 def runbook_doc(call: Call, runbook: str) -> Reply:
+    from chatops import which
     from runbooks import manual_page
 
-    book = _load(call, runbook)
+    book = which.runbook(call, runbook)
     text = manual_page.page(book)
     return Reply(
         Text(text.rstrip("\n"), exact=True), {"name": book.name, "markdown": text}, file=f"{book.name}.md"
     )
-
-
-def _load(call: Call, name: str) -> Runbook:
-    from runbooks import loader
-
-    return loader.load(loader.find(name, beside=call.config.path or None)[0])

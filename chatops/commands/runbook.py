@@ -9,7 +9,6 @@ from chatops.views import Column, Table, Text
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
-    from runbooks.document import Runbook
     from runbooks.orders import Resume
 
 TERMINAL = ("terminal",)
@@ -38,11 +37,11 @@ INPUTS = params.pairs("input", "An input of the runbook: KEY=VALUE.", short="i")
 )
 def run(call: Call, runbook: str, input: tuple[tuple[str, str], ...], incident: str | None, yes: tuple[str, ...],
         drill: bool, foreground: bool, plain: bool) -> Reply:  # fmt: skip
-    from chatops import launching, permissions
+    from chatops import launching, permissions, which
     from incidents import ids
     from runbooks import starting
 
-    document = _load(call, runbook)
+    document = which.runbook(call, runbook)
     permissions.check_book(call, document)
     key = call.places.key
     mode = "drill" if drill else "real"
@@ -68,16 +67,6 @@ def _of_thread(call: Call, incident: str | None, mode: str) -> tuple[str | None,
     return (None if mode == "drill" and incident is None else name), mode
 
 
-def _load(call: Call, name: str) -> Runbook:
-    from runbooks import loader
-
-    beside = call.config.path or None
-    path, shadowed = loader.find(name, beside=beside)
-    if shadowed:
-        call.warn(f"{path} shadows {', '.join(shadowed)}")
-    return loader.load(path)
-
-
 @command(
     "plan",
     "What a run would do; nothing is executed.",
@@ -91,9 +80,10 @@ def _load(call: Call, name: str) -> Runbook:
     writes=False,
 )
 def plan(call: Call, runbook: str, input: tuple[tuple[str, str], ...], run_reads: bool) -> Reply:
+    from chatops import which
     from runbooks import inputs, looking, planner
 
-    document = _load(call, runbook)
+    document = which.runbook(call, runbook)
     values = inputs.normalise(document, params.once(input, "input"))
     look = (lambda step, names: looking.look(document, values, step, names)) if run_reads else None
     planned = planner.plan(document, values, known=call.config.hosts, look=look)
@@ -219,6 +209,8 @@ def runbook_list(call: Call) -> Reply:
     writes=False,
 )
 def runbook_show(call: Call, runbook: str) -> Reply:
-    document = _load(call, runbook)
+    from chatops import which
+
+    document = which.runbook(call, runbook)
     about = {"name": document.name, "file": document.path, "digest": document.digest, "text": document.text}
     return Reply(Text(document.text.rstrip("\n"), exact=True), about, file=f"{document.name}.yaml")

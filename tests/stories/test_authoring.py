@@ -25,6 +25,14 @@ def test_a_new_runbook_lints_tests_plans_and_runs_as_it_is(scene: Scene) -> None
     assert "nothing to do" in scene.ok("run", "./my-book.yaml", "-i", "folder=/tmp", "-i", "most=100%")
 
 
+def test_a_runbook_that_hides_one_of_the_library_is_named_by_every_word_that_reads_it(scene: Scene) -> None:
+    scene.runbook("people: {nova: {unix: nova}}\n", "howdah.yaml")
+    scene.ok("runbook", "new", "disk-full")
+    for word in ("lint", "doc", "show"):
+        told = scene("runbook", word, "disk-full")
+        assert told.code == 0 and "runbooks/disk-full.yaml shadows " in told.err, (word, told)
+
+
 def test_a_new_one_stands_beside_the_configuration_and_overwrites_nothing(scene: Scene) -> None:
     scene.runbook("people: {nova: {unix: nova}}\n", "howdah.yaml")
     scene.ok("runbook", "new", "my-book")
