@@ -30,11 +30,7 @@ def bound(
     will be made into. Raises BadInput where a value that is to be shown does not exist."""
     assert step.approve is not None and run.started is not None
     steps = {one.id: UNKNOWN for one in runbook.walk() if one.id is not None}
-    settled = {
-        path.rpartition("/")[2]: names["steps"].get(path.rpartition("/")[2])
-        for path, state in run.steps.items()
-        if state.status in journal.SETTLED
-    }
+    settled = {id: seen for id, seen in names["steps"].items() if seen["status"] in journal.SETTLED}
     known = {**names, "steps": {**steps, **settled}}
     if made is not None:
         known |= {"host": UNKNOWN, "item": UNKNOWN}

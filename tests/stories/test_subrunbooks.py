@@ -130,6 +130,23 @@ steps:
     assert books.acts() == ["inner:w:2:none:0", "last:w"]
 
 
+def test_a_gate_takes_no_step_of_another_runbook_for_its_own(books: Scene) -> None:
+    """`look` of the inner runbook has run, that of the gated block has not."""
+    book = books.runbook("""
+name: outer
+steps:
+  - {uses: ./inner.yaml, with: {who: w}}
+  - id: gated
+    approve: {}
+    block:
+      - {id: look, effect: read, run: [echo, a], outputs: {seen: {text: true}}}
+      - {id: tell, effect: read, run: [echo, "${{ steps.look.outputs.seen }}"]}
+""", "outer.yaml")  # fmt: skip
+    assert books("run", book).code == 3
+    bound = books.journal().open_questions()[0].shows["bound"]
+    assert [one["run"] for one in bound["does"]["block"]] == [["echo", "a"], ["echo", "<unknown>"]]
+
+
 def test_what_is_nested_and_gated_has_ended_when_it_has(books: Scene) -> None:
     books.runbook("name: middle\nsteps: [{uses: ./inner.yaml, with: {who: w}}]\n", "middle.yaml")
     book = books.runbook("""
