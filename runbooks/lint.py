@@ -76,7 +76,7 @@ class _Linter:
                 continue  # it is found in its own file
             yield from self.step(step)
             yield from self.relied_on(step)
-            for part in _parts(step):
+            for part in parts(step):
                 yield from (
                     self.script(part) if isinstance(part.command, Script) else self.argv(part, part.command)
                 )
@@ -131,17 +131,12 @@ class _Linter:
             if any(self.secret(expr) for expr in item.expressions):
                 cure = "every account of the machine sees arguments: hand it over in env:"
                 yield self.template(item, "a secret stands in an argument", cure, "warning")
-        program = posixpath.basename(argv[0].text)
-        bound = lint_script.unbounded(program, [item.text for item in argv[1:]])
-        if bound is not None:
-            what = f"{program} waits for a server that does not answer, as long as the step may"
-            yield self.template(argv[0], what, f"give it a bound: {bound}", "warning")
-        if posixpath.basename(argv[0].text) == "sudo" and not lint_script.sudo_asks_nothing(
-            [i.text for i in argv[1:]]
-        ):
-            yield self.template(
-                argv[0], "sudo has no terminal to ask for a password", "write sudo -n", "warning"
-            )
+        program, words = posixpath.basename(argv[0].text), [item.text for item in argv[1:]]
+        if bound := lint_script.unbounded(program, words):
+            yield self.template(argv[0], *bound, "warning")
+        if program == "sudo" and not lint_script.sudo_asks_nothing(words):
+            what = "sudo has no terminal to ask for a password"
+            yield self.template(argv[0], what, "write sudo -n", "warning")
 
     def template(self, item: Template, message: str, hint: str, severity: str = "error") -> Finding:
         return self.at(item.place.line, item.place.column, message, hint, severity)
@@ -234,7 +229,7 @@ def _expressions(value: object) -> Iterator[Expr]:
         yield from (one for item in value for one in _expressions(item))
 
 
-def _parts(step: Step) -> Iterator[_Part]:
+def parts(step: Step) -> Iterator[_Part]:
     """The programs of a step; an action has a table of its own that it was read by."""
     check, verify, undo = step.check, step.verify, step.undo
     back = undo.verify if undo is not None else None

@@ -203,12 +203,13 @@ BOUNDS = {
 }  # fmt: skip
 
 
-def unbounded(program: str, words: Sequence[str]) -> str | None:
-    """What bounds a call over the network of this program, where none of its words does; None where nothing is wrong."""
+def unbounded(program: str, words: Sequence[str]) -> tuple[str, str] | None:
+    """What is wrong with a call over the network that nothing bounds, and the cure; None where a word bounds it."""
     bounds = BOUNDS.get(program, ())
     if not bounds or any(word.partition("=")[0] in bounds or _short(word, bounds) for word in words):
         return None
-    return bounds[-1]
+    what = f"{program} waits for a server that does not answer, as long as the step may"
+    return what, f"give it a bound: {bounds[-1]}"
 
 
 def _short(word: str, bounds: Sequence[str]) -> bool:
@@ -222,8 +223,7 @@ def _unbounded(command: Command) -> Iterator[Found]:
     program = _program(command)
     bound = unbounded(program, [word.text for word in names[1:]])
     if bound is not None:
-        what = f"{program} waits for a server that does not answer, as long as the step may"
-        yield names[0].at, what, f"give it a bound: {bound}", "warning"
+        yield names[0].at, *bound, "warning"
 
 
 def lies(commands: Sequence[Command]) -> Iterator[Found]:

@@ -10,8 +10,8 @@ from incidents import clock
 from incidents.errors import BadInput
 from incidents.yamlfile import place_in_block
 from runbooks import process
-from runbooks.document import Runbook, Step
-from runbooks.lint import Finding
+from runbooks.document import Runbook
+from runbooks.lint import Finding, parts
 from runbooks.quoting import Script
 
 BOUND = 20 * clock.SECOND
@@ -39,16 +39,8 @@ def _scripts(book: Runbook) -> Iterator[Script]:
     commands = [one.run for one in book.diagnose]
     for step in book.walk():
         if book.scope(step.path) is None:
-            commands += [command for command in _commands(step) if isinstance(command, Script)]
+            commands += [part.command for part in parts(step)]
     yield from (command for command in commands if isinstance(command, Script))
-
-
-def _commands(step: Step) -> Iterator[object]:
-    yield step.run
-    yield step.check and step.check.run
-    yield step.verify and step.verify.run
-    yield step.undo and step.undo.run
-    yield step.undo and step.undo.verify and step.undo.verify.run
 
 
 def _of(program: str, file: str, lines: list[str], script: Script) -> Iterator[Finding]:
