@@ -192,6 +192,69 @@ class ChatShown(NamedTuple):
     message: str
 
 
+# -- on call: overrides, swaps and absences made by command ------------------------------------------------------
+
+
+class OncallOverridden(NamedTuple):
+    """In [start, end) µs an override counts as if it stood in the file; `body` says why. `kind` is replace_all (with
+    `users`), replace_user, add_user or remove_user (with `add` and `remove`)."""
+
+    name: str  # ov-1
+    schedule: str
+    kind: str
+    start: int
+    end: int
+    level: int = 0
+    users: Strings = []  # noqa: RUF012 - never mutated
+    remove: str = ""
+    add: str = ""
+
+
+class OncallOverrideEnded(NamedTuple):
+    """From `since` (µs) on the override counts no more; not at all where it had not begun."""
+
+    name: str
+    since: int
+
+
+class OncallSwapOffered(NamedTuple):
+    """`person` offers the time in [start, end) µs that they have by the layers of `schedule`."""
+
+    name: str  # sw-1
+    schedule: str
+    person: str
+    start: int
+    end: int
+
+
+class OncallSwapTaken(NamedTuple):
+    """`person` has that time from `since` (µs) on."""
+
+    name: str
+    person: str
+    since: int
+
+
+class OncallSwapWithdrawn(NamedTuple):
+    name: str
+
+
+class OncallAbsent(NamedTuple):
+    """`person` is on call in no schedule in [start, end) µs; `body` says why."""
+
+    name: str  # ab-1
+    person: str
+    start: int
+    end: int
+
+
+class OncallAbsenceEnded(NamedTuple):
+    """From `since` (µs) on the absence counts no more."""
+
+    name: str
+    since: int
+
+
 # -- runs --------------------------------------------------------------------------------------------------
 
 
@@ -372,6 +435,13 @@ KINDS: dict[str, type] = {
     "config.seen": ConfigSeen,
     "chat.opened": ChatOpened,
     "chat.shown": ChatShown,
+    "oncall.overridden": OncallOverridden,
+    "oncall.override_ended": OncallOverrideEnded,
+    "oncall.swap_offered": OncallSwapOffered,
+    "oncall.swap_taken": OncallSwapTaken,
+    "oncall.swap_withdrawn": OncallSwapWithdrawn,
+    "oncall.absent": OncallAbsent,
+    "oncall.absence_ended": OncallAbsenceEnded,
     "run.started": RunStarted,
     "run.paused": RunPaused,
     "run.parked": RunParked,

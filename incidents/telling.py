@@ -243,6 +243,21 @@ def _reminder(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     return f"an update to the people outside is due{since}{whom}"
 
 
+def _overridden(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    data = event.data
+    what = {
+        "replace_all": f"only {', '.join(data.get('users', ()))}",
+        "replace_user": f"{data.get('add')} instead of {data.get('remove')}",
+        "add_user": f"{data.get('add')} too",
+        "remove_user": f"without {data.get('remove')}",
+    }.get(data["kind"], data["kind"])
+    return _with(f"{data['name']}: {data['schedule']}: {what}, {_span(data)}", words)
+
+
+def _span(data: Mapping[str, Any]) -> str:
+    return f"{clock.iso(data['start'], precision='seconds')} to {clock.iso(data['end'], precision='seconds')}"
+
+
 _TELLERS: dict[str, Teller] = {
     "incident.declared": _declared,
     "incident.severity": _plain("severity is {severity}"),
@@ -273,6 +288,18 @@ _TELLERS: dict[str, Teller] = {
     "redaction": lambda event, words, tasks: _with(
         "redacts " + ", ".join(f"#{seq}" for seq in event.data["targets"]), words
     ),
+    "oncall.overridden": _overridden,
+    "oncall.override_ended": _plain("{name} is ended"),
+    "oncall.swap_offered": lambda event, words, tasks: _with(
+        f"{event.data['name']}: {event.data['person']} offers {event.data['schedule']}, {_span(event.data)}",
+        words,
+    ),
+    "oncall.swap_taken": _plain("{name}: {person} takes it"),
+    "oncall.swap_withdrawn": _plain("{name} is withdrawn"),
+    "oncall.absent": lambda event, words, tasks: _with(
+        f"{event.data['name']}: {event.data['person']} is absent, {_span(event.data)}", words
+    ),
+    "oncall.absence_ended": _plain("{name} is ended"),
     "run.started": _run("started: {runbook}"),
     "run.paused": _run("paused"),
     "run.parked": _run("waits for a person"),
