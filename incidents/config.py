@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from incidents import cadence, people
 from incidents.errors import BadInput, Mistake, Mistakes, NotPermitted
 from incidents.near import near_hint
+from incidents.sections import SECTIONS
 
 if TYPE_CHECKING:
     from incidents.hosts import Hosts
+    from incidents.oncall.schedule import Schedules
     from incidents.yamlfile import Node
 
 NAME = "howdah.yaml"
 SYSTEM = "/etc/howdah/howdah.yaml"
-SECTIONS = ("people", "permissions", "discord", "updates", "hosts")
 WITHOUT = "--config /dev/null does without it"
 _SNOWFLAKE = re.compile(r"[0-9]{17,20}", re.ASCII)
 
@@ -51,6 +52,8 @@ class Config(NamedTuple):
     permission_places: Mapping[str, tuple[int, int]] = {}
     updates: Mapping[str, int | None] = cadence.DEFAULTS  # severity -> µs between two updates, None: never
     hosts: Hosts = {}  # noqa: RUF012 - never mutated
+    schedules: Schedules = {}  # noqa: RUF012 - never mutated
+    doubts: tuple[Mistake, ...] = ()  # what can be meant, but hardly is
 
 
 def find(given: str | None = None) -> str | None:
@@ -88,10 +91,11 @@ def load(given: str | None = None) -> Config:
     from incidents import yamlfile
 
     try:
-        text = yamlfile.read_text(path)
+        text = yamlfile.read_text(path, max_bytes=yamlfile.CONFIG_BYTES)
         if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
             return Config(path, text)
-        return _parse(yamlfile.parse(text, path), path, text)
+        limits = {"max_bytes": yamlfile.CONFIG_BYTES, "max_values": yamlfile.CONFIG_VALUES}
+        return _parse(yamlfile.parse(text, path, **limits), path, text)
     except Mistakes as error:
         error.hint = WITHOUT
         raise
@@ -131,9 +135,18 @@ def _parse(root: Node, path: str, text: str) -> Config:
 
         machines, wrong = hosts.parse(root.value["hosts"], path)
         mistakes += wrong
+    schedules: Schedules = {}
+    doubts: list[Mistake] = []
+    if "schedules" in root.value:
+        from incidents.oncall import reading
+
+        schedules, wrong, doubts = reading.parse(root.value["schedules"], path)
+        mistakes += wrong
     if mistakes:
         raise Mistakes(mistakes)
-    return Config(path, text, everyone, permissions, discord, places, updates, machines)
+    return Config(
+        path, text, everyone, permissions, discord, places, updates, machines, schedules, tuple(doubts)
+    )
 
 
 def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], list[Mistake]]:

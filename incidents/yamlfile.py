@@ -21,6 +21,10 @@ from incidents.errors import BadInput, Mistake, Mistakes
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64  # nested lists and maps
 MAX_VALUES = 50_000  # after aliases are followed
+CONFIG_BYTES, CONFIG_VALUES = (
+    16 << 20,
+    500_000,
+)  # of howdah.yaml and of schedules: 1,000 of them are an ordinary file
 LARGEST_INT = (1 << 53) - 1  # what canonical JSON can hold exactly (RFC 8785 section 3.2.2.3)
 
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -107,17 +111,17 @@ def read_text(path: str, *, max_bytes: int = MAX_BYTES) -> str:
         raise _one(path, line, column, "is not UTF-8 text", "save it as UTF-8") from None
 
 
-def parse(text: str, file: str) -> Node:
+def parse(text: str, file: str, *, max_bytes: int = MAX_BYTES, max_values: int = MAX_VALUES) -> Node:
     """The one document in `text`; `file` names it in messages. Raises Mistakes with everything wrong in it."""
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise _one(file, 1, 1, f"is larger than {MAX_BYTES} bytes", "split it")
+    if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
+        raise _one(file, 1, 1, f"is larger than {max_bytes} bytes", "split it")
     text = text.removeprefix("\ufeff")
     bad = _UNREADABLE.search(text)
     if bad:
         line = text.count("\n", 0, bad.start()) + 1
         column = bad.start() - text.rfind("\n", 0, bad.start())
         raise _one(file, line, column, f"the character U+{ord(bad[0]):04X} cannot stand here", "take it out")
-    builder = _Builder(file, text.split("\n"))
+    builder = _Builder(file, text.split("\n"), max_values)
     try:
         root = builder.document(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
@@ -144,9 +148,10 @@ def place_in_block(source: list[str], line: int, text: str, offset: int) -> tupl
 class _Builder:
     """From the parser's events to Nodes, with a stack instead of recursion, so that depth cannot hurt."""
 
-    def __init__(self, file: str, source: list[str]):
+    def __init__(self, file: str, source: list[str], max_values: int):
         self.file = file
         self.source = source
+        self.max_values = max_values
         self.mistakes: list[Mistake] = []
         self.anchors: dict[str, tuple[Node, int]] = {}
         self.count = 0
@@ -235,14 +240,9 @@ class _Builder:
     def _add(self, event: Any, values: int) -> None:
         """Count `values` more; an alias counts as all it stands for, which is what defuses a bomb of aliases."""
         self.count += values
-        if self.count > MAX_VALUES:
-            raise Mistakes(
-                [
-                    self._mistake(
-                        event, f"holds more than {MAX_VALUES} values", "aliases count for what they stand for"
-                    )
-                ]
-            )
+        if self.count > self.max_values:
+            what = f"holds more than {self.max_values} values"
+            raise Mistakes([self._mistake(event, what, "aliases count for what they stand for")])
 
     def _key(self, node: Node, event: Any) -> Node:
         if node.kind in ("map", "list"):
