@@ -85,6 +85,19 @@ def _precision(value: str) -> str:
     return "s" if clock_part.split("+")[0].split("-")[0].count(":") >= 2 else "min"
 
 
+def instant(
+    name: str = "at", help: str = "When: 14:05, +3h, 2022-11-09T18:00, or with Z. Else now.", **about: Any
+) -> Param:
+    """An instant in µs, past or to come, in the person's zone (clock.parse_instant)."""
+
+    def parse(value: str, call: Call) -> int:
+        from incidents import clock
+
+        return clock.parse_instant(value, call.zone, call.now)
+
+    return Param(name, "instant", help, parse, metavar="TIME", **about)
+
+
 def duration(name: str, help: str, **about: Any) -> Param:
     """A length of time in µs: 90s, 5m, 1h30m."""
 

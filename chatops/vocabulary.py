@@ -42,7 +42,8 @@ class Param(NamedTuple):
 
     `parse` turns one typed text into the value (raises BadInput); `complete` offers values for what is typed so far.
     `place` is positional; `rest` takes all words that are left, joined by spaces; `repeat` gives a tuple of values;
-    `short` is the letter of a one-letter option.
+    `short` is the letter of a one-letter option. A name that Python keeps for itself is written with a `_` behind it
+    (`from_`), which nobody sees.
     A parameter that was not given is `default`, and `()` when it repeats, and False when it is a flag.
     """
 
@@ -66,11 +67,16 @@ class Param(NamedTuple):
     @property
     def shown(self) -> str:
         """How the parameter is called in a usage line."""
-        return self.metavar or self.name.upper().replace("_", "-")
+        return self.metavar or self.word.upper()
 
     @property
     def flagname(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        return "--" + self.word
+
+    @property
+    def word(self) -> str:
+        """The name as it is typed."""
+        return self.name.rstrip("_").replace("_", "-")
 
 
 class Command(NamedTuple):

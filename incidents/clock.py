@@ -260,6 +260,64 @@ def _parse_when(text: str, zone: str, now: int) -> int:
     return passes[-1]
 
 
+EARLIEST, LATEST = (
+    -2_208_988_800 * SECOND,
+    221_845_392_000 * SECOND,
+)  # 1900 and 9000: all that is ever asked about
+
+
+def parse_instant(text: str, zone: str, now: int) -> int:
+    """µs of what a person typed as a time of any day, past or to come.
+
+    `now`; `+3h` and `-10m` count from now; `14:05` is today's in `zone`; a date is its midnight; RFC 3339 with
+    offset is taken as it is, without offset as wall time in `zone`. A wall time that comes twice is its first pass;
+    one that does not exist the first instant after it. Raises BadInput.
+    """
+    typed = text.strip()
+    if typed == "now":
+        return now
+    if typed[:1] in ("+", "-") and typed[1:]:
+        micros = parse_duration(typed[1:])
+        return _within(now + micros if typed[0] == "+" else now - micros, text)
+    if match := _WALL.fullmatch(typed):
+        hour, minute, second = int(match["h"]), int(match["m"]), int(match["s"] or 0)
+        if hour > 23 or minute > 59 or second > 59:
+            raise BadInput(f"{text!r} is not a time of day", hint="00:00 to 23:59")
+        today = datetime.datetime.fromtimestamp(now // SECOND, tz=find_zone(zone)).date()
+        return first_pass(datetime.datetime.combine(today, datetime.time(hour, minute, second)), zone)
+    try:
+        moment = datetime.datetime.fromisoformat(typed)
+    except ValueError:
+        raise BadInput(
+            f"{text!r} is not a time", hint="write 2022-11-09T18:00, a date, 14:05, +3h or 2022-11-09T18:00Z"
+        ) from None
+    if moment.tzinfo is not None:
+        return _within(_micros(moment), text)
+    if not 1900 < moment.year < 9000:
+        return _within(LATEST + 1, text)
+    return first_pass(moment, zone)
+
+
+def first_pass(moment: datetime.datetime, zone: str) -> int:
+    """When clocks in `zone` first show this wall time, or have passed it without."""
+    passes = _wall_passes(moment, zone)
+    if passes:
+        return passes[0]
+    tz = find_zone(zone)
+    low, high = _micros(moment.replace(tzinfo=tz, fold=1)), _micros(moment.replace(tzinfo=tz, fold=0))
+    while high - low > SECOND:  # the clocks jump at a whole second between these two
+        middle = (low + high) // (2 * SECOND) * SECOND
+        shown = datetime.datetime.fromtimestamp(middle // SECOND, tz=tz).replace(tzinfo=None)
+        low, high = (low, middle) if shown >= moment else (middle, high)
+    return high
+
+
+def _within(at: int, text: str) -> int:
+    if not EARLIEST <= at < LATEST:
+        raise BadInput(f"{text!r} is too far away", hint="the years 1900 to 9000 can be asked about")
+    return at
+
+
 def _latest_wall(time_of_day: datetime.time, zone: str, now: int, text: str) -> int:
     today = datetime.datetime.fromtimestamp(now // SECOND, tz=find_zone(zone)).date()
     for back in (0, 1, 2):

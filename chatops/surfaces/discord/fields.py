@@ -64,7 +64,7 @@ def _of_param(param: Param, raw: Mapping[str, Any], call: Call | None) -> Field:
         options = tuple(param.complete("", call))
     return Field(
         param.name,
-        param.name.replace("_", " ").capitalize(),
+        param.word.replace("-", " ").capitalize(),
         params.help_in_chat(param),
         str(value if value is not None else param.default or ""),
         options if len(options) <= CHOICES else (),

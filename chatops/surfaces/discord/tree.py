@@ -116,7 +116,7 @@ def offered(command: Command) -> list[Param]:
 def named(param: Param) -> str:
     """The option's name; one that takes several values has the plural."""
     plural = param.repeat and not param.name.endswith("s")
-    return (param.name + ("s" if plural else "")).replace("_", "-")
+    return param.word + ("s" if plural else "")
 
 
 def paths() -> dict[tuple[str, ...], Command]:

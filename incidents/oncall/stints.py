@@ -1,0 +1,97 @@
+"""Segments of a schedule seen from the people: when one person is on call without a break, and when nobody is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from incidents.oncall.schedule import Segment
+
+Span = tuple[int, int]
+
+
+class Stint(NamedTuple):
+    """One person on call in [start, end) (µs), whoever is on call with them."""
+
+    start: int
+    end: int
+    person: str
+
+
+def stints(segments: Iterable[Segment]) -> list[Stint]:
+    """Of everybody, sorted by start. `segments` stand in order and do not overlap."""
+    found: list[Stint] = []
+    running: dict[str, int] = {}  # person -> start
+    at = None
+    for segment in segments:
+        kept = segment.people if segment.start == at else ()
+        found += [Stint(start, at or 0, who) for who, start in running.items() if who not in kept]
+        running = {
+            who: running[who] if who in running and who in kept else segment.start for who in segment.people
+        }
+        at = segment.end
+    found += [Stint(start, at or 0, who) for who, start in running.items()]
+    return sorted(found)
+
+
+def by_person(found: Iterable[Stint]) -> dict[str, list[Span]]:
+    """Each person's spans, sorted as they came; where they come from several schedules they may overlap."""
+    spans: dict[str, list[Span]] = {}
+    for one in found:
+        spans.setdefault(one.person, []).append((one.start, one.end))
+    return spans
+
+
+def gaps(segments: Iterable[Segment]) -> list[Span]:
+    """Where nobody is on call, neighbours joined."""
+    found: list[Span] = []
+    for one in segments:
+        if one.people or one.start >= one.end:
+            continue
+        if found and found[-1][1] == one.start:
+            found[-1] = (found[-1][0], one.end)
+        else:
+            found.append((one.start, one.end))
+    return found
+
+
+def minus(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """What of the first is in none of the second; both sorted and without overlap."""
+    found, i = [], 0
+    for start, end in spans:
+        while i < len(others) and others[i][1] <= start:
+            i += 1
+        j, at = i, start
+        while j < len(others) and others[j][0] < end:
+            if others[j][0] > at:
+                found.append((at, others[j][0]))
+            at = max(at, others[j][1])
+            j += 1
+        if at < end:
+            found.append((at, end))
+    return found
+
+
+class Doubled(NamedTuple):
+    """One person on call by two schedules at once."""
+
+    start: int
+    end: int
+    person: str
+    schedules: tuple[str, str]
+
+
+def doubled(by_schedule: Mapping[str, Sequence[Stint]]) -> list[Doubled]:
+    """Who has to be in two schedules at once, and when; sorted."""
+    found = []
+    everything = sorted((one, name) for name, mine in by_schedule.items() for one in mine)
+    running: dict[str, list[tuple[int, str]]] = {}  # person -> (end, schedule) of what still runs
+    for one, name in everything:
+        mine = [(end, other) for end, other in running.get(one.person, ()) if end > one.start]
+        found += [
+            Doubled(one.start, min(one.end, end), one.person, (min(name, other), max(name, other)))
+            for end, other in mine
+            if other != name
+        ]
+        running[one.person] = [*mine, (one.end, name)]
+    return sorted(found)
