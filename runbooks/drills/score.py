@@ -38,7 +38,7 @@ class Score:
     full_at: int | None  # boot's monotonic µs
     detected: int | None
     mitigated: int | None  # an ordinary user's durable write succeeds, and goes on doing so
-    recovered: int | None  # the service acknowledges again, and is not refused any more
+    recovered: int | None  # since then the service acknowledges too, and is not refused any more
     free: int
     need: int
     inodes: int
@@ -67,7 +67,7 @@ def score(
     full_at = next((s.at for s in samples if s.probe), None)
     held = [s for s in samples if s.at >= held_from]
     mitigated_at = _mitigated_at(samples) if full_at is not None else None
-    recovered_at = _recovered_at(samples) if full_at is not None else None
+    recovered_at = _recovered_at(samples, mitigated_at) if mitigated_at is not None else None
     last = samples[-1]
     reasons = (*_reasons(full_at, mitigated_at, recovered_at, held, kept, need, need_inodes), *also)
 
@@ -93,12 +93,16 @@ def _mitigated_at(samples: Sequence[Sample]) -> int | None:
     return began
 
 
-def _recovered_at(samples: Sequence[Sample]) -> int | None:
-    """When the service first acknowledged something after its last refusal."""
-    last = max(
-        range(len(samples)), key=lambda i: (samples[i].refusals > samples[i - 1].refusals if i else False, i)
+def _recovered_at(samples: Sequence[Sample], mitigated_at: int) -> int | None:
+    """When the service first acknowledged something after its last refusal and the mitigation.
+
+    Before that it may: a line or two still fit into the last block of its file.
+    """
+    rises = [i for i in range(1, len(samples)) if samples[i].refusals > samples[i - 1].refusals]
+    last = rises[-1] if rises else 0
+    return next(
+        (s.at for s in samples[last + 1 :] if s.acks > samples[last].acks and s.at >= mitigated_at), None
     )
-    return next((s.at for s in samples[last + 1 :] if s.acks > samples[last].acks), None)
 
 
 def _reasons(
@@ -121,7 +125,7 @@ def _reasons(
         reasons.append(f"fewer than the {need_inodes} files that are needed can be made")
     if held[-1].writer in ("", "Z", "X"):
         reasons.append("the service has ended")
-    elif recovered_at is None or held[-1].acks <= held[0].acks:
+    elif held[-1].acks <= held[0].acks or (mitigated_at is not None and recovered_at is None):
         reasons.append("the service acknowledges nothing")
     if kept.lost_records:
         reasons.append(f"{kept.lost_records} acknowledged records ({kept.lost_bytes} bytes) are lost")

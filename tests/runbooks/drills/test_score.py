@@ -42,6 +42,16 @@ def test_a_disk_that_flaps_is_mitigated_only_from_the_last_good_row_on() -> None
     assert (found.mitigated, found.recovered) == (3, 4)
 
 
+def test_a_line_that_still_fits_into_the_service_s_last_block_is_no_recovery() -> None:
+    rows = samples(
+        (9, 0, 5, 1, "S"), (0, FULL, 6, 1, "S"), (0, FULL, 6, 1, "S"), (60, 0, 6, 1, "S"), (60, 0, 7, 1, "S")
+    )  # fmt: skip
+    found = judge(rows)
+    assert (found.mitigated, found.recovered) == (2, 2)
+    found = judge([*rows[:4], rows[4]._replace(acks=6)])
+    assert (found.mitigated, found.recovered) == (2, 2)
+
+
 def test_it_must_stay_well_to_the_end() -> None:
     found = judge([*CURED, *samples((0, FULL, 9, 3, "S"))])
     assert not found.cured
