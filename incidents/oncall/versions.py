@@ -194,10 +194,11 @@ def _schedules(text: str, path: str) -> Mapping[str, Schedule]:
 
     if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
         return {}
-    root = yamlfile.parse(text, path)
+    limits = {"max_bytes": yamlfile.CONFIG_BYTES, "max_values": yamlfile.CONFIG_VALUES}
+    root = yamlfile.parse(text, path, **limits)
     if root.kind != "map" or "schedules" not in root.value:
         return {}
-    schedules, mistakes = reading.parse(root.value["schedules"], path)
-    if mistakes:
-        raise Mistakes(mistakes)
-    return schedules
+    read = reading.parse(root.value["schedules"], path)
+    if read.mistakes:
+        raise Mistakes(read.mistakes)
+    return read.schedules
