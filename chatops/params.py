@@ -187,6 +187,20 @@ def person(name: str, help: str, **about: Any) -> Param:
     return Param(name, "person", help, parse, complete, **{"metavar": "PERSON", **about})
 
 
+def people(name: str, help: str, **about: Any) -> Param:
+    """Several people, each as `person` reads them, with commas between."""
+    one = person(name, help)
+
+    def parse(value: str, call: Call) -> tuple[str, ...]:
+        found = [one.parse(word, call) for word in value.split(",") if word.strip()]
+        if not found:
+            raise BadInput(f"{shown(param)} names nobody", hint="names with commas: nova,malte")
+        return tuple(dict.fromkeys(found))
+
+    param = Param(name, "people", help, parse, **{"metavar": "PERSON,PERSON", **about})
+    return param
+
+
 _MENTION = re.compile(r"<@!?([A-Za-z0-9]{1,32})(?:\|[^<>]*)?>")  # <@123>, <@!123>, <@U024BE7LH|nova>
 
 
@@ -202,6 +216,49 @@ def _mentioned(account: str, call: Call) -> str:
     if people:
         call.warn(f"{account} is nobody's account in people: of {call.config.path}")
     return f"{call.surface}:{account}" if call.in_chat else account
+
+
+def schedule(name: str = "schedule", help: str = "Which schedule.", **about: Any) -> Param:
+    """The name of a schedule; whether it exists is found by who uses it."""
+
+    def complete(start: str, call: Call) -> list[Option]:
+        return fitting([Option(one, "") for one in call.config.schedules], start, call)
+
+    return Param(name, "schedule", help, _not_empty, complete, **about)
+
+
+def level(name: str = "level", help: str = "Its level: the higher one wins. Else 0.", **about: Any) -> Param:
+    """A whole number, as in the file of schedules."""
+
+    def parse(value: str, call: Call) -> int:
+        word = value.strip()
+        if not re.fullmatch(r"-?[0-9]{1,9}", word, re.ASCII):
+            raise BadInput(f"{value!r} is not a level", hint="a whole number; 0 where none is given")
+        return int(word)
+
+    return Param(name, "level", help, parse, default=0, **about)
+
+
+def change(prefix: str, help: str, **about: Any) -> Param:
+    """The name of an override (`ov`), a swap (`sw`) or an absence (`ab`): `ov-3`, or 3. Offered are those not over."""
+
+    def parse(value: str, call: Call) -> str:
+        word = value.strip().lower().removeprefix("#").removeprefix(f"{prefix}-")
+        if not (word.isascii() and word.isdecimal()) or len(word) > 9 or int(word) < 1:
+            raise BadInput(f"{value!r} is not such a name", hint=f"write {prefix}-1, or 1")
+        return f"{prefix}-{int(word)}"
+
+    def complete(start: str, call: Call) -> list[Option]:
+        from incidents.oncall import changes
+
+        made = changes.fold(call.store.events(changes.STREAM))
+        living = [one for one in made.everything() if one.counts and one.end > call.now]
+        options = [
+            Option(one.name, one.words()) for one in reversed(living) if one.name.startswith(f"{prefix}-")
+        ]
+        return fitting(options, start, call)
+
+    return Param("name", "change", help, parse, complete, **{"metavar": "NAME", "place": True, **about})
 
 
 def runbook(

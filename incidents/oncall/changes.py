@@ -8,7 +8,7 @@ nothing. A retracted or redacted event counts as if it had never been said, and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents.oncall.schedule import OVERRIDES, Absence, Override, Schedule, Segment, Swap
@@ -23,6 +23,16 @@ PREFIXES = {  # kind of event -> how the things that it makes are called, with a
     "oncall.absent": "ab",
 }
 OPEN, TAKEN, PAST_DUE, WITHDRAWN = "open", "taken", "past_due", "deleted"  # of a swap, as in a file
+
+
+def phrase(kind: str, users: Sequence[str], remove: str, add: str) -> str:
+    """What an override does, in words: `nova instead of hazel`."""
+    return {
+        "replace_all": f"only {', '.join(users) or 'nobody'}",
+        "replace_user": f"{add} instead of {remove}",
+        "add_user": f"{add} too",
+        "remove_user": f"without {remove}",
+    }.get(kind, kind)
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,6 +58,10 @@ class Made:
     def counts(self) -> bool:
         return self.start < self.end
 
+    def words(self) -> str:
+        """What it is, in a few words."""
+        return self.schedule
+
 
 @dataclasses.dataclass(slots=True)
 class MadeOverride(Made):
@@ -60,6 +74,9 @@ class MadeOverride(Made):
     def people(self) -> set[str]:
         """Whom it names; of a replace_all nobody, as in rule 10."""
         return {self.remove, self.add} - {""}
+
+    def words(self) -> str:
+        return f"{self.schedule}: {phrase(self.kind, self.users, self.remove, self.add)}"
 
     def override(self) -> Override:
         return Override(
@@ -75,6 +92,9 @@ class MadeSwap(Made):
     to: str = ""
     since: int = 0
     withdrawn: bool = False
+
+    def words(self) -> str:
+        return f"{self.schedule}: {self.giver} → {self.to or '?'}"
 
     def status(self, now: int) -> str:
         if self.withdrawn:
@@ -96,6 +116,9 @@ class MadeSwap(Made):
 class MadeAbsence(Made):
     user: str = ""
 
+    def words(self) -> str:
+        return f"{self.user} is absent"
+
     def absence(self) -> Absence:
         return Absence(self.user, self.start, self.end, self.why, self.name)
 
@@ -111,6 +134,9 @@ class Changes(NamedTuple):
     seq: int = 0
     numbers: Mapping[str, int] = {}
     lost: int = 0
+
+    def everything(self) -> list[Made]:
+        return [*self.overrides.values(), *self.swaps.values(), *self.absences.values()]
 
     def next_name(self, kind: str) -> str:
         prefix = PREFIXES[kind]
