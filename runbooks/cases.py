@@ -1,11 +1,14 @@
 """`NAME.test.yaml` beside a runbook: cases, each with inputs, what steps give, what people answer, what must come of it.
 
+complete: true                     # every step and branch must have been taken by some case
+hosts: {web1: {roles: [web]}}      # in place of those of howdah.yaml
+results: {}                        # as in a case, for all of them
 cases:
   - name: enough space already
     inputs: {mount: /var, want: 1GiB}
     results:                       # STEP, STEP.verify, STEP.undo, STEP.check; a list is one after the other
       before: {outputs: {avail: 2GiB}}
-    answers: {grow: yes}           # what a person says at a question
+    answers: {grow: yes}           # what a person says at a question; a list in turn, and then nobody answers
     expect:
       status: ok
       path: [before, "2"]          # what ran, in order

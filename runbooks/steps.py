@@ -45,12 +45,9 @@ class Shaper:
         command = borrowed.command(self.reader, node, values, "step") if kind in ("run", "uses") else None
         name = values.get("name") or name_of(kind, values)
         kind = "run" if kind == "uses" else kind
-        inner = (
-            borrowed.sub(self.reader, self.find, node, values)
-            if command is None and borrowed.is_path(node)
-            else None
-        )
-        if inner is not None or borrowed.is_path(node):
+        inner = None
+        if borrowed.is_path(node):
+            inner = borrowed.sub(self.reader, self.find, node, values) if command is None else None
             kind = "block"
             values["block"] = ()
         env, inherit = self.env(values.get("env"))

@@ -18,7 +18,7 @@ from incidents.errors import BadInput
 from incidents.events import Actor, Event
 from incidents.hosts import Hosts
 from incidents.store import open_store
-from runbooks import consent, engine, journal, orders, parts, recover, starting
+from runbooks import consent, engine, journal, loader, orders, parts, recover, starting
 from runbooks.cases import Case, Cases, Result
 from runbooks.course import Course, Hold, Stay
 from runbooks.document import Runbook, Step
@@ -377,4 +377,4 @@ def _commands(commands: Mapping[str, Any], env: Mapping[str, Any], events: list[
 
 def find(book: str) -> str:
     """The file of a runbook's tests: `disk-full.test.yaml` beside `disk-full.yaml`."""
-    return os.path.splitext(book)[0] + ".test.yaml"
+    return os.path.splitext(book)[0] + loader.TESTS
