@@ -1,0 +1,145 @@
+"""Who takes over: the least loaded of those who may without breaking a limit, and the reason in words.
+
+Whoever may not is passed over, with what they would break and until when. When nobody may, the least bad is chosen and
+the reason says which limit is broken, for whom, and why nobody else. Whoever is absent is never chosen. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from incidents import clock
+from incidents.oncall import strain
+from incidents.oncall.limits import Limits
+from incidents.oncall.strain import Breach, Facts
+
+WEEKS = 8  # the load of so many weeks is compared
+
+
+class Load(NamedTuple):
+    """What is compared, the lower the better, in this order."""
+
+    night: bool  # it begins in their night
+    night_pages: int
+    pages: int
+    work: int  # µs in incidents
+    tired: int  # µs that are lacking to a rest of two days
+    person: str
+
+
+class Passed(NamedTuple):
+    person: str
+    why: str
+
+
+class Choice(NamedTuple):
+    """`person` is "" where nobody is left to choose. `breaches` are the limits that the choice breaks: none, while
+    somebody may take it without."""
+
+    person: str
+    reason: str
+    breaches: tuple[Breach, ...] = ()
+    passed: tuple[Passed, ...] = ()
+
+
+def choose(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits, start: int, end: int, *,
+           work: bool = True, pages: int = 1) -> Choice:  # fmt: skip
+    """Who of `candidates` takes the duty [start, end), which begins with so many pages.
+
+    `work`: at work all the time, as a relief in an incident is; else on standby. Whom `facts` does not know has
+    nothing behind them.
+    """
+    free: list[Facts] = []
+    passed: list[tuple[Facts, list[Breach]]] = []
+    away: list[Passed] = []
+    for name in sorted(set(candidates)):
+        one = facts.get(name, Facts(name))
+        if one.absent(start, end):
+            away.append(Passed(name, "absent"))
+            continue
+        breaches = strain.broken(one, limits, start, end, pages=pages, work=work)
+        passed.append((one, breaches)) if breaches else free.append(one)
+    over = [Passed(one.person, _why(breaches, one.zone, start)) for one, breaches in passed]
+    if free:
+        best = min(free, key=lambda one: load(one, start))
+        return Choice(best.person, _reason(best, start, over + away), (), tuple(over + away))
+    if not passed:
+        nobody = "nobody is left to take it" + (": " + _listed(away) if away else "")
+        return Choice("", nobody, (), tuple(away))
+    worst, breaches = min(passed, key=lambda pair: (sum(b.over for b in pair[1]), load(pair[0], start)))
+    others = [one for one in over + away if one.person != worst.person]
+    return Choice(worst.person, _least_bad(worst, breaches, start, others), tuple(breaches), tuple(others))
+
+
+def load(one: Facts, at: int) -> Load:
+    """What this person has carried in the weeks before `at`."""
+    since = at - WEEKS * 7 * clock.DAY
+    pages = [page for page in one.pages if since <= page < at]
+    return Load(
+        strain.night_at(one.zone, at) is not None,
+        sum(strain.night_at(one.zone, page) is not None for page in pages),
+        len(pages),
+        sum(min(b, at) - max(a, since) for a, b in one.work if a < at and b > since),
+        max(0, 2 * clock.DAY - (rested(one, at) or 2 * clock.DAY)),
+        one.person,
+    )
+
+
+def rested(one: Facts, at: int) -> int | None:
+    """µs since they last worked in an incident or were paged; None: never, as far as it is recorded."""
+    ends = [min(b, at) for a, b in one.work if a < at] + [page for page in one.pages if page < at]
+    return at - max(ends) if ends else None
+
+
+# -- in words --------------------------------------------------------------------------------------------------------
+
+
+def _reason(one: Facts, start: int, passed: list[Passed]) -> str:
+    return _carried(one, start) + (f"; passed over: {_listed(passed)}" if passed else "")
+
+
+def _least_bad(one: Facts, breaches: list[Breach], start: int, others: list[Passed]) -> str:
+    broken = _why(breaches, one.zone, start)
+    rest = f"; the others: {_listed(others)}" if others else "; there is nobody else"
+    return f"nobody may take it without breaking a limit; {one.person} breaks least: {broken}{rest}"
+
+
+def _carried(one: Facts, start: int) -> str:
+    had = load(one, start)
+    nights = f"{had.night_pages} night page{'s' if had.night_pages != 1 else ''} in {WEEKS} weeks"
+    since = rested(one, start)
+    rest = "not called in them" if since is None else f"rested {_hours(since)}"
+    return f"{one.person}: {nights}, {rest}, {_time(one.zone, start)} there"
+
+
+def _why(breaches: list[Breach], zone_name: str, start: int) -> str:
+    return ", ".join(_breach(breach, zone_name, start) for breach in breaches)
+
+
+def _breach(breach: Breach, zone_name: str, start: int) -> str:
+    name = breach.limit.replace("_", " ")
+    until = f", until {_time(zone_name, breach.until, start)}" if breach.until is not None else ""
+    return f"{name} ({breach.words}{until})"
+
+
+def _listed(passed: list[Passed]) -> str:
+    return "; ".join(f"{one.person}: {one.why}" for one in passed)
+
+
+def _hours(micros: int) -> str:
+    if micros >= 4 * clock.DAY:
+        return f"{micros // clock.DAY} days"
+    return (
+        f"{micros // clock.HOUR} h"
+        if micros >= clock.HOUR
+        else clock.words(micros // clock.MINUTE * clock.MINUTE)
+    )
+
+
+def _time(zone_name: str, at: int, now: int | None = None) -> str:
+    """`09:00`, in that person's zone; with its day where it is not the day of `now`."""
+    stamp = clock.iso(at, zone_name, precision="seconds")
+    if now is not None and stamp[:10] != clock.iso(now, zone_name, precision="seconds")[:10]:
+        return f"{clock.day_name(stamp[:10]).rpartition(' ')[0]} {stamp[11:16]}"
+    return stamp[11:16]
