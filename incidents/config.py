@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from incidents import cadence, people
 from incidents.errors import BadInput, Mistake, Mistakes, NotPermitted
 from incidents.near import near_hint
+from incidents.oncall import limits
 from incidents.sections import SECTIONS
 
 if TYPE_CHECKING:
+    from incidents.escalation.contacts import Paging
+    from incidents.escalation.policy import Policies
     from incidents.hosts import Hosts
     from incidents.oncall.schedule import Schedules
     from incidents.yamlfile import Node
@@ -54,6 +57,9 @@ class Config(NamedTuple):
     hosts: Hosts = {}  # noqa: RUF012 - never mutated
     schedules: Schedules = {}  # noqa: RUF012 - never mutated
     doubts: tuple[Mistake, ...] = ()  # what can be meant, but hardly is
+    escalation: Policies = {}  # noqa: RUF012 - never mutated
+    paging: Paging | None = None  # None: nothing is said about channels
+    limits: limits.Limits = limits.Limits()
 
 
 def find(given: str | None = None) -> str | None:
@@ -94,8 +100,8 @@ def load(given: str | None = None) -> Config:
         text = yamlfile.read_text(path, max_bytes=yamlfile.CONFIG_BYTES)
         if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
             return Config(path, text)
-        limits = {"max_bytes": yamlfile.CONFIG_BYTES, "max_values": yamlfile.CONFIG_VALUES}
-        return _parse(yamlfile.parse(text, path, **limits), path, text)
+        bounds = {"max_bytes": yamlfile.CONFIG_BYTES, "max_values": yamlfile.CONFIG_VALUES}
+        return _parse(yamlfile.parse(text, path, **bounds), path, text)
     except Mistakes as error:
         error.hint = WITHOUT
         raise
@@ -142,11 +148,39 @@ def _parse(root: Node, path: str, text: str) -> Config:
 
         schedules, wrong, doubts = reading.parse(root.value["schedules"], path)
         mistakes += wrong
+    rules = limits.Limits()
+    if "limits" in root.value:
+        rules, wrong = limits.parse(root.value["limits"], path)
+        mistakes += wrong
+    config = Config(
+        path, text, everyone, permissions, discord, places, updates, machines, schedules, tuple(doubts), limits=rules
+    )  # fmt: skip
+    if "escalation" in root.value or "paging" in root.value or any(one.page for one in everyone):
+        config, wrong = _with_paging(config, root)
+        mistakes += wrong
     if mistakes:
         raise Mistakes(mistakes)
-    return Config(
-        path, text, everyone, permissions, discord, places, updates, machines, schedules, tuple(doubts)
-    )
+    return config
+
+
+def _with_paging(config: Config, root: Node) -> tuple[Config, list[Mistake]]:
+    """The sections `escalation:` and `paging:`, and what `people:` says of them; who is named there must be reachable."""
+    from incidents.escalation import contacts, policy
+
+    path, everyone, sections = str(config.path), config.people, root.value
+    paging, mistakes, doubts = contacts.Paging(), list[Mistake](), list[Mistake]()
+    if "paging" in sections:
+        paging, mistakes, doubts = contacts.parse(sections["paging"], path)
+    if "people" in sections:
+        mistakes += contacts.check(sections["people"], path, everyone, paging)
+    policies: Policies = {}
+    if "escalation" in sections:
+        roles = {role for one in everyone for role in one.roles}
+        written = sections["schedules"].value if "schedules" in sections else ()
+        known = policy.Known(everyone.names(), roles, list(written) if isinstance(written, dict) else ())
+        policies, wrong = policy.parse(sections["escalation"], path, known)
+        mistakes += wrong
+    return config._replace(escalation=policies, paging=paging, doubts=(*config.doubts, *doubts)), mistakes
 
 
 def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], list[Mistake]]:

@@ -24,6 +24,7 @@ class IncidentDeclared(NamedTuple):
     title: str
     severity: str
     by_run: str | None = None  # the run that declared it by itself; it then closes with that run
+    page_real: bool = False  # a drill that may wake people
 
 
 class IncidentSeverity(NamedTuple):
@@ -115,6 +116,93 @@ class TaskDone(NamedTuple):
 
 class TaskDropped(NamedTuple):
     task: int
+
+
+# -- pages: of one incident, each named by the number of its first event ---------------------------------------
+
+
+class PageStarted(NamedTuple):
+    """Somebody is to be woken. `target` is what was asked for, `policy` what the page goes by to its end; the text is
+    the `body`. `auto`: the incident's severity began it."""
+
+    target: str
+    policy: Object
+    auto: bool = False
+
+
+class PageFired(NamedTuple):
+    """A step fired, the `n`th from 0 over all passes, and meant `people`; nobody: `why`. The next is due `wait` µs after."""
+
+    page: int
+    n: int
+    step: int  # its place in the policy, from 1
+    round: int  # the pass, from 1
+    target: str
+    people: Strings
+    wait: int
+    due: int  # `wait` later by the wall clock; within this boot the monotonic one decides
+    why: str = ""
+
+
+class PageSending(NamedTuple):
+    """The intent: written before the act. `repeated`: an earlier attempt may have arrived."""
+
+    page: int
+    n: int
+    person: str
+    channel: str
+    attempt: int  # from 1
+    repeated: bool = False
+
+
+class PageDelivered(NamedTuple):
+    """The channel took it; nobody knows whether it was read."""
+
+    page: int
+    n: int
+    person: str
+    channel: str
+    attempt: int
+    repeated: bool = False
+
+
+class PageFailed(NamedTuple):
+    page: int
+    n: int
+    person: str
+    channel: str
+    attempt: int
+    why: str
+    phone: str = ""
+    repeated: bool = False
+
+
+class PageUnreachable(NamedTuple):
+    """No channel is left for this person: somebody has to call."""
+
+    page: int
+    n: int
+    person: str
+    why: str
+    phone: str = ""
+
+
+class PageAcknowledged(NamedTuple):
+    page: int
+
+
+class PageEscalated(NamedTuple):
+    """A person wants the step after `n` at once."""
+
+    page: int
+    n: int
+
+
+class PageExhausted(NamedTuple):
+    """No step is left, and nobody has acknowledged it."""
+
+    page: int
+    why: str
 
 
 # -- the record about the record ---------------------------------------------------------------------------
@@ -426,6 +514,15 @@ KINDS: dict[str, type] = {
     "task.assigned": TaskAssigned,
     "task.done": TaskDone,
     "task.dropped": TaskDropped,
+    "page.started": PageStarted,
+    "page.fired": PageFired,
+    "page.sending": PageSending,
+    "page.delivered": PageDelivered,
+    "page.failed": PageFailed,
+    "page.unreachable": PageUnreachable,
+    "page.acknowledged": PageAcknowledged,
+    "page.escalated": PageEscalated,
+    "page.exhausted": PageExhausted,
     "correction": Correction,
     "retraction": Retraction,
     "redaction": Redaction,

@@ -30,6 +30,7 @@ MILESTONE_OF = {
     "incident.declared": "declared",
     "incident.mitigated": "mitigated",
     "incident.resolved": "resolved",
+    "page.acknowledged": "acknowledged",
 }
 
 
@@ -128,6 +129,12 @@ WHEN: dict[str, tuple[str, ...]] = {
     "task.done": (OPEN,),
     "task.dropped": (OPEN,),
     "run.started": (OPEN,),
+    "page.started": (OPEN,),
+    "page.fired": (OPEN,),
+    "page.sending": (OPEN,),
+    "page.acknowledged": (OPEN,),
+    "page.escalated": (OPEN,),
+    "page.exhausted": (OPEN,),
 }
 
 

@@ -9,6 +9,7 @@
         roles: [commander, oncall]
         zone: America/Los_Angeles
         contacts: {phone: "+1 555 0100", mail: nova@example.org}
+        page: [discord, push, sms]   # channels of paging:, tried in turn
 
 At a terminal everything is `claimed`: whoever can write the store can write any name into it.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from incidents import clock
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from incidents.yamlfile import Node
 
 PLATFORMS = ("unix", "discord", "slack")
-_KEYS = ("name", *PLATFORMS, "roles", "zone", "contacts")
+_KEYS = ("name", *PLATFORMS, "roles", "zone", "contacts", "page")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -41,6 +42,7 @@ class Person(NamedTuple):
     roles: tuple[str, ...] = ()
     zone: str | None = None
     contacts: Mapping[str, str] = {}
+    page: tuple[str, ...] = ()  # how a page reaches them, the first way first
 
     def is_one_of(self, words: Collection[str]) -> bool:
         """Is the person meant by these names of people and roles?"""
@@ -55,6 +57,9 @@ class People:
 
     def __bool__(self) -> bool:
         return bool(self._persons)
+
+    def __iter__(self) -> Iterator[Person]:
+        return iter(self._persons.values())
 
     def names(self) -> list[str]:
         return list(self._persons)
@@ -198,6 +203,7 @@ class _Section:
             tuple(self.texts(values["roles"], "roles")) if "roles" in values else (),
             self.zone(values.get("zone")),
             self.contacts(values.get("contacts")),
+            tuple(self.texts(values["page"], "page")) if "page" in values else (),
         )
 
     def text(self, node: Node, what: str) -> str:

@@ -126,7 +126,7 @@ bert: {discord: 1, slack: s}
     _, mistakes = people.parse(yamlfile.parse(text, "f"), "f")
     assert [str(mistake) for mistake in sorted(mistakes)] == [
         "f:1:1: 'Bad Name' cannot be a person's name; use a-z 0-9 . _ -, starting with a letter",
-        "f:2:7: nova is a map; its keys are name, unix, discord, slack, roles, zone, contacts",
+        "f:2:7: nova is a map; its keys are name, unix, discord, slack, roles, zone, contacts, page",
         "f:4:3: a person has no 'unx'; did you mean unix?",
         "f:5:9: 'Mars/Olympus' is not a time zone; use an IANA name such as Europe/Berlin",
         "f:6:12: discord is a text",
