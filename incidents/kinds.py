@@ -343,6 +343,93 @@ class OncallAbsenceEnded(NamedTuple):
     since: int
 
 
+# -- duty: who carries it, who takes over, and who is sent to bed. In an incident's stream, or in `oncall` ------------
+
+
+class DutyJoined(NamedTuple):
+    """`person` works in this incident from now on: their clock runs."""
+
+    person: str
+
+
+class DutyLeft(NamedTuple):
+    person: str
+
+
+class DutyStayed(NamedTuple):
+    """`person` goes on until `until` (µs), whatever limit is reached; pages reach them again."""
+
+    person: str
+    until: int
+
+
+class DutyReleased(NamedTuple):
+    """Nobody took over in time: `people` are let go all the same. `handoff` is its name."""
+
+    handoff: str
+    people: Strings
+    schedule: str = ""
+
+
+class HandoffOffered(NamedTuple):
+    """`receiver` shall take over from `giver`: these `roles` of the incident, or the duty of `schedule` since `edge` (µs).
+    The brief is the `body`. Its name is `inc-7#12`, of an edge `infra@2022-11-14T08:00Z`. `why`: limit, shift, or empty
+    where a person asked for it; `reason` says why this person."""
+
+    receiver: Strings
+    giver: Strings
+    roles: Strings = []  # noqa: RUF012 - never mutated
+    schedule: str = ""
+    edge: int | None = None
+    why: str = ""
+    reason: str = ""
+
+
+class HandoffAcknowledged(NamedTuple):
+    """`person` has it: "I have command"."""
+
+    handoff: str
+    person: str
+
+
+class HandoffOverdue(NamedTuple):
+    """Nobody of `people` has acknowledged it in time; they are paged by every rule, then `next`."""
+
+    handoff: str
+    people: Strings
+    next: str = ""
+
+
+class ReliefNamed(NamedTuple):
+    """`person` will reach the limit `limit` at `due` (µs), and `relief` is to take over then; the `body` says why this
+    one. `breaks` are the limits that the choice breaks, because nobody could be chosen without."""
+
+    person: str
+    relief: str
+    limit: str
+    due: int
+    breaks: Strings = []  # noqa: RUF012 - never mutated
+
+
+class ReliefShielded(NamedTuple):
+    """No page for `person` before `until` (µs): they rest. Their pages go to `cover`."""
+
+    person: str
+    until: int
+    cover: str = ""
+
+
+class ReliefCover(NamedTuple):
+    """Morning cover is proposed: `cover` for `person` in [start, end) µs; `command` makes it so, the `body` says why."""
+
+    person: str
+    cover: str
+    schedule: str
+    start: int
+    end: int
+    command: str
+
+
 # -- runs --------------------------------------------------------------------------------------------------
 
 
@@ -539,6 +626,16 @@ KINDS: dict[str, type] = {
     "oncall.swap_withdrawn": OncallSwapWithdrawn,
     "oncall.absent": OncallAbsent,
     "oncall.absence_ended": OncallAbsenceEnded,
+    "duty.joined": DutyJoined,
+    "duty.left": DutyLeft,
+    "duty.stayed": DutyStayed,
+    "duty.released": DutyReleased,
+    "handoff.offered": HandoffOffered,
+    "handoff.acknowledged": HandoffAcknowledged,
+    "handoff.overdue": HandoffOverdue,
+    "relief.named": ReliefNamed,
+    "relief.shielded": ReliefShielded,
+    "relief.cover": ReliefCover,
     "run.started": RunStarted,
     "run.paused": RunPaused,
     "run.parked": RunParked,

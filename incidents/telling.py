@@ -292,6 +292,46 @@ def _unreachable(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     return f"page #{data['page']} does not reach {data['person']}: {data['why']}{call}"
 
 
+def _offered(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    """The brief, which is the body, is for who takes over; the timeline says that there is one."""
+    data = event.data
+    what = ", ".join(data.get("roles", ())) or data.get("schedule") or "the work"
+    why = {"limit": ", a limit is reached", "shift": ", a shift ends"}.get(data.get("why", ""), "")
+    giver = f" from {', '.join(data['giver'])}" if data["giver"] else ""
+    return f"{', '.join(data['receiver'])} is to take over {what}{giver}{why}"
+
+
+def _stayed(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    return _with(
+        f"{event.data['person']} stays until {clock.iso(event.data['until'], precision='minutes')}", words
+    )
+
+
+def _shielded(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    data = event.data
+    cover = f"; {data['cover']} has their pages" if data.get("cover") else ""
+    return _with(
+        f"{data['person']} rests until {clock.iso(data['until'], precision='minutes')}{cover}", words
+    )
+
+
+def _overdue(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    after = f", then {event.data['next']}" if event.data.get("next") else ""
+    return f"NOBODY HAS TAKEN OVER {event.data['handoff']}: {', '.join(event.data['people'])} is paged{after}"
+
+
+def _relief(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    data = event.data
+    due = clock.iso(data["due"], precision="minutes")
+    breaks = f", AGAINST {', '.join(data['breaks'])}" if data.get("breaks") else ""
+    whom = (
+        f"{data['relief']} relieves {data['person']}"
+        if data["relief"]
+        else f"NOBODY can relieve {data['person']}"
+    )
+    return _with(f"{whom} at {due} ({data['limit'].replace('_', ' ')}){breaks}", words)
+
+
 _TELLERS: dict[str, Teller] = {
     "incident.declared": _declared,
     "incident.severity": _plain("severity is {severity}"),
@@ -343,6 +383,20 @@ _TELLERS: dict[str, Teller] = {
         f"{event.data['name']}: {event.data['person']} is absent, {_span(event.data)}", words
     ),
     "oncall.absence_ended": _plain("{name} is ended"),
+    "duty.joined": _plain("{person} is at work here"),
+    "duty.left": _plain("{person} has left"),
+    "duty.stayed": _stayed,
+    "duty.released": lambda event, words, tasks: _with(
+        f"NOBODY HAS TAKEN OVER {event.data['handoff']}: {', '.join(event.data['people'])} is let go", words
+    ),
+    "handoff.offered": _offered,
+    "handoff.acknowledged": _plain("{person} has it ({handoff})"),
+    "handoff.overdue": _overdue,
+    "relief.named": _relief,
+    "relief.shielded": _shielded,
+    "relief.cover": lambda event, words, tasks: _with(
+        f"morning cover for {event.data['person']}: {event.data['cover']}, by {event.data['command']}", words
+    ),
     "run.started": _run("started: {runbook}"),
     "run.paused": _run("paused"),
     "run.parked": _run("waits for a person"),
