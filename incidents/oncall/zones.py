@@ -1,8 +1,8 @@
 """The clocks of a zone as integers: what they show at an instant, and when they show a wall time.
 
 Clocks jump. Two monotone readings make that harmless: `high`, the latest wall time that the clocks have shown so far,
-and `low`, the earliest that they will still show. A wall time was reached when it is at most `high`, first pass and
-gap alike; it is over when it is at most `low`. `first` and `last` are the same rules as instants: the first pass of
+and `low`, the latest that they will not show again. A wall time was reached when it is at most `high`, first pass and
+gap alike; it is over when it is at most `low`: its last pass has begun. `first` and `last` are the same rules as instants: the first pass of
 a wall time, its last, and for one that does not exist the first instant after the gap.
 
 The transitions are found by asking zoneinfo day by day, a year at a time and once a process.
@@ -50,14 +50,14 @@ class Zone:
         return at + chunk.offsets[bisect_right(chunk.starts, at) - 1]
 
     def reach(self, at: int) -> tuple[int, int]:
-        """`high` and `low`: the latest wall time shown up to now, the earliest shown from now on."""
+        """`high` and `low`: the latest wall time that has been reached, the latest that is over."""
         chunk = self._chunk(at)
         i = bisect_right(chunk.starts, at) - 1
         high = low = at + chunk.offsets[i]
         if i and chunk.tops[i - 1] > high:
             high = chunk.tops[i - 1] - 1
-        if i + 1 < len(chunk.bottoms) and chunk.bottoms[i + 1] < low:
-            low = chunk.bottoms[i + 1]
+        if i + 1 < len(chunk.bottoms) and chunk.bottoms[i + 1] <= low:
+            low = chunk.bottoms[i + 1] - 1
         return high, low
 
     def first(self, wall: int) -> int:
@@ -69,7 +69,7 @@ class Zone:
     def last(self, wall: int) -> int:
         """When the clocks show it for the last time, or have passed it without."""
         chunk = self._chunk(wall)
-        i = bisect_left(chunk.bottoms, wall) - 1
+        i = bisect_right(chunk.bottoms, wall) - 1
         at = wall - chunk.offsets[i]
         return min(at, chunk.starts[i + 1]) if i + 1 < len(chunk.starts) else at
 
