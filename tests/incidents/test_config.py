@@ -137,3 +137,37 @@ def test_a_mistake_about_the_bots_place_is_found_where_it_stands(
         config.load(path)
     (mistake,) = caught.value.mistakes
     assert str(mistake).startswith(f"{path}:{wrong}")
+
+
+def test_schedules_are_read_and_what_is_doubtful_in_them_is_kept(tmp_path: Path) -> None:
+    assert (config.load().schedules, config.load().doubts) == ({}, ())
+    text = "schedules:\n  infra: {layers: [{id: primary, users: [nova]}]}\n  later: {layers: []}\n"
+    found = config.load(write(tmp_path / "c.yaml", text))
+    assert list(found.schedules) == ["infra", "later"]
+    assert found.schedules["infra"].layers[0].users == ("nova",)
+    assert [(doubt.line, doubt.message) for doubt in found.doubts] == [(3, "later: it has no layers")]
+
+
+def test_mistakes_in_schedules_are_told_with_those_of_the_other_sections(tmp_path: Path) -> None:
+    text = "poeple: {}\nschedules:\n  infra: {timezone: Europe/Berln, layers: []}\n"
+    path = write(tmp_path / "c.yaml", text)
+    with pytest.raises(Mistakes) as caught:
+        config.load(path)
+    assert [str(mistake) for mistake in caught.value.mistakes] == [
+        f"{path}:1:1: there is no section 'poeple'; did you mean people?",
+        f"{path}:3:21: infra: `timezone`: 'Europe/Berln' is not a time zone; did you mean Europe/Berlin?",
+    ]
+
+
+def test_a_configuration_may_hold_a_thousand_schedules(tmp_path: Path) -> None:
+    layer = "{id: primary, rotation: {unit: week, start: 2022-11-07T09:00, participants: [[hazel], [nova]]}}"
+    one = (
+        "  s%d:\n    layers:\n"
+        + f"      - {layer}\n"
+        + "".join(
+            f"      - {{id: l{i}, level: {i}, users: [hazel, nova], windows: [{{days: [mon, tue], start: 09:00}}]}}\n"
+            for i in range(10)
+        )
+    )
+    found = config.load(write(tmp_path / "c.yaml", "schedules:\n" + "".join(one % i for i in range(1000))))
+    assert len(found.schedules) == 1000
