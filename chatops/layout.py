@@ -42,6 +42,7 @@ class Span(NamedTuple):
 
 
 STYLES = ("title", "name", "quiet", "good", "bad", "warn", "key", "struck")
+HUES = ("hue1", "hue2", "hue3", "hue4", "hue5", "hue6")  # styles that only tell one from another
 
 Line = tuple[Span, ...]
 

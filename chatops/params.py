@@ -227,6 +227,18 @@ def schedule(name: str = "schedule", help: str = "Which schedule.", **about: Any
     return Param(name, "schedule", help, _not_empty, complete, **about)
 
 
+def month(name: str = "month", help: str = "Which month, as 2022-11.", **about: Any) -> Param:
+    """A month as (year, number)."""
+
+    def parse(value: str, call: Call) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{4})-(\d{1,2})", value.strip(), re.ASCII)
+        if match is None or not 1 <= int(match[2]) <= 12 or not 1900 < int(match[1]) < 9000:
+            raise BadInput(f"{value!r} is not a month", hint="write 2022-11")
+        return int(match[1]), int(match[2])
+
+    return Param(name, "month", help, parse, **{"metavar": "MONTH", **about})
+
+
 def level(name: str = "level", help: str = "Its level: the higher one wins. Else 0.", **about: Any) -> Param:
     """A whole number, as in the file of schedules."""
 

@@ -6,7 +6,7 @@ where a reader elsewhere needs another zone (`Entry.at`); everything else is tex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from chatops import layout
@@ -193,6 +193,19 @@ def _marked(lines: list[Line], first: Sequence[Span], mark: str, width: int) -> 
     return [*lines, *layout.hang(indent, mark, "quiet", width)]
 
 
+class Drawing(NamedTuple):
+    """A picture of letters, which only a screen of fixed cells can show; `told` is the same in words.
+
+    `draw` takes the width in cells and gives the lines, or none where that is too narrow.
+    """
+
+    draw: Callable[[int], list[Line]]
+    told: Table
+
+    def lines(self, width: int = layout.WIDTH) -> list[Line]:
+        return self.draw(width) or self.told.lines(width)
+
+
 class Button(NamedTuple):
     """Does `command` (words as typed) when pressed.
 
@@ -259,7 +272,7 @@ class Stack(NamedTuple):
         return lines
 
 
-Part: TypeAlias = Text | Card | Table | Log | Button | Choice | Form
+Part: TypeAlias = Text | Card | Table | Log | Drawing | Button | Choice | Form
 View: TypeAlias = Part | Stack
 
 

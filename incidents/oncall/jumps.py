@@ -128,3 +128,31 @@ def _walls(start: int, step: int, at: int, before: int, after: int) -> list[int]
     """The wall times `start` + n · `step` that do not exist or come twice."""
     low, high = at + min(before, after), at + max(before, after)
     return list(range(low + (start - low) % step, high, step))
+
+
+def words(jump: Jump) -> str:
+    """What the change does, in a sentence without a date."""
+    clocks = (
+        f"the clocks of {jump.zone} go {'forward' if jump.forward else 'back'} {clock.words(abs(jump.by))}"
+    )
+    whose = f"a {jump.thing} of {jump.layer}"
+    if jump.people:
+        whose = f"the {jump.thing} of {' and '.join(jump.people)} in {jump.layer}"
+    if jump.what == "lost":
+        return f"{clocks}: {whose} falls into the skipped time, so there is none"
+    if jump.what == "length":
+        return f"{clocks}: {whose} lasts {clock.words(jump.lasts)} instead of {clock.words(jump.usual)}"
+    shown = time_of(zone(jump.zone).wall(jump.edge))
+    if jump.what == "moves":
+        return f"{clocks}: {jump.layer} counts exact hours, so it is handed over at {shown} from then on"
+    does = "starts" if jump.what == "start" else "ends"
+    if jump.forward:
+        return f"{clocks}: {whose} {does} at {shown}, because there is no {time_of(jump.wall)}"
+    which = "first" if jump.what == "start" else "last"
+    return f"{clocks}: {whose} {does} at the {which} of two {time_of(jump.wall)}"
+
+
+def time_of(wall: int) -> str:
+    """The time of day of a wall time: `02:30`."""
+    minutes = wall % clock.DAY // clock.MINUTE
+    return f"{minutes // 60:02}:{minutes % 60:02}"

@@ -22,16 +22,17 @@ def stints(segments: Iterable[Segment]) -> list[Stint]:
     """Of everybody, sorted by start. `segments` stand in order and do not overlap."""
     found: list[Stint] = []
     running: dict[str, int] = {}  # person -> start
-    at = None
-    for segment in segments:
-        kept = segment.people if segment.start == at else ()
-        found += [Stint(start, at or 0, who) for who, start in running.items() if who not in kept]
-        running = {
-            who: running[who] if who in running and who in kept else segment.start for who in segment.people
-        }
-        at = segment.end
-    found += [Stint(start, at or 0, who) for who, start in running.items()]
-    return sorted(found)
+    at = 0
+    for start, end, people in segments:
+        if running:
+            for who in [who for who in running if who not in people or start != at]:
+                found.append(Stint(running.pop(who), at, who))
+        for who in people:
+            running.setdefault(who, start)
+        at = end
+    found += [Stint(start, at, who) for who, start in running.items()]
+    found.sort()
+    return found
 
 
 def by_person(found: Iterable[Stint]) -> dict[str, list[Span]]:

@@ -17,7 +17,7 @@ from chatops.surfaces.discord import marking
 from chatops.surfaces.discord.embeds import DESCRIPTION, EMBEDS, SUM, Embed
 from chatops.surfaces.discord.lines import log_text, table_text
 from chatops.surfaces.discord.marking import units
-from chatops.views import Button, Card, Choice, Form, Log, Part, Stack, Table, Text, View
+from chatops.views import Button, Card, Choice, Drawing, Form, Log, Part, Stack, Table, Text, View
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Reply
@@ -152,7 +152,7 @@ class _Page:
     def draw(self, view: View) -> None:
         parts = view.parts if isinstance(view, Stack) else (view,)
         for i, part in enumerate(parts):
-            rest = sum(isinstance(one, Text | Table | Log | Choice) for one in parts[i + 1 :])
+            rest = sum(isinstance(one, Text | Table | Log | Drawing | Choice) for one in parts[i + 1 :])
             self._part(part, self.room // (rest + 1) if not self.embeds else DESCRIPTION)
 
     def _part(self, part: Part, room: int) -> None:
@@ -164,6 +164,8 @@ class _Page:
             self.press((part,))
         elif isinstance(part, Choice):
             self._choose(part, room)
+        elif isinstance(part, Drawing):
+            self._part(part.told, room)
         else:
             self._text(self._told(part, max(room, 100)))
 

@@ -26,6 +26,12 @@ RICH_STYLES = {
     "warn": "yellow",
     "key": "bold",
     "struck": "dim strike",
+    "hue1": "cyan",
+    "hue2": "green",
+    "hue3": "magenta",
+    "hue4": "yellow",
+    "hue5": "blue",
+    "hue6": "bright_cyan",
 }
 
 

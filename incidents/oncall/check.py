@@ -1,0 +1,331 @@
+"""What a schedule lacks over a span of time, found before anybody is needed. Pure, and fast: a year of a thousand
+schedules is a matter of seconds.
+
+A `lack` is something that leaves a page without an answer or breaks a limit; a `note` is worth knowing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from incidents import clock
+from incidents.oncall import jumps, stints, strain, windows
+from incidents.oncall.limits import Limits
+from incidents.oncall.resolve import Resolver
+from incidents.oncall.schedule import Absence, Group, Layer, Schedule, Segment
+from incidents.oncall.zones import Zone, zone
+
+DEFAULT = Limits()
+LACK, NOTE = "lack", "note"
+KINDS = ("empty", "gap", "unreachable", "rest", "consecutive_days", "doubled", "stranger", "hidden", "clock")
+_BEFORE = 9 * clock.DAY  # what of the past is looked at, for who comes from a long shift
+_GLANCE = 15 * clock.DAY  # most layers show in two weeks that they are not hidden
+_FREE = 11 * clock.HOUR  # so long on either side somebody who is asked to help should be free
+_ASKED = 3  # how many are proposed
+
+
+class Finding(NamedTuple):
+    """One finding in [start, end) (µs): `says` has no times in it but lengths and wall times; `do` is the cure."""
+
+    kind: str  # one of KINDS
+    state: str  # lack or note
+    schedule: str
+    start: int
+    end: int
+    says: str
+    do: str = ""
+    people: Group = ()
+
+
+class Known(NamedTuple):
+    """What is known of a person: the zone of their nights, and what keeps pages from them, or nothing."""
+
+    zone: str = "UTC"
+    lacks: str = ""
+
+
+def check(
+    schedule: Schedule, start: int, end: int, *,
+    rules: Limits = DEFAULT, people: Mapping[str, Known] | None = None,
+) -> list[Finding]:  # fmt: skip
+    """All findings of one schedule, sorted by kind and time. `people` are those who are configured; None where nobody
+    is, and then it is not asked who can be reached."""
+    return check_all({schedule.name: schedule}, start, end, rules=rules, people=people)
+
+
+def check_all(
+    schedules: Mapping[str, Schedule], start: int, end: int, *,
+    rules: Limits = DEFAULT, people: Mapping[str, Known] | None = None,
+) -> list[Finding]:  # fmt: skip
+    """The same of several, and what only shows of all together: who is in two places, whose rest another one breaks."""
+    found: list[Finding] = []
+    by_schedule: dict[str, list[stints.Stint]] = {}
+    for name, schedule in schedules.items():
+        resolver = Resolver(schedule)
+        segments = resolver.shifts(start - _BEFORE, end)
+        by_schedule[name] = stints.stints(segments)
+        found += _of_one(resolver, _cut(segments, start), start, end)
+    if people is not None:
+        found += _unreachable(by_schedule, start, people)
+    found += _strained(by_schedule, start, rules, people or {})
+    found += [
+        Finding("doubled", NOTE, one.schedules[0], max(one.start, start), one.end,
+                f"{one.person} is on call for {one.schedules[1]} as well", people=(one.person,))
+        for one in stints.doubled(by_schedule)
+        if one.end > start
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), one.start, one))
+
+
+def lacking(findings: Iterable[Finding]) -> bool:
+    return any(one.state == LACK for one in findings)
+
+
+def _cut(segments: Iterable[Segment], start: int) -> list[Segment]:
+    return [one._replace(start=max(one.start, start)) for one in segments if one.end > start]
+
+
+def _of_one(resolver: Resolver, segments: list[Segment], start: int, end: int) -> list[Finding]:
+    schedule = resolver.schedule
+    found = [*_strangers(schedule, start, end), *_hidden(schedule, start, end)]
+    found += _clocks(schedule, start, end)
+    if any(one.people for one in segments):
+        return found + _gaps(schedule, segments, start, end)
+    says = "nobody is on call in all this time"
+    do = "add layers" if not schedule.layers else "see from, until, windows and absences of its layers"
+    return [*found, Finding("empty", LACK, schedule.name, start, end, says, do)]
+
+
+# -- gaps ----------------------------------------------------------------------------------------------------
+
+
+def _gaps(schedule: Schedule, segments: list[Segment], start: int, end: int) -> list[Finding]:
+    gaps = stints.gaps(segments)
+    if not gaps:
+        return []
+    present = Resolver(schedule._replace(absences=())) if schedule.absences else None
+    apart = _apart(schedule, start, end)
+    found = []
+    for a, b in gaps:
+        absent = _absent(schedule, present, a, b) if present else []
+        because, do = "", ""
+        people: Group = ()
+        if absent:
+            people = tuple(sorted({one.user for one in absent}))
+            because = "; ".join(
+                f"{one.user} is absent" + (f" ({one.why})" if one.why else "") for one in absent
+            )
+            do = _help(schedule, segments, a, b)
+        else:
+            because = next((one.says for one in apart if one.start <= a < one.end and b - a <= one.by), "")
+        says = f"nobody for {clock.words(b - a)}" + (f": {because}" if because else "")
+        found.append(Finding("gap", LACK, schedule.name, a, b, says, do, people))
+    return found
+
+
+def _absent(schedule: Schedule, present: Resolver, start: int, end: int) -> list[Absence]:
+    """The absences without which somebody would be on call in this gap."""
+    missed = [one for one in present.shifts(start, end) if one.people]
+    return [
+        one
+        for one in schedule.absences
+        if any(
+            one.user in shift.people and one.start < shift.end and one.end > shift.start for shift in missed
+        )
+    ]
+
+
+def _help(schedule: Schedule, segments: Sequence[Segment], start: int, end: int) -> str:
+    """Who is not absent and best rested around the gap, in words."""
+    busy = stints.by_person(
+        stints.stints(one for one in segments if one.end > start - _FREE and one.start < end + _FREE)
+    )
+    away = {one.user for one in schedule.absences if one.start < end and one.end > start}
+    able = [who for who in on_layers(schedule) if who not in away]
+    free = [who for who in able if who not in busy]
+    asked = (free or able)[:_ASKED]
+    if not asked:
+        return "nobody of this schedule is there then"
+    words = " or ".join(filter(None, (", ".join(asked[:-1]), asked[-1])))
+    return f"{words} could take it" + ("" if free else ", but not rested")
+
+
+def on_layers(schedule: Schedule) -> list[str]:
+    """Who has turns, sorted."""
+    return schedule._replace(overrides=(), swaps=(), temporary=(), absences=()).people()
+
+
+class _Apart(NamedTuple):
+    """In [start, end) two zones are by `by` nearer or farther than they are for most of the time."""
+
+    start: int
+    end: int
+    by: int
+    says: str
+
+
+def _apart(schedule: Schedule, start: int, end: int) -> list[_Apart]:
+    names = sorted({layer.zone for layer in schedule.layers if layer.windows})
+    return [
+        one
+        for i, first in enumerate(names)
+        for second in names[i + 1 :]
+        for one in _apart_of(zone(first), zone(second), start, end)
+    ]
+
+
+def _apart_of(first: Zone, second: Zone, start: int, end: int) -> list[_Apart]:
+    """Where their distance is not the usual one, that of most of the half year on either side."""
+    begin, until = start - 183 * clock.DAY, end + 183 * clock.DAY
+    edges = sorted({begin, until, *(at for one in (first, second) for at, _, _ in one.changes(begin, until))})
+    spans = [(a, b, first.wall(a) - second.wall(a)) for a, b in pairwise(edges)]
+    lasting: dict[int, int] = {}
+    for a, b, distance in spans:
+        lasting[distance] = lasting.get(distance, 0) + b - a
+    usual = max(lasting, key=lambda distance: lasting[distance])
+    return [
+        _Apart(a, b, abs(distance - usual),
+               f"{first.name} and {second.name} are {clock.words(abs(distance))} apart then, usually {clock.words(abs(usual))}")
+        for a, b, distance in spans
+        if distance != usual
+    ]  # fmt: skip
+
+
+# -- people --------------------------------------------------------------------------------------------------
+
+
+def _unreachable(
+    by_schedule: Mapping[str, Sequence[stints.Stint]], start: int, people: Mapping[str, Known]
+) -> list[Finding]:
+    found = []
+    for name, mine in by_schedule.items():
+        first: dict[str, tuple[int, int]] = {}
+        for one in mine:
+            if one.end > start:
+                first.setdefault(one.person, (max(one.start, start), one.end))
+        for who, (a, b) in first.items():
+            lacks = people[who].lacks if who in people else "is not in people:"
+            if lacks:
+                do = f"people: {{{who}: {{contacts: {{…}}}}}} in howdah.yaml"
+                found.append(
+                    Finding("unreachable", LACK, name, a, b, f"{who} {lacks}, on call first", do, (who,))
+                )
+    return found
+
+
+def _strained(
+    by_schedule: Mapping[str, Sequence[stints.Stint]], start: int, rules: Limits, people: Mapping[str, Known]
+) -> list[Finding]:
+    """Whose limits these shifts break by themselves, over all schedules, from `start` on."""
+    found: list[Finding] = []
+    named: dict[str, set[str]] = {}
+    everything: list[stints.Stint] = []
+    for name, mine in by_schedule.items():
+        everything += mine
+        for one in mine:
+            named.setdefault(one.person, set()).add(name)
+    for who, spans in stints.by_person(everything).items():
+        broken = strain.in_schedule(who, spans, rules, people[who].zone if who in people else "UTC")
+        last: dict[str, int] = {}  # limit -> end of the days in a row that were told last
+        for at, breach in broken:
+            until = breach.until or at
+            told = Finding(breach.limit, LACK, ", ".join(sorted(named[who])), at, until, f"{who}: {breach.words}",
+                           people=(who,))  # fmt: skip
+            if breach.limit == "consecutive_days" and at <= last.get(who, at - 1):
+                told = told._replace(start=found[-1].start)
+                found.pop()
+            if breach.limit == "consecutive_days":
+                last[who] = until
+            if until > start:
+                found.append(told._replace(start=max(told.start, start)))
+    return found
+
+
+# -- what has no effect --------------------------------------------------------------------------------------
+
+
+def _strangers(schedule: Schedule, start: int, end: int) -> list[Finding]:
+    """Overrides and swaps that name somebody who stands on no layer."""
+    known = set(on_layers(schedule))
+    known_later = (
+        known | {one.add for one in schedule.overrides} | {u for one in schedule.overrides for u in one.users}
+    )
+    known_later |= {one.to for one in schedule.swaps if one.status == "taken"}
+    found = []
+    for one in schedule.overrides:
+        if one.start < end and one.end > start:
+            for who in sorted({one.add, *one.users} - known - {""}):
+                says = f"{one.kind} puts {who} on call, who is on no layer"
+                found.append(
+                    Finding("stranger", NOTE, schedule.name, one.start, one.end, says, people=(who,))
+                )
+            if one.remove and one.remove not in known_later:
+                says = f"{one.kind} of {one.remove} changes nothing: they are on no layer"
+                found.append(
+                    Finding("stranger", NOTE, schedule.name, one.start, one.end, says, people=(one.remove,))
+                )
+    for swap in schedule.swaps:
+        if swap.start < end and swap.end > start and swap.status in ("open", "taken"):
+            if swap.giver not in known:
+                says = f"a swap of {swap.giver} changes nothing: they are on no layer"
+                found.append(
+                    Finding("stranger", NOTE, schedule.name, swap.start, swap.end, says, people=(swap.giver,))
+                )
+            if swap.to and swap.to not in known:
+                says = f"a swap gives time to {swap.to}, who is on no layer"
+                found.append(
+                    Finding("stranger", NOTE, schedule.name, swap.start, swap.end, says, people=(swap.to,))
+                )
+    return found
+
+
+def _hidden(schedule: Schedule, start: int, end: int) -> list[Finding]:
+    """Layers that never come to an answer, because a higher one always has somebody."""
+    if schedule.union or len({layer.level for layer in schedule.layers}) < 2:
+        return []
+    suspects = _covered(schedule, schedule.layers, start, min(end, start + _GLANCE))
+    if suspects and end > start + _GLANCE:
+        suspects = _covered(schedule, suspects, start, end)
+    do = "raise its level, or drop it"
+    return [
+        Finding("hidden", NOTE, schedule.name, start, end,
+                f"layer {layer.id} is hidden all the time: a higher level always has somebody", do)
+        for layer in suspects
+    ]  # fmt: skip
+
+
+def _covered(schedule: Schedule, suspects: Sequence[Layer], start: int, end: int) -> list[Layer]:
+    """Those of `suspects` that have somebody in [start, end) only while a higher level has."""
+    spans = {layer.id: _manned(schedule, layer, start, end) for layer in schedule.layers}
+    found = []
+    for layer in suspects:
+        above = [span for other in schedule.layers if other.level > layer.level for span in spans[other.id]]
+        if spans[layer.id] and not stints.minus(spans[layer.id], windows.joined(sorted(above))):
+            found.append(layer)
+    return found
+
+
+def _manned(schedule: Schedule, layer: Layer, start: int, end: int) -> list[stints.Span]:
+    """When this layer has somebody, by turn, window, swap and absence."""
+    start, end = max(start, layer.since), min(end, layer.until)
+    if start >= end:
+        return []
+    if schedule.absences or not (all(layer.rotation.participants) if layer.rotation else layer.users):
+        alone = Resolver(schedule._replace(layers=(layer,), overrides=(), temporary=()))
+        return windows.joined([(one.start, one.end) for one in alone.shifts(start, end) if one.people])
+    if not layer.windows:
+        return [(start, end)]
+    open_ = windows.spans(layer.windows, zone(layer.zone), start, end)
+    return [(max(a, start), min(b, end)) for a, b in open_]
+
+
+# -- clocks --------------------------------------------------------------------------------------------------
+
+
+def _clocks(schedule: Schedule, start: int, end: int) -> list[Finding]:
+    return [
+        Finding("clock", NOTE, schedule.name, one.at, one.at, jumps.words(one), people=one.people)
+        for one in jumps.jumps(schedule, start, end)
+    ]
