@@ -25,6 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 LETTERS = "a name is letters, digits and . _ -, at most 64"
 _INT = re.compile(r"-?(?:0|[1-9][0-9]{0,15})", re.ASCII)
 
+_OF_THIS_MACHINE = ("localtime", "posix", "right/")  # names that another may lack or mean otherwise
+
 Reader = Callable[["Fields", "Node", str], Any]
 T = TypeVar("T")
 
@@ -219,6 +221,8 @@ def zone(notes: Fields, node: Node, key: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)
 def _is_zone(text: str) -> bool:
+    if text.startswith(_OF_THIS_MACHINE):
+        return False
     try:
         clock.find_zone(text)
     except BadInput:
@@ -228,7 +232,7 @@ def _is_zone(text: str) -> bool:
 
 @functools.cache
 def _zones() -> list[str]:
-    return sorted(zoneinfo.available_timezones())
+    return sorted(one for one in zoneinfo.available_timezones() if not one.startswith(_OF_THIS_MACHINE))
 
 
 def _zone_meant(text: str) -> str | None:

@@ -279,7 +279,7 @@ def _of_day(micros: int) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(schedules())
 def test_a_written_schedule_is_read_back_the_same(schedule: Schedule) -> None:
     assert reading.loads(written(schedule), "f").schedules == {schedule.name: schedule}
