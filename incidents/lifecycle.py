@@ -135,11 +135,8 @@ WHEN: dict[str, tuple[str, ...]] = {
     "handoff.overdue": (OPEN,),
     "relief.named": (OPEN,),
     "page.started": (OPEN,),
-    "page.fired": (OPEN,),
-    "page.sending": (OPEN,),
     "page.acknowledged": (OPEN,),
     "page.escalated": (OPEN,),
-    "page.exhausted": (OPEN,),
 }
 
 

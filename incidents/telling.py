@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from incidents import clock
+from incidents import clock, page_words
 from incidents.events import Event
 
 CHAPTERS = {  # what a note is about -> the words before it
@@ -89,18 +89,14 @@ def hidden(events: Iterable[Event]) -> set[int]:
                 gone.add(event.seq)
             gone.add(started.pop((event.run, event.data.get("n")), 0))
         elif kind == "page.sending":
-            sent[_sending(event)] = event.seq
+            sent[page_words.sending(event)] = event.seq
         elif kind in ("page.delivered", "page.failed"):
-            gone.add(sent.pop(_sending(event), 0))
+            gone.add(sent.pop(page_words.sending(event), 0))
         elif kind == "question.asked":
             asked[event.run, event.data.get("question")] = event.seq
         elif kind in ("question.answered", "question.void"):
             gone.add(asked.pop((event.run, event.data.get("question")), 0))
     return gone - {0}
-
-
-def _sending(event: Event) -> tuple[Any, ...]:
-    return tuple(event.data.get(name) for name in ("page", "n", "person", "channel", "attempt"))
 
 
 def asking(events: Iterable[Event]) -> dict[str, str]:
@@ -265,33 +261,6 @@ def _span(data: Mapping[str, Any]) -> str:
     return f"{clock.iso(data['start'], precision='seconds')} to {clock.iso(data['end'], precision='seconds')}"
 
 
-def _fired(event: Event, words: str, tasks: Mapping[int, str]) -> str:
-    data = event.data
-    again = f", pass {data['round']}" if data["round"] > 1 else ""
-    head = f"page #{data['page']} step {data['step']}{again}: {data['target']}"
-    people = ", ".join(data["people"])
-    if people:
-        return head if data["people"] == [data["target"]] else f"{head} is {people}"
-    return f"{head} is nobody" + (f" ({data['why']})" if data.get("why") else "")
-
-
-def _sent(done: str) -> Teller:
-    def tell(event: Event, words: str, tasks: Mapping[int, str]) -> str:
-        data = event.data
-        text = f"page #{data['page']} to {data['person']} by {data['channel']} {done}"
-        if data.get("why"):
-            text += f": {data['why']}"
-        return text + (", possibly repeated" if data.get("repeated") else "")
-
-    return tell
-
-
-def _unreachable(event: Event, words: str, tasks: Mapping[int, str]) -> str:
-    data = event.data
-    call = f"; call {data['phone']}" if data.get("phone") else ""
-    return f"page #{data['page']} does not reach {data['person']}: {data['why']}{call}"
-
-
 def _offered(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     """The brief, which is the body, is for who takes over; the timeline says that there is one."""
     data = event.data
@@ -333,6 +302,7 @@ def _relief(event: Event, words: str, tasks: Mapping[int, str]) -> str:
 
 
 _TELLERS: dict[str, Teller] = {
+    **page_words.TELLERS,
     "incident.declared": _declared,
     "incident.severity": _plain("severity is {severity}"),
     "incident.status": _plain("status is {status}"),
@@ -348,15 +318,6 @@ _TELLERS: dict[str, Teller] = {
     ),
     "reminder.stopped": _plain("reminders are stopped"),
     "reminder.started": _plain("reminders go on"),
-    "page.started": _plain("pages {target}"),
-    "page.fired": _fired,
-    "page.sending": _sent("is being sent"),
-    "page.delivered": _sent("went out"),
-    "page.failed": _sent("failed"),
-    "page.unreachable": _unreachable,
-    "page.acknowledged": _plain("page #{page} acknowledged"),
-    "page.escalated": _plain("page #{page} goes to the next step now"),
-    "page.exhausted": _plain("PAGE #{page} HAS REACHED ITS END: {why}"),
     "role.assigned": _plain("{person} is {role}"),
     "role.released": _plain("{person} is no longer {role}"),
     "task.added": _task("added"),

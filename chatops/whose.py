@@ -1,0 +1,66 @@
+"""Whom a step of a page means, asked at the instant at which it fires.
+
+`on_call` is the one place that says who has a schedule's pages; whoever knows better than the schedule changes it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from incidents.errors import HowdahError, StoreError
+from incidents.escalation import due, pages
+
+if TYPE_CHECKING:
+    from incidents.config import Config
+    from incidents.escalation.policy import Step
+    from incidents.store.protocol import Store
+
+Whom = Callable[[str, int], Sequence[str]]  # schedule, instant (µs) -> the people who have its pages then
+LOOKED_THROUGH = 200  # incidents; who was paged in none of them counts as never paged
+
+
+def on_call(store: Store, config: Config) -> Whom:
+    """By the schedules of the configuration and what was changed by command."""
+
+    def whom(schedule: str, at: int) -> Sequence[str]:
+        from incidents.oncall import versions
+
+        return versions.read(store, config, at).on_call(schedule, at)
+
+    return whom
+
+
+def people(step: Step, at: int, store: Store, config: Config, whom: Whom) -> tuple[tuple[str, ...], str]:
+    """The people of the step, and why there is nobody where there is not. Raises StoreError."""
+    why = ""
+    if step.what == "person":
+        found = [step.name]
+    elif step.what == "role":
+        found = [person.name for person in config.people.in_role(step.name)]
+        why = f"nobody has the role {step.name}"
+    else:
+        try:
+            found = list(whom(step.name, at))
+            why = "nobody is on call"
+        except StoreError:
+            raise
+        except (
+            HowdahError
+        ) as error:  # the schedule is no more, or cannot be read: the next step must not wait for it
+            found, why = [], error.message
+    found = list(dict.fromkeys(found))
+    if step.round_robin and len(found) > 1:
+        found = [due.turn(found, last_paged(store, found))]
+    return tuple(found), "" if found else why
+
+
+def last_paged(store: Store, wanted: Sequence[str]) -> dict[str, int]:
+    """When (µs) each of them was paged last, from the incidents that were written to last."""
+    found: dict[str, int] = {}
+    rows = [row for row in store.incidents(limit=LOOKED_THROUGH) if row.mode == "real"]
+    for row in sorted(rows, key=lambda row: row.last_at, reverse=True):
+        if all(found.get(person, -1) >= row.last_at for person in wanted):
+            break  # no older incident can say anything later
+        pages.last_paged(store.events(row.name), found)
+    return found
