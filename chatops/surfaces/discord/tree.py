@@ -32,7 +32,11 @@ TREES = {
     "run": ("Runbooks: start one, see how it goes, answer it.", ("run", "answer")),
     "oncall": ("Who is on call.", ("oncall",)),
 }
-BARE = {"run": "start"}  # a command that is called as its tree is
+BARE = {  # a command that is called as its tree is, or as the group of those below it
+    "run": "start",
+    "override": "make",
+    "absence": "add",
+}
 INSTEAD = {"attach": "steps"}  # where one looks here for what only a terminal has
 
 
@@ -153,6 +157,8 @@ def _path(command: Command) -> tuple[str, ...]:
     first, *more = command.name.split(" ")
     if first == tree:
         return (tree, *more) if more else (tree, BARE.get(tree, "show"))
+    if not more and first in BARE:
+        more = [BARE[first]]
     return (tree, first, *more)
 
 

@@ -48,8 +48,9 @@ class Words(click.Group):
     """The commands below one word, or below none (`howdah`)."""
 
     def __init__(self, word: str = "", own: Command | None = None, **about: Any):
-        """`own` is the command of the bare word, where that is one as well."""
-        mine = [_parameter(own, param) for param in own.params] if own is not None else []
+        """`own` is the command of the bare word, where that is one as well; one with places is a leaf of its own (`takes`)."""
+        bare = own is not None and not any(param.place for param in own.params)
+        mine = [_parameter(own, param) for param in own.params] if own is not None and bare else []
         super().__init__(name=word or "howdah", params=[*mine, *_everywhere(_EVERYWHERE)], **about)
         self.word, self.own = word, own
         self.no_args_is_help = False
@@ -92,6 +93,9 @@ class Words(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0]
         command = self.get_command(ctx, name)
+        if isinstance(command, Words) and command.takes(args[1:]):
+            assert command.own is not None
+            return name, Leaf(command.own), args[1:]
         if command is not None:
             return name, command, args[1:]
         if name.startswith("-"):
@@ -101,6 +105,12 @@ class Words(click.Group):
         near = params.nearest(full, known)
         hint = f"did you mean {near}?" if near else f"howdah {self.word}".rstrip() + " --help lists them"
         raise NotFound(f"there is no command {full!r}", hint=hint)
+
+    def takes(self, args: list[str]) -> bool:
+        """Whether these are the own command's words: it has places, and the first is none of the words below."""
+        if self.own is None or not any(param.place for param in self.own.params):
+            return False
+        return not args or args[0] not in self._below(vocabulary.own())
 
     def _bare(self, ctx: click.Context, given: dict[str, Any]) -> Any:
         """What stands before the first command word counts for all; nothing after it is help, or the list."""
