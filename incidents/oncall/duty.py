@@ -79,7 +79,8 @@ def on_duty(name: str, rota: Shifts, events: Iterable[Event], at: int, limits: L
     events = [event for event in events if event.at <= at]
     scheduled = rota.on_call(name, at)
     passed = edges(name, rota, events, at - limits.overrun, at)
-    waiting = tuple(edge for edge in passed if not edge.acknowledged and edge.outgoing and edge.incoming)
+    said = limits.handoff is None
+    waiting = tuple(e for e in passed if not (e.acknowledged or said) and e.outgoing and e.incoming)
     outgoing = tuple(sorted({one for edge in waiting for one in edge.outgoing} - set(scheduled)))
     incoming = tuple(sorted({one for edge in waiting for one in edge.incoming} & set(scheduled)))
     people, covers = covered((*scheduled, *outgoing), shields(events, at), at)

@@ -128,8 +128,10 @@ Act = Offer | Overdue | Release
 
 
 def due_edges(edges: Iterable[Edge], events: Iterable[Event], now: int, limits: Limits) -> list[Act]:
-    """What is to be done at `now` about these edges. What was missed by more than the overrun while nothing ran is
-    only let go: a brief of yesterday's shift helps nobody."""
+    """What is to be done at `now` about these edges. Of one that was missed by more than the overrun, because nothing
+    ran, nothing: a brief of yesterday's shift helps nobody."""
+    if limits.handoff is None:
+        return []
     events = list(events)
     said = {str(e.data.get("handoff")) for e in events if e.kind == "handoff.overdue" and e.data}
     released = {str(e.data.get("handoff")) for e in events if e.kind == "duty.released" and e.data}
@@ -143,13 +145,15 @@ def due_edges(edges: Iterable[Edge], events: Iterable[Event], now: int, limits: 
             acts.append(Offer(edge))
         if edge.outgoing and edge.name not in said and edge.at + limits.handoff <= now and not over:
             acts.append(Overdue(edge.name, edge.incoming))
-        if edge.outgoing and over and edge.name not in released:
+        if edge.outgoing and over and edge.name in offered and edge.name not in released:
             acts.append(Release(edge))
     return acts
 
 
 def due_roles(found: Iterable[Handoff], now: int, limits: Limits) -> list[Overdue]:
     """Which handoffs of an incident have waited for too long."""
+    if limits.handoff is None:
+        return []
     late = [one for one in found if one.waits and one.edge is None and not one.overdue]
     return [
         Overdue(one.name, one.receiver)

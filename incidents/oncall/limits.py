@@ -10,7 +10,7 @@
       handoff: 15m           # so long an incoming person has to say "I have it"
       overrun: 2h            # so long after the end of a shift its person can still be held
 
-`never` switches one of the first five off. What is left out has its default, and these have their sources: 11 h is
+`never` switches one of the first five off; with `handoff: never` nobody has to say so, the schedule alone decides. What is left out has its default, and these have their sources: 11 h is
 the daily rest of Directive 2003/88/EC; 2 pages a night are the 2 incidents in 12 hours of the SRE book, chapter 11, and 6
 a shift are those with 3 pages each; 8 h and 7 days are an ordinary day's work and a weekly turn. They are settings: that
 somebody's law is kept by them is not claimed.
@@ -39,12 +39,12 @@ class Limits(NamedTuple):
     pages_per_night: int | None = 2
     consecutive_days: int | None = 7
     notice: int = clock.HOUR
-    handoff: int = 15 * clock.MINUTE
+    handoff: int | None = 15 * clock.MINUTE
     overrun: int = 2 * clock.HOUR
 
 
 _COUNTS = ("pages_per_shift", "pages_per_night", "consecutive_days")
-_REQUIRED = ("notice", "handoff", "overrun")
+_REQUIRED = ("notice", "overrun")
 _HINT = "write `limits: {active: 8h, rest: 11h, pages_per_night: 2}`"
 
 

@@ -243,6 +243,17 @@ def rested_at(facts: Facts, limits: Limits, at: int) -> int:
     return max(at, max(b for _, b in behind) + limits.rest) if behind else at
 
 
+def limit_at(facts: Facts, limits: Limits, now: int) -> tuple[str, int] | None:
+    """Which limit somebody who is at work reaches next, and when, if they go on: (name, µs); it may be behind us."""
+    found = []
+    if limits.active is not None:
+        found.append((now + limits.active - worked(facts, limits, now), "active"))
+    if limits.rest is not None and (behind := stretch(facts, limits.rest, now)):
+        found.append((behind[0][0] + clock.DAY - limits.rest, "rest"))
+    at, name = min(found, default=(0, ""))
+    return (name, at) if name else None
+
+
 def night_at(zone_name: str, at: int) -> Span | None:
     """The night of that zone in which `at` lies, or None by day."""
     clocks = zone(zone_name)

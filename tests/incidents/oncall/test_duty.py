@@ -109,7 +109,7 @@ def test_a_cover_who_rests_has_a_cover_too_and_where_nobody_is_left_a_page_still
         (30, (), ["Offer", "Overdue"]),
         (120, ("offered", "overdue"), ["Release"]),
         (121, ("offered", "overdue", "released"), []),
-        (121, (), ["Release"]),
+        (121, (), []),
     ],
 )
 def test_what_is_due_about_an_edge(minutes: int, told: tuple[str, ...], acts: list[str]) -> None:
@@ -125,6 +125,12 @@ def test_what_is_due_about_an_edge(minutes: int, told: tuple[str, ...], acts: li
     now = T + minutes * MIN
     edges = duty.edges("infra", TURN, events, now - 24 * H, now)
     assert [type(act).__name__ for act in handoff.due_edges(edges, events, now, LIMITS)] == acts
+
+
+def test_where_nobody_has_to_say_so_the_schedule_alone_decides() -> None:
+    none = Limits(handoff=None)
+    assert duty.on_duty("infra", TURN, [], T, none).people == ("preston",)
+    assert handoff.due_edges(duty.edges("infra", TURN, [], T - H, T), [], T, none) == []
 
 
 def test_of_an_acknowledged_edge_nothing_is_due() -> None:

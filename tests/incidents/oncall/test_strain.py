@@ -123,3 +123,9 @@ def test_a_schedule_breaks_limits_without_any_incident() -> None:
     assert [(at_, b.words) for at_, b in strain.in_schedule("nova", weeks, LIMITS)] == [
         (at(24 * 7), "14 days in a row, limit 7")
     ]
+
+
+def test_who_is_at_work_reaches_the_limit_of_active_hours_or_the_end_of_the_day() -> None:
+    assert strain.limit_at(Facts("nova", work=(span(8, 12),)), LIMITS, at(12)) == ("active", at(16))
+    assert strain.limit_at(Facts("nova", work=(span(0, 1), span(9, 10))), LIMITS, at(10)) == ("rest", at(13))
+    assert strain.limit_at(Facts("nova", work=(span(8, 12),)), Limits(active=None, rest=None), at(12)) is None

@@ -1,0 +1,82 @@
+"""The brief of whoever takes over: what is open, what was tried, what is to be decided, who has what, who was paged.
+
+Each open incident is told by `briefing`, as `howdah summary` tells it; here is only what goes around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from chatops import briefing, cards, layout
+from incidents import clock
+from incidents.oncall import load
+from runbooks import consent
+
+if TYPE_CHECKING:
+    from incidents.config import Config
+    from incidents.events import Event
+    from incidents.store.protocol import IncidentRow, Store
+
+MOST = 3  # incidents that are told in full
+PAGES = 5  # lines
+
+
+def brief(store: Store, config: Config, zone: str, now: int, *, since: int, only: str | None = None) -> str:
+    """Of the incident `only`, or of all that are open; with the pages since `since` (µs). Times are in `zone`."""
+    rows = [row for row in store.incidents(mode="real") if row.last_at >= since or row.open]
+    told = [row for row in rows if row.open] if only is None else _one(store, only)
+    parts = [_incident(store, config, row, zone, now) for row in told[:MOST]]
+    if len(told) > MOST:
+        parts.append(_line(f"and {len(told) - MOST} more are open: howdah list --open"))
+    if not told:
+        parts.append("nothing is open")
+    over = [row for row in rows if not row.open] if only is None else []
+    around = [*_over(over, since, zone, now), *_pages(store, rows, since, zone, now)]
+    return "\n\n".join([*parts, *(["\n".join(around)] if around else [])])
+
+
+def _one(store: Store, name: str) -> list[IncidentRow]:
+    row = store.incident(name)
+    return [row] if row is not None else []
+
+
+def _incident(store: Store, config: Config, row: IncidentRow, zone: str, now: int) -> str:
+    runs = [consent.read_run(store, run.run) for run in store.runs(stream=row.name)]
+    events = list(store.events(row.name))
+    reading = clock.read()._replace(at=now)
+    return briefing.brief(events, runs, config.updates, zone, reading).text
+
+
+def _over(rows: Iterable[IncidentRow], since: int, zone: str, now: int) -> list[str]:
+    """What ended since then, a line each."""
+    ended = [row for row in rows if row.last_at >= since]
+    lines = [_line(f"{row.name} {row.status}, {row.severity}: {row.title}") for row in ended[:MOST]]
+    if len(ended) > MOST:
+        lines.append(_line(f"and {len(ended) - MOST} more ended"))
+    return [f"{'over' if i == 0 else '':<{briefing.NAME}} {line}" for i, line in enumerate(lines)]
+
+
+def _pages(store: Store, rows: Sequence[IncidentRow], since: int, zone: str, now: int) -> list[str]:
+    """Who was paged since then, the newest last."""
+    found = [
+        (at, person, row.name)
+        for row in rows
+        for person, at in load.pages(_events(store, row.name))
+        if at >= since
+    ]
+    found.sort()
+    if not found:
+        return [f"{'pages':<{briefing.NAME}} none since {cards.short_moment(since, zone, now)}"]
+    shown = found[-PAGES:]
+    lines = [f"{cards.short_moment(at, zone, now)} {person}, {name}" for at, person, name in shown]
+    more = f"{len(found)}, the last of them: " if len(found) > len(shown) else ""
+    return [_line(f"{'pages':<{briefing.NAME}} {more}{'; '.join(lines)}")]
+
+
+def _events(store: Store, name: str) -> list[Event]:
+    return [event for event in store.events(name) if event.kind == "page.sending"]
+
+
+def _line(text: str) -> str:
+    return layout.cut(layout.one_line(text), briefing.WIDTH)
