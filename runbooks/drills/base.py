@@ -1,6 +1,6 @@
 """What every drill is made of: a lab that can really break, a fault that breaks it, programs that outlive a kill.
 
-A scenario is a folder here (`disk_full`) with `lab.py` and one file a fault; the file name is the registry.
+A scenario is a folder here (`disk_full`) with `scene.py`, `lab.py` and one file a fault; the file name is the registry.
 """
 
 from __future__ import annotations
@@ -8,14 +8,62 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from incidents.errors import Failed
 from runbooks import procfs
 from runbooks.procfs import Process
 
 if TYPE_CHECKING:
-    from runbooks.drills.disk_full.lab import Lab
+    from runbooks.drills.janitor import Ledger
+    from runbooks.drills.watching import Watch
+
+
+class Lab(Protocol):
+    """What a drill asks of every lab; each scenario's own has more."""
+
+    @property
+    def what(self) -> str:
+        """One line for people: what was built."""
+
+    def up(self) -> None:
+        """Builds it, each thing written into its ledger before. Raises Failed."""
+
+    def seen(self) -> None:
+        """The player saw the trouble, or declared it: the first call counts."""
+
+    def plays(self, run_dir: str) -> None:
+        """Notes a run before its driver starts, so that a kill of the drill leaves neither driver nor keeper."""
+
+    def inputs(self) -> dict[str, str]:
+        """What the runbook that has the scenario's name is given."""
+
+
+class Scenario(Protocol):
+    """A module `scene.py`: how the lab of a scenario is made, watched and scored."""
+
+    SUMMARY: str
+
+    def able(self, folder: str) -> tuple[bool, str]:
+        """Can its lab be made below `folder`? The second says why not."""
+
+    def usual(self) -> str:
+        """The fault that is played where nobody says."""
+
+    def make(self, folder: str | None, ledger: Ledger, fault: Any, **options: Any) -> Any:
+        """The scenario's Lab, nothing of it built yet."""
+
+    def begin(self, lab: Any, hold: int) -> Watch:
+        """Starts the observer and returns once it looks. A cure must hold for `hold` µs."""
+
+    def broken(self, lab: Any, watch: Watch, culprit: Process) -> None:
+        """Returns when the observer, too, has seen that it is broken. Raises Failed."""
+
+    def end(self, lab: Any, watch: Watch, fault: Any, hold: int) -> Any:
+        """Stops the observer and reads its score, which has at least `cured` and `reasons`."""
+
+    def sentence(self, score: Any) -> str:
+        """The score in one line; parts are divided by `; `."""
 
 
 class Fault(Protocol):
@@ -28,7 +76,7 @@ class Fault(Protocol):
     SUMMARY: str  # for people, before the drill
     ANSWERS: tuple[str, ...]  # ids of the steps that `--auto` says yes to
 
-    def inject(self, lab: Lab) -> Process:
+    def inject(self, lab: Any) -> Process:
         """Breaks the lab and returns the process at fault. Raises Failed when it would not break."""
 
 

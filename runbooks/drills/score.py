@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from incidents import clock
+
 
 class Sample(NamedTuple):
     """One look: when (boot's monotonic µs), what an ordinary user has left, what a durable write of theirs gave."""
@@ -139,6 +141,23 @@ def _full_again(held: Sequence[Sample]) -> int | None:
         return None
     used = held[0].free - held[-1].free
     return held[-1].free * (held[-1].at - held[0].at) // used if used > 0 else None
+
+
+def sentence(score: Score) -> str:
+    """The score in one line; parts are divided by `; `."""
+
+    def span(micros: int | None) -> str:
+        return "never" if micros is None else f"after {clock.words(micros)}"
+
+    return "; ".join(
+        (
+            f"seen {span(score.detected)}",
+            f"writable again {span(score.mitigated)}",
+            f"the service acknowledges again {span(score.recovered)}",
+            f"{score.lost_bytes} of {score.acknowledged_bytes} acknowledged bytes lost",
+            f"{score.free >> 20} MiB free of {score.need >> 20} MiB wanted",
+        )
+    )
 
 
 def to_json(score: Score) -> dict[str, Any]:

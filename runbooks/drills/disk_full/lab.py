@@ -62,6 +62,10 @@ class Lab:
         self.seen_at: int | None = None
 
     @property
+    def what(self) -> str:
+        return f"{self.mount}: {self.size >> 20} MiB, and a service that writes into it"
+
+    @property
     def writer(self) -> Process:
         if self._writer is None:
             raise Failed("the lab's service was not started")

@@ -29,7 +29,8 @@ def drill(place: Place, fault: str, play: Callable[[Lab], None]) -> Score:
 
     result = harness.drill(fault, played, folder=place.folder, ledgers=place.ledgers, hold=HOLD)
     assert result.left == ()
-    return result.score
+    score: Score = result.score
+    return score
 
 
 def nothing(lab: Lab) -> None:
