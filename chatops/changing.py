@@ -109,6 +109,19 @@ def rota(call: Call) -> Rota:
     return versions.read(call.store, call.config, call.now)
 
 
+def listed(call: Call) -> Rota:
+    """The same for a list, which says what is not in it."""
+    found = rota(call)
+    if lost := found.changes.lost:
+        what = (
+            "1 change is redacted or retracted and takes"
+            if lost == 1
+            else f"{lost} changes are redacted or retracted and take"
+        )
+        call.warn(f"{what} no part any more")
+    return found
+
+
 def me(call: Call) -> str:
     """The person, as schedules name them."""
     return call.who.person or call.actor.shown

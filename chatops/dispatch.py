@@ -17,8 +17,12 @@ from incidents.errors import BadInput, HowdahError, Mistakes, NotFound, NotPermi
 from incidents.visible import one_line
 
 if TYPE_CHECKING:
+    from incidents.events import Evidence
     from incidents.store.protocol import Store
 
+LARGEST_TEXT = (
+    100_000  # characters of a configuration that stand in its event; a longer one is evidence beside it
+)
 Raw = Mapping[str, str | Sequence[str] | bool | None]
 
 
@@ -143,7 +147,15 @@ def _record_configuration(call: Call) -> None:
     if last and last[0].data.get("digest") == digest:
         return
     data = {"name": config.path, "digest": digest, "text": config.text}
-    (event,) = timeline.record(store, call.draft("system", "config.seen", data=data, key=None))
+    evidence: tuple[Evidence, ...] = ()
+    if len(config.text) > LARGEST_TEXT:
+        blob = config.text.encode()
+        evidence = (
+            store.put_blob(blob, media_type="application/yaml", name=os.path.basename(config.path or "")),
+        )
+        data["text"] = ""
+    draft = call.draft("system", "config.seen", data=data, evidence=evidence, key=None)
+    (event,) = timeline.record(store, draft)
     store.set_cursor("configuration", event.pos)
 
 

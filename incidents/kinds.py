@@ -250,7 +250,8 @@ class EvidenceExpired(NamedTuple):
 
 
 class ConfigSeen(NamedTuple):
-    """A configuration first seen: `name` is its path, `digest` SHA-256 hex of `text`."""
+    """A configuration first seen: `name` is its path, `digest` SHA-256 hex of `text`; a long one is the event's
+    evidence, and `text` empty."""
 
     name: str
     digest: str

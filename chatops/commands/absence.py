@@ -104,7 +104,7 @@ def _list(call: Call, everything: bool) -> Reply:
     from chatops import cards, changing
     from incidents import clock
 
-    rota = changing.rota(call)
+    rota = changing.listed(call)
     made = rota.changes.absences
     found: list[tuple[Absence, str, MadeAbsence | None]] = []
     found += [(one.absence(), "", one) for one in made.values() if everything or one.counts]

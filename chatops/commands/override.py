@@ -144,7 +144,7 @@ def list_overrides(call: Call, schedule: str | None, all: bool) -> Reply:
 def _list(call: Call, schedule: str | None, everything: bool) -> Reply:
     from chatops import changing
 
-    rota = changing.rota(call)
+    rota = changing.listed(call)
     names = [changing.schedule_named(call, rota, schedule)] if schedule is not None else rota.names()
     rows, documents = [], []
     for name in names:

@@ -198,7 +198,7 @@ def list_swaps(call: Call, all: bool) -> Reply:
     from chatops import cards, changing
 
     rows, documents = [], []
-    for one in changing.rota(call).changes.swaps.values():
+    for one in changing.listed(call).changes.swaps.values():
         if not all and (one.withdrawn or one.end <= call.now):
             continue
         status = one.status(call.now).replace("_", " ")

@@ -175,7 +175,12 @@ def _earlier(store: Store, current: Version, doubts: list[str]) -> list[Version]
             continue
         digest, name = event.data["digest"], event.data["name"]
         try:
-            schedules = _schedules(event.data["text"], name)
+            text = (
+                store.get_blob(event.evidence[0].sha256).decode(errors="replace")
+                if event.evidence
+                else event.data["text"]
+            )
+            schedules = _schedules(text, name)
         except HowdahError as error:
             why = str(error).split("\n")[0]
             doubts.append(
