@@ -81,7 +81,19 @@ def due(page: Page, now: Reading, ways: Ways, in_flight: Collection[Flight] = ()
             if act is not None:
                 acts.append(act)
     step = _next_step(page, now)
-    return acts if step is None else [*acts, step]
+    if step is None or (isinstance(step, Exhaust) and not _settled(page)):
+        return acts  # after an outage the end may be due before the last people were paged
+    return [*acts, step]
+
+
+def _settled(page: Page) -> bool:
+    """Whether of everyone whom a step meant it is known that a channel took it, or that none did."""
+    return all(
+        (fired.n, person) in page.unreachable
+        or any(one.state == DELIVERED for one in page.tries.get((fired.n, person), ()))
+        for fired in page.fired
+        for person in fired.people
+    )
 
 
 def _next_step(page: Page, now: Reading) -> Fire | Exhaust | None:

@@ -121,7 +121,10 @@ def _change(page: Page, event: Event) -> None:
 
 
 def _end(page: Page, event: Event) -> None:
-    if not page.over:
+    late = (
+        page.over == "exhausted" and event.kind == "page.acknowledged"
+    )  # whoever was woken answers after all
+    if not page.over or late:
         page.over, page.ended_by = ENDINGS[event.kind], event
 
 

@@ -320,6 +320,23 @@ def test_the_steps_come_again_as_often_as_the_policy_says_and_then_the_page_is_e
     assert (log.due(), log.page.over) == ([], "exhausted")
 
 
+def test_after_an_outage_the_end_waits_for_those_who_were_not_paged_yet(store: Store) -> None:
+    log = Log(store, NIGHT._replace(steps=NIGHT.steps[:1], repeat=0))
+    log.fire(0, "hazel")
+    clock.advance(clock.HOUR)
+    assert log.due() == [Send(0, "hazel", "push", 1, False)]
+    log.try_("hazel", "push")
+    assert log.due(in_flight=((0, "hazel", "push", 1),)) == []
+    log.say("delivered", n=0, person="hazel", channel="push", attempt=1)
+    assert log.due() == [Exhaust("nobody has acknowledged it")]
+
+
+def test_who_answers_after_the_end_has_answered(log: Log) -> None:
+    log.say("exhausted", why="nobody has acknowledged it")
+    log.say("acknowledged")
+    assert log.page.over == "acknowledged"
+
+
 @pytest.mark.parametrize("kind", ["acknowledged", "incident.resolved", "incident.cancelled"])
 def test_nothing_goes_out_once_somebody_has_it_or_the_incident_is_over(log: Log, kind: str) -> None:
     log.fire(0, "hazel")
