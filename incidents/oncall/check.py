@@ -206,12 +206,10 @@ def _unreachable(
             if one.end > start:
                 first.setdefault(one.person, (max(one.start, start), one.end))
         for who, (a, b) in first.items():
-            lacks = people[who].lacks if who in people else "is not in people:"
+            lacks = people[who].lacks if who in people else "is not in people: of howdah.yaml"
             if lacks:
-                do = f"people: {{{who}: {{contacts: {{…}}}}}} in howdah.yaml"
-                found.append(
-                    Finding("unreachable", LACK, name, a, b, f"{who} {lacks}, on call first", do, (who,))
-                )
+                do = f"people: {{{who}: {{contacts: {{phone: …}}}}}}"
+                found.append(Finding("unreachable", LACK, name, a, b, f"{who} {lacks}", do, (who,)))
     return found
 
 
@@ -227,19 +225,19 @@ def _strained(
         for one in mine:
             named.setdefault(one.person, set()).add(name)
     for who, spans in stints.by_person(everything).items():
-        broken = strain.in_schedule(who, spans, rules, people[who].zone if who in people else "UTC")
-        last: dict[str, int] = {}  # limit -> end of the days in a row that were told last
-        for at, breach in broken:
+        zone_name = people[who].zone if who in people else "UTC"
+        told: dict[tuple[str, int], Finding] = {}  # by limit and end of what is one row of days
+        for at, breach in strain.in_schedule(who, spans, rules, zone_name):
             until = breach.until or at
-            told = Finding(breach.limit, LACK, ", ".join(sorted(named[who])), at, until, f"{who}: {breach.words}",
-                           people=(who,))  # fmt: skip
-            if breach.limit == "consecutive_days" and at <= last.get(who, at - 1):
-                told = told._replace(start=found[-1].start)
-                found.pop()
+            key = (breach.limit, at)
             if breach.limit == "consecutive_days":
-                last[who] = until
-            if until > start:
-                found.append(told._replace(start=max(told.start, start)))
+                before = next((end for limit, end in told if limit == breach.limit and end >= at), None)
+                at = told.pop((breach.limit, before)).start if before is not None else at
+                key = (breach.limit, until)
+            says = f"{who}: {breach.words}"
+            schedules = ", ".join(sorted(named[who]))
+            told[key] = Finding(breach.limit, LACK, schedules, at, until, says, people=(who,))
+        found += [one._replace(start=max(one.start, start)) for one in told.values() if one.end > start]
     return found
 
 

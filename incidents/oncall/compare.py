@@ -15,6 +15,7 @@ from incidents.oncall.stints import Span, Stint
 
 DEFAULT = Limits()
 _NEAR = 2 * clock.HOUR  # two shifts that differ by a change of the clocks are of one length
+_FAR = 15 * clock.DAY  # a shift that is farther away is not the same one, moved
 _ROUND = 8 * clock.DAY  # what of the past and of the time after counts for who rests
 
 
@@ -120,7 +121,11 @@ def _pairs(lost: list[Span], gained: list[Span]) -> list[tuple[Span | None, Span
         left.remove(beside)
         pairs.append((one, beside))
     for one in alone:
-        like = [other for other in left if abs((other[1] - other[0]) - (one[1] - one[0])) <= _NEAR]
+        like = [
+            other
+            for other in left
+            if abs((other[1] - other[0]) - (one[1] - one[0])) <= _NEAR and abs(other[0] - one[0]) <= _FAR
+        ]
         nearest = min(like, key=lambda other: abs(other[0] - one[0]), default=None)
         if nearest is not None:
             left.remove(nearest)

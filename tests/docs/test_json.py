@@ -17,6 +17,7 @@ __all__ = ["howdah"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+WHOLE_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 
 # An incident from beginning to end, in the order in which it is played; each word has the row of its name.
 STORY: list[list[str]] = [
@@ -61,7 +62,27 @@ STORY: list[list[str]] = [
     ["backup", "b.db"],
     ["restore", "b.db", "--store", "other.db"],
     ["discord", "invite", "--application", "112233445566778899"],
+    ["oncall", "--schedules", "rota.yaml"],
+    ["oncall", "who", "--schedules", "rota.yaml"],
+    ["oncall", "who", "infra", "--schedules", "rota.yaml"],
+    ["oncall", "shifts", "--schedules", "rota.yaml"],
+    ["oncall", "shifts", "infra", "--schedules", "rota.yaml"],
+    ["oncall", "handoffs", "--schedules", "rota.yaml"],
+    ["oncall", "handoffs", "infra", "--schedules", "rota.yaml"],
+    ["oncall", "next", "hazel", "--schedules", "rota.yaml"],
+    ["oncall", "calendar", "--schedules", "rota.yaml"],
+    ["oncall", "calendar", "infra", "--schedules", "rota.yaml"],
+    ["oncall", "ics", "--schedules", "rota.yaml"],
+    ["oncall", "explain", "--schedules", "rota.yaml"],
+    ["oncall", "explain", "infra", "--schedules", "rota.yaml"],
+    ["oncall", "check", "--schedules", "rota.yaml"],
+    ["oncall", "diff", "rota.yaml", "rota.yaml"],
 ]
+ROTA = """\
+schedules:
+  infra:
+    layers: [{id: primary, rotation: {unit: week, start: "2022-11-07T09:00", participants: [hazel, preston, malte]}}]
+"""
 
 # Another one, with a run that waits for a person; (words, exit).
 RUN_STORY: list[tuple[list[str], int]] = [
@@ -109,9 +130,11 @@ def rows() -> dict[str, list[set[str]]]:
 
 
 def name_of(words: list[str]) -> str:
+    if words[0] == "oncall" and words[1].startswith("--"):
+        return "oncall"
     return (
         " ".join(words[:2])
-        if words[0] in ("task", "runbook", "drill", "discord", "remind", "store")
+        if words[0] in ("task", "runbook", "drill", "discord", "oncall", "remind", "store")
         else words[0]
     )
 
@@ -136,11 +159,13 @@ def instants(value: object, key: str = "") -> Iterator[tuple[str, object]]:
 
 def test_every_document_has_the_keys_that_the_page_names(howdah: Howdah) -> None:
     documented = rows()
+    (howdah.folder / "work" / "rota.yaml").write_text(ROTA)
     for words in STORY:
         answer = howdah(*words, "--json")
         assert (answer.code, answer.err) == (0, ""), (words, answer)
         assert set(answer.json) in documented[name_of(words)], words
-        assert all(INSTANT.fullmatch(str(value)) for _, value in instants(answer.json)), words
+        form = WHOLE_SECONDS if words[0] == "oncall" else INSTANT
+        assert all(form.fullmatch(str(value)) for _, value in instants(answer.json)), words
 
 
 def test_the_documents_of_a_run_have_the_keys_that_the_page_names(howdah: Howdah) -> None:

@@ -180,7 +180,7 @@ class Leaf(click.Command):
         )
         raw = {}
         for param in self.command.params:
-            raw[param.name] = _typed(param, given.get(param.name))
+            raw[param.name] = _typed(param, given.get(param.name) or root.get(param.name))
         return dispatch.run(self.command, raw, front.here(json=places.json), places)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
