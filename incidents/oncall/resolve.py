@@ -70,7 +70,7 @@ class Resolver:
         self._temporary = Spans(schedule.temporary)
 
     def on_call(self, at: int) -> Group:
-        absent = {absence.user for absence in self._absences.at(at)}
+        absent = _absent(self._absences, at)
         if self._temporary and (standing := self._temporary.at(at)):
             return tuple(sorted(_of_temporary(standing, at) - absent))
         swaps = self._swaps.at(at)
@@ -87,7 +87,7 @@ class Resolver:
             levels = {level: left for level, people in levels.items() if (left := people - absent)}
         found = levels[max(levels)] if levels else set()
         if self._overrides and (overrides := self._overrides.at(at)):
-            found = overridden(found, overrides) - absent
+            found = overridden(found, overrides, absent)
         return tuple(sorted(found))
 
     def _people(self, ready: _Ready, at: int, readings: dict[Zone, tuple[int, int]]) -> Group:
@@ -151,13 +151,12 @@ class Resolver:
             pieces += [(level, piece) for piece in _without(mine, absences)]
         found = _top(pieces, start, end)
         if overrides := self._overrides.touching(start, end):
-            spans = Spans(overrides)
+            spans, away = Spans(overrides), Spans(absences)
             found = [
-                Segment(a, b, tuple(sorted(overridden(set(one.people), spans.at(a)))))
+                Segment(a, b, tuple(sorted(overridden(set(one.people), spans.at(a), _absent(away, a)))))
                 for one in found
-                for a, b in _cut(one.start, one.end, spans.touching(one.start, one.end))
+                for a, b in _cut(one.start, one.end, [*spans.touching(*one[:2]), *away.touching(*one[:2])])
             ]
-            found = _without(found, absences)
         if temporary := self._temporary.touching(start, end):
             found = _without(list(_replaced(found, Spans(temporary))), absences)
         return _joined(found)
@@ -207,8 +206,9 @@ def swapped(people: Group, swaps: Sequence[Swap]) -> Group:
     return people
 
 
-def overridden(people: set[str], overrides: Iterable[Override]) -> set[str]:
-    """`overrides` in the order of `_rank`: a replace_all starts anew, the others change what there is."""
+def overridden(people: set[str], overrides: Iterable[Override], absent: set[str]) -> set[str]:
+    """`overrides` in the order of `_rank`: a replace_all starts anew, the others change what there is. Who is absent
+    is not put on call, not even for the next one to replace."""
     top: int | None = None
     found = set(people)
     for override in overrides:
@@ -221,7 +221,12 @@ def overridden(people: set[str], overrides: Iterable[Override]) -> set[str]:
             found.discard(override.remove)
             if override.kind == "replace_user":
                 found.add(override.add)
+        found -= absent
     return found
+
+
+def _absent(absences: Spans[Absence], at: int) -> set[str]:
+    return {absence.user for absence in absences.at(at)}
 
 
 def _rank(override: Override) -> tuple[int, int]:
@@ -270,7 +275,7 @@ def _without(pieces: list[Segment], absences: list[Absence]) -> list[Segment]:
     found = []
     for piece in pieces:
         for a, b in _cut(piece.start, piece.end, spans.touching(piece.start, piece.end)):
-            absent = {absence.user for absence in spans.at(a)}
+            absent = _absent(spans, a)
             found.append(Segment(a, b, tuple(user for user in piece.people if user not in absent)))
     return found
 
