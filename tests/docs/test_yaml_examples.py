@@ -55,7 +55,9 @@ BLOCKS = [block for block in pages.every("yaml") if "yaml" in block.language]
 RUNBOOKS = [
     block
     for block in BLOCKS
-    if not block.text.startswith((*(f"{section}:" for section in SECTIONS), "# free-space.test.yaml"))
+    if not block.text.startswith(
+        (*(f"{section}:" for section in SECTIONS), "# free-space.test.yaml", "# rota.yaml")
+    )
 ]
 
 
