@@ -58,7 +58,7 @@ def number_at(rotation: Rotation, days: tuple[bool, ...], at: int, high: int | N
 def start_of(rotation: Rotation, days: tuple[bool, ...], k: int) -> int:
     """The instant at which turn k begins, never outside of FIRST to LAST."""
     if rotation.elapsed:
-        return _anchor(rotation) + k * rotation.length * _WALL[rotation.unit]
+        return min(max(_anchor(rotation) + k * rotation.length * _WALL[rotation.unit], FIRST), LAST)
     if rotation.unit == "month":
         wall = _month_after(rotation.start, k * rotation.length)
     elif _counted(rotation, days):
