@@ -167,7 +167,7 @@ class Looking:
         reached = strain.limit_at(facts[person], self.limits, self.now) if person in facts else None
         if reached is None:
             return None
-        due = max(reached[1], duty.staying(self.oncall, self.now).get(person, reached[1]))
+        due = max(reached[1], duty.staying(self.oncall).get(person, reached[1]))
         return At(person, reached[0], due) if self.now >= due - self.limits.notice else None
 
     def _relief(

@@ -18,7 +18,8 @@ def sending(event: Event) -> tuple[Any, ...]:
 def _started(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     by = ", because of the severity" if event.data.get("auto") else ""
     head = f"pages {event.data['target']}{by}"
-    return f"{head}: {words}" if words else head
+    first = words.partition("\n")[0]  # the brief below it is for whom it wakes
+    return f"{head}: {first}" if first else head
 
 
 def _fired(event: Event, words: str, tasks: Mapping[int, str]) -> str:

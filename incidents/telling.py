@@ -267,7 +267,7 @@ def _offered(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     what = ", ".join(data.get("roles", ())) or data.get("schedule") or "the work"
     why = {"limit": ", a limit is reached", "shift": ", a shift ends"}.get(data.get("why", ""), "")
     giver = f" from {', '.join(data['giver'])}" if data["giver"] else ""
-    return f"{', '.join(data['receiver'])} is to take over {what}{giver}{why}"
+    return f"asks {' or '.join(data['receiver'])} to take over {what}{giver}{why}"
 
 
 def _stayed(event: Event, words: str, tasks: Mapping[int, str]) -> str:
@@ -285,8 +285,8 @@ def _shielded(event: Event, words: str, tasks: Mapping[int, str]) -> str:
 
 
 def _overdue(event: Event, words: str, tasks: Mapping[int, str]) -> str:
-    after = f", then {event.data['next']}" if event.data.get("next") else ""
-    return f"NOBODY HAS TAKEN OVER {event.data['handoff']}: {', '.join(event.data['people'])} is paged{after}"
+    people = [*event.data["people"], *filter(None, (event.data.get("next"),))]
+    return f"NOBODY HAS TAKEN OVER {event.data['handoff']}: pages {', then '.join(people)}"
 
 
 def _relief(event: Event, words: str, tasks: Mapping[int, str]) -> str:

@@ -81,7 +81,8 @@ def on_duty(name: str, rota: Shifts, events: Iterable[Event], at: int, limits: L
     passed = edges(name, rota, events, at - limits.overrun, at)
     said = limits.handoff is None
     waiting = tuple(e for e in passed if not (e.acknowledged or said) and e.outgoing and e.incoming)
-    outgoing = tuple(sorted({one for edge in waiting for one in edge.outgoing} - set(scheduled)))
+    going = {one for edge in waiting for one in edge.outgoing} - set(scheduled)
+    outgoing = tuple(sorted(going - _sleeping(name, events, scheduled, at)))
     incoming = tuple(sorted({one for edge in waiting for one in edge.incoming} & set(scheduled)))
     people, covers = covered((*scheduled, *outgoing), shields(events, at), at)
     since = passed[-1].at if passed else None
@@ -121,14 +122,23 @@ def shields(events: Iterable[Event], at: int) -> dict[str, Shield]:
     return {person: shield for person, shield in found.items() if shield.until > at}
 
 
-def staying(events: Iterable[Event], at: int) -> dict[str, int]:
-    """person -> until when they stay, whatever limit is reached."""
-    found = {
+def _sleeping(name: str, events: Iterable[Event], scheduled: Group, at: int) -> set[str]:
+    """Those whose morning cover has the schedule now: they are not kept up until the cover says so."""
+    covers = [event.data for event in events if event.kind == "relief.cover" and event.data]
+    return {
+        str(data["person"])
+        for data in covers
+        if data["schedule"] == name and data["cover"] in scheduled and data["start"] <= at < data["end"]
+    }
+
+
+def staying(events: Iterable[Event]) -> dict[str, int]:
+    """person -> until when (µs) they last said that they stay, whatever limit is reached."""
+    return {
         str(event.data["person"]): int(event.data["until"])
         for event in events
-        if event.kind == "duty.stayed" and event.data and event.at <= at
+        if event.kind == "duty.stayed" and event.data
     }
-    return {person: until for person, until in found.items() if until > at}
 
 
 def covered(people: Iterable[str], resting: Mapping[str, Shield], at: int) -> tuple[Group, dict[str, str]]:

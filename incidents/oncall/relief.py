@@ -20,7 +20,8 @@ WEEKS = 8  # the load of so many weeks is compared
 class Load(NamedTuple):
     """What is compared, the lower the better, in this order."""
 
-    night: bool  # it begins in their night
+    woken: bool  # it begins in their night
+    night: int  # µs of it in their nights
     night_pages: int
     pages: int
     work: int  # µs in incidents
@@ -62,22 +63,23 @@ def choose(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits
         passed.append((one, breaches)) if breaches else free.append(one)
     over = [Passed(one.person, _why(breaches, one.zone, start)) for one, breaches in passed]
     if free:
-        best = min(free, key=lambda one: load(one, start))
+        best = min(free, key=lambda one: load(one, start, end))
         return Choice(best.person, _reason(best, start, over + away), (), tuple(over + away))
     if not passed:
         nobody = "nobody is left to take it" + (": " + _listed(away) if away else "")
         return Choice("", nobody, (), tuple(away))
-    worst, breaches = min(passed, key=lambda pair: (sum(b.over for b in pair[1]), load(pair[0], start)))
+    worst, breaches = min(passed, key=lambda pair: (sum(b.over for b in pair[1]), load(pair[0], start, end)))
     others = [one for one in over + away if one.person != worst.person]
     return Choice(worst.person, _least_bad(worst, breaches, start, others), tuple(breaches), tuple(others))
 
 
-def load(one: Facts, at: int) -> Load:
-    """What this person has carried in the weeks before `at`."""
+def load(one: Facts, at: int, end: int) -> Load:
+    """What the duty [at, end) would cost this person's nights, and what they carried in the weeks before."""
     since = at - WEEKS * 7 * clock.DAY
     pages = [page for page in one.pages if since <= page < at]
     return Load(
         strain.night_at(one.zone, at) is not None,
+        strain.in_nights(one.zone, at, end),
         sum(strain.night_at(one.zone, page) is not None for page in pages),
         len(pages),
         sum(min(b, at) - max(a, since) for a, b in one.work if a < at and b > since),
@@ -106,7 +108,7 @@ def _least_bad(one: Facts, breaches: list[Breach], start: int, others: list[Pass
 
 
 def _carried(one: Facts, start: int) -> str:
-    had = load(one, start)
+    had = load(one, start, start)
     nights = f"{had.night_pages} night page{'s' if had.night_pages != 1 else ''} in {WEEKS} weeks"
     since = rested(one, start)
     rest = "not called in them" if since is None else f"rested {_hours(since)}"

@@ -273,6 +273,17 @@ def touches_night(zone_name: str, start: int, end: int) -> bool:
     return not NIGHT[1] <= time < NIGHT[0] or clocks.first(day * clock.DAY + NIGHT[0]) < end
 
 
+def in_nights(zone_name: str, start: int, end: int) -> int:
+    """How many µs of [start, end) lie between 22:00 and 06:00 on this zone's clocks."""
+    clocks = zone(zone_name)
+    total = 0
+    for day in range(clocks.wall(start) // clock.DAY - 1, clocks.wall(end) // clock.DAY + 1):
+        dusk = clocks.first(day * clock.DAY + NIGHT[0])
+        dawn = clocks.last((day + 1) * clock.DAY + NIGHT[1])
+        total += max(0, min(end, dawn) - max(start, dusk))
+    return total
+
+
 def _count(pages: Sequence[int], start: int, end: int) -> int:
     return sum(start <= page < end for page in pages)
 
