@@ -121,10 +121,23 @@ class Redis:
 
     def run(self, *words: str) -> str | None:
         """The answer to one command, of a bulk or simple string or a number. Raises Refusal for an error."""
+        self._ask(words)
+        return self._answer(self._line.line())
+
+    def rows(self, *words: str) -> list[str]:
+        """The answer to one command that gives a list of strings. Raises Refusal for an error."""
+        self._ask(words)
+        line = self._line.line()
+        if line[:1] != b"*":
+            raise Refusal(self._answer(line) or "no list")
+        return [self._answer(self._line.line()) or "" for _ in range(int(line[1:]))]
+
+    def _ask(self, words: tuple[str, ...]) -> None:
         parts = [word.encode() for word in words]
         head = f"*{len(parts)}\r\n".encode()
         self._line.send(head + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
-        line = self._line.line()
+
+    def _answer(self, line: bytes) -> str | None:
         kind, rest = line[:1], line[1:].decode("utf-8", "replace")
         if kind == b"-":
             raise Refusal(rest)
