@@ -94,18 +94,20 @@ def _cut(segments: Sequence[Segment], start: int, end: int) -> list[Segment]:
 
 def _shifts(name: str, old: list[Stint], new: list[Stint], start: int, end: int) -> list[Shift]:
     """Each shift that is another one: with what it overlaps, else with the nearest of its length, else alone."""
+
+    def inside(span: Span | None) -> Span | None:
+        cut = (max(span[0], start), min(span[1], end)) if span else None
+        return cut if cut and cut[0] < cut[1] else None
+
     kept = set(old) & set(new)
-    lost = stints.by_person(one for one in old if one not in kept and one.end > start and one.start < end)
-    gained = stints.by_person(one for one in new if one not in kept and one.end > start and one.start < end)
-    found = []
-    for who in sorted({*lost, *gained}):
-        for a, b in _pairs(lost.get(who, []), gained.get(who, [])):
-            if (
-                a is None
-                or b is None
-                or (max(a[0], start), min(a[1], end)) != (max(b[0], start), min(b[1], end))
-            ):
-                found.append(Shift(name, who, a, b))
+    lost = stints.by_person(one for one in old if one not in kept and one.end >= start and one.start <= end)
+    gained = stints.by_person(one for one in new if one not in kept and one.end >= start and one.start <= end)
+    found = [
+        Shift(name, who, a, b)
+        for who in sorted({*lost, *gained})
+        for a, b in _pairs(lost.get(who, []), gained.get(who, []))
+        if inside(a) != inside(b)
+    ]
     return sorted(found, key=lambda one: (one.old or one.new or (0, 0), one.person))
 
 
