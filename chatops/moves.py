@@ -88,8 +88,8 @@ def change(name: str, one: Moved) -> dict[str, Any]:
     """For `--json`."""
     return {
         "schedule": name,
-        "start": clock.iso(one.start),
-        "end": clock.iso(one.end),
+        "start": stamp(one.start),
+        "end": stamp(one.end),
         "before": list(one.before),
         "after": list(one.after),
     }

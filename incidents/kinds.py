@@ -300,10 +300,10 @@ class OncallOverridden(NamedTuple):
 
 
 class OncallOverrideEnded(NamedTuple):
-    """From `since` (µs) on the override counts no more; not at all where it had not begun."""
+    """From `end` (µs) on the override counts no more; not at all where it had not begun."""
 
     name: str
-    since: int
+    end: int
 
 
 class OncallSwapOffered(NamedTuple):
@@ -317,11 +317,11 @@ class OncallSwapOffered(NamedTuple):
 
 
 class OncallSwapTaken(NamedTuple):
-    """`person` has that time from `since` (µs) on."""
+    """`person` has that time from `start` (µs) on."""
 
     name: str
     person: str
-    since: int
+    start: int
 
 
 class OncallSwapWithdrawn(NamedTuple):
@@ -338,10 +338,10 @@ class OncallAbsent(NamedTuple):
 
 
 class OncallAbsenceEnded(NamedTuple):
-    """From `since` (µs) on the absence counts no more."""
+    """From `end` (µs) on the absence counts no more."""
 
     name: str
-    since: int
+    end: int
 
 
 # -- duty: who carries it, who takes over, and who is sent to bed. In an incident's stream, or in `oncall` ------------

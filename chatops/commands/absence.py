@@ -101,8 +101,7 @@ def list_absences(call: Call, all: bool) -> Reply:
 
 
 def _list(call: Call, everything: bool) -> Reply:
-    from chatops import cards, changing
-    from incidents import clock
+    from chatops import cards, changing, moves
 
     rota = changing.listed(call)
     made = rota.changes.absences
@@ -125,8 +124,8 @@ def _list(call: Call, everything: bool) -> Reply:
             {
                 "name": one.name or None,
                 "person": one.user,
-                "start": clock.iso(one.start),
-                "end": clock.iso(one.end),
+                "start": moves.stamp(one.start),
+                "end": moves.stamp(one.end),
                 "schedule": schedule or None,
                 "why": one.why,
                 "by": mine.by if mine else None,
@@ -150,7 +149,7 @@ def end(call: Call, name: str) -> Reply:
     def decide(rota: Rota) -> Decided:
         made: MadeAbsence = changing.found(rota.changes.absences, name, "absence")
         changing.check_counts(call, made)
-        return changing.Decided({"name": name, "since": call.now})
+        return changing.Decided({"name": name, "end": call.now})
 
     done = changing.record(call, "oncall.absence_ended", lambda known: known.data["name"] == name, decide)
     made = done.before.changes.absences.get(name)

@@ -174,15 +174,15 @@ def _row(call: Call, rota: Rota, name: str, one: Override) -> tuple[str, ...]:
 
 
 def _document(call: Call, rota: Rota, name: str, one: Override) -> dict[str, Any]:
-    from incidents import clock
+    from chatops import moves
 
     made = rota.changes.overrides.get(one.name)
     return {
         "name": one.name or None,
         "schedule": name,
         "kind": one.kind,
-        "start": clock.iso(one.start),
-        "end": clock.iso(one.end),
+        "start": moves.stamp(one.start),
+        "end": moves.stamp(one.end),
         "level": one.level,
         "users": list(one.users),
         "remove": one.remove or None,
@@ -203,7 +203,7 @@ def end(call: Call, name: str, why: str | None) -> Reply:
     def decide(rota: Rota) -> Decided:
         made: MadeOverride = changing.found(rota.changes.overrides, name, "override")
         changing.check_counts(call, made)
-        return changing.Decided({"name": name, "since": call.now}, why or "")
+        return changing.Decided({"name": name, "end": call.now}, why or "")
 
     done = changing.record(call, "oncall.override_ended", lambda known: known.data["name"] == name, decide)
     made = done.before.changes.overrides.get(name)

@@ -123,7 +123,7 @@ def take(call: Call, name: str, person: str | None, why: str | None) -> Reply:
 
     def decide(rota: Rota) -> Decided:
         _check_take(call, rota, changing.found(rota.changes.swaps, name, "swap"), taker)
-        return changing.Decided({"name": name, "person": taker, "since": call.now}, why or "")
+        return changing.Decided({"name": name, "person": taker, "start": call.now}, why or "")
 
     def same(known: Event) -> bool:
         return (known.data["name"], known.data["person"]) == (name, taker)
@@ -214,15 +214,15 @@ def list_swaps(call: Call, all: bool) -> Reply:
 
 
 def _document(one: MadeSwap, now: int) -> dict[str, Any]:
-    from incidents import clock
+    from chatops import moves
 
     return {
         "name": one.name,
         "schedule": one.schedule,
         "from": one.giver,
         "to": one.to or None,
-        "start": clock.iso(max(one.start, one.since)),
-        "end": clock.iso(one.end),
+        "start": moves.stamp(max(one.start, one.since)),
+        "end": moves.stamp(one.end),
         "status": one.status(now),
         "by": one.by,
         "why": one.why,

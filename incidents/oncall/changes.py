@@ -251,7 +251,7 @@ def _offered(folding: _Folding, event: Event, why: str) -> None:
 def _taken(folding: _Folding, event: Event, why: str) -> None:
     swap = folding.swaps.get(event.data["name"])
     if swap is not None and not swap.to and not swap.withdrawn:
-        swap.to, swap.since = event.data["person"], event.data["since"]
+        swap.to, swap.since = event.data["person"], event.data["start"]
 
 
 def _withdrawn(folding: _Folding, event: Event, why: str) -> None:
@@ -261,8 +261,8 @@ def _withdrawn(folding: _Folding, event: Event, why: str) -> None:
 
 
 def _end(made: Made | None, event: Event) -> None:
-    if made is not None and event.data["since"] < made.end:
-        made.end = max(made.start, event.data["since"])
+    if made is not None and event.data["end"] < made.end:
+        made.end = max(made.start, event.data["end"])
         made.ended_by = event.actor.shown
 
 

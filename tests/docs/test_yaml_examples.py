@@ -56,7 +56,7 @@ RUNBOOKS = [
     block
     for block in BLOCKS
     if not block.text.startswith(
-        (*(f"{section}:" for section in SECTIONS), "# free-space.test.yaml", "# rota.yaml")
+        (*(f"{section}:" for section in SECTIONS), "# free-space.test.yaml", "# rota.yaml", "# howdah.yaml")
     )
 ]
 

@@ -62,7 +62,7 @@ def test_what_was_is_not_changed(team: Howdah) -> None:
     """A start in the past is now; an end in the past is refused."""
     made = team("override", "infra", "--add", "malte", "--from", "-3h", "--for", "4h", "--json").json
     assert made["event"]["data"]["start"] == made["event"]["data"]["end"] - clock.HOUR
-    assert made["changes"][0]["start"] == "2022-12-13T18:53:10.000000Z"
+    assert made["changes"][0]["start"] == "2022-12-13T18:53:10Z"
     assert team("override", "infra", "--add", "malte", "--from", "-3h", "--to", "-1h").code == 2
 
 

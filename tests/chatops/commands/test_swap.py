@@ -73,8 +73,8 @@ def test_of_a_shift_that_runs_already_what_remains_is_taken(team: Howdah) -> Non
     assert taken["changes"] == [
         {
             "schedule": "infra",
-            "start": "2022-12-13T19:53:10.000000Z",
-            "end": "2022-12-14T08:00:00.000000Z",
+            "start": "2022-12-13T19:53:10Z",
+            "end": "2022-12-14T08:00:00Z",
             "before": ["hazel"],
             "after": ["malte"],
         }

@@ -49,7 +49,7 @@ def offer(name: str, person: str, start: int, end: int) -> tuple[str, dict[str, 
 
 
 def take(name: str, person: str, since: int) -> tuple[str, dict[str, Any]]:
-    return "oncall.swap_taken", {"name": name, "person": person, "since": START + since}
+    return "oncall.swap_taken", {"name": name, "person": person, "start": START + since}
 
 
 def absence(name: str, person: str, start: int, end: int) -> tuple[str, dict[str, Any]]:
@@ -74,7 +74,7 @@ def test_an_override_of_another_schedule_is_no_matter() -> None:
 
 def test_an_override_that_is_ended_counts_until_then_and_no_longer_by_another_word() -> None:
     ended = [
-        ("oncall.override_ended", {"name": "ov-1", "since": START + at})
+        ("oncall.override_ended", {"name": "ov-1", "end": START + at})
         for at in (3 * HOUR, 2 * HOUR, 9 * HOUR)
     ]
     events = said(override("ov-1", HOUR, 8 * HOUR, add="preston"), *ended)
@@ -84,7 +84,7 @@ def test_an_override_that_is_ended_counts_until_then_and_no_longer_by_another_wo
 
 
 def test_an_override_that_is_ended_before_it_begins_never_was() -> None:
-    cancelled = ("oncall.override_ended", {"name": "ov-1", "since": START})
+    cancelled = ("oncall.override_ended", {"name": "ov-1", "end": START})
     found = changes.fold(said(override("ov-1", HOUR, 8 * HOUR, add="preston"), cancelled))
     made = found.overrides["ov-1"]
     assert (made.counts, made.asked) == (False, (START + HOUR, START + 8 * HOUR))
@@ -135,7 +135,7 @@ def test_an_absence_holds_in_every_schedule_and_lets_the_next_level_take_over() 
         events
         + said(
             absence("ab-1", "hazel", 0, DAY),
-            ("oncall.absence_ended", {"name": "ab-1", "since": START + HOUR}),
+            ("oncall.absence_ended", {"name": "ab-1", "end": START + HOUR}),
         )[1:]
     )
     assert (people(back, HOUR - 1), people(back, HOUR)) == (("malte",), ("hazel",))
@@ -216,7 +216,7 @@ def any_event(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         return kind, {}
     prefix = "ov" if "overrid" in kind else "sw" if "swap" in kind else "ab"
     every = {
-        "name": draw(NAMES[prefix]), "schedule": "infra", "start": draw(AT), "end": draw(AT), "since": draw(AT),
+        "name": draw(NAMES[prefix]), "schedule": "infra", "start": draw(AT), "end": draw(AT),
         "person": draw(WHO), "kind": draw(st.sampled_from(("replace_all", "replace_user", "add_user", "remove_user", "?"))),
         "users": draw(st.lists(WHO, max_size=2)), "remove": draw(WHO), "add": draw(WHO), "level": draw(st.integers(0, 1)),
     }  # fmt: skip
@@ -267,12 +267,12 @@ def stories(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], Schedule
                 )
             )
             if ended is not None:
-                told.append(("oncall.override_ended", {"name": name, "since": ended}))
+                told.append(("oncall.override_ended", {"name": name, "end": ended}))
             overrides.append(Override(kind, span[0], end, level, (), person, other))
         elif what == "ab":
             told.append(("oncall.absent", {"name": name, "person": person, "start": span[0], "end": span[1]}))
             if ended is not None:
-                told.append(("oncall.absence_ended", {"name": name, "since": ended}))
+                told.append(("oncall.absence_ended", {"name": name, "end": ended}))
             absences.append(Absence(person, span[0], end))
         else:
             told.append(
@@ -284,7 +284,7 @@ def stories(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], Schedule
             if ended is None:
                 swaps.append(Swap(person, other, *span, "open"))
             else:
-                told.append(("oncall.swap_taken", {"name": name, "person": other, "since": ended}))
+                told.append(("oncall.swap_taken", {"name": name, "person": other, "start": ended}))
                 swaps.append(Swap(person, other, min(span[1], max(span[0], ended)), span[1]))
     written = SCHEDULE._replace(
         overrides=tuple(one for one in overrides if one.start < one.end),
