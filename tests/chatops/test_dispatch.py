@@ -74,6 +74,19 @@ def test_every_version_of_the_configuration_that_a_writing_word_saw_is_kept(conf
     assert seen == [PEOPLE, PEOPLE + "# more\n", PEOPLE], "also one that comes back"
 
 
+def test_a_long_configuration_is_kept_as_evidence(configured: Howdah) -> None:
+    """One of a thousand schedules is longer than an event can be."""
+    text = PEOPLE + "".join(f"# {number:0990}\n" for number in range(700))
+    (configured.folder / "work" / "howdah.yaml").write_text(text)
+    configured.ok("declare", "x", by="nova")
+    configured.ok("note", "y", by="nova")
+    with open_store(str(configured.store)) as store:
+        (seen,) = [event for event in store.events("system") if event.kind == "config.seen"]
+        assert seen.data["text"] == ""
+        assert store.get_blob(seen.evidence[0].sha256).decode() == text
+    configured.ok("verify", by="nova")
+
+
 def test_the_zone_of_the_person_decides(configured: Howdah) -> None:
     configured.ok("declare", "x", by="nova")
     assert configured.ok("note", "y", "--at", "03:30", by="malte").endswith(

@@ -10,6 +10,8 @@ from incidents import kinds, telling
 from incidents.events import Actor
 from tests.making import event
 
+SPAN = {"schedule": "infra", "start": 0, "end": 86_400_000_000}
+DAY = "1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z"
 STEP = {"path": "grow", "name": "Grow it", "n": 3, "status": "ok"}
 
 
@@ -41,6 +43,13 @@ STEP = {"path": "grow", "name": "Grow it", "n": 3, "status": "ok"}
         ("question.answered", {"question": "q", "path": "grow", "answer": "yes"}, "", "grow: confirmed"),
         ("run.request", {"what": "stop", "path": "grow"}, "", "run-1: stop of grow asked for"),
         ("lock.released", {"name": "disk:/var", "run": "run-1"}, "it died", "lock disk:/var of run-1 freed: it died"),
+        ("oncall.overridden", {**SPAN, "name": "ov-1", "kind": "replace_user", "remove": "hazel", "add": "nova"}, "dentist", f"ov-1: infra: nova instead of hazel, {DAY}: dentist"),
+        ("oncall.override_ended", {"name": "ov-1", "end": 0}, "", "ov-1 is ended"),
+        ("oncall.swap_offered", {**SPAN, "name": "sw-1", "person": "hazel"}, "", f"sw-1: hazel offers infra, {DAY}"),
+        ("oncall.swap_taken", {"name": "sw-1", "person": "nova", "start": 0}, "", "sw-1: nova takes it"),
+        ("oncall.swap_withdrawn", {"name": "sw-1"}, "", "sw-1 is withdrawn"),
+        ("oncall.absent", {"name": "ab-1", "person": "hazel", "start": 0, "end": 86_400_000_000}, "flu", f"ab-1: hazel is absent, {DAY}: flu"),
+        ("oncall.absence_ended", {"name": "ab-1", "end": 0}, "", "ab-1 is ended"),
         ("x.deploy", {"sha": "abc"}, "deployed", "x.deploy: deployed"),
     ],
 )  # fmt: skip
