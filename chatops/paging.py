@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chatops import channels, whose
+from chatops import channels, paged, whose
 from incidents import clock, lifecycle, telling, timeline
 from incidents.errors import HowdahError, Refused, StoreError
 from incidents.escalation import contacts, pages
@@ -231,13 +231,8 @@ class _Watched:
 
     @property
     def may_page(self) -> bool:
-        """What is recorded afterwards wakes nobody, a drill only where it was declared so."""
-        return may_page(self.events[0])
-
-
-def may_page(declared: Event) -> bool:
-    """Whether the incident that this event declared may page people."""
-    return declared.mode == "real" or (declared.mode == "drill" and bool(declared.data.get("page_real")))
+        """Whether anybody may be woken for it."""
+        return paged.may_page(self.events[0])
 
 
 def _begun_by_severity(watched: _Watched, incident: Incident, config: Config) -> list[Draft]:

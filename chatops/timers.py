@@ -17,6 +17,7 @@ from incidents import clock
 from incidents.errors import HowdahError, NotDurable, StoreBusy
 
 if TYPE_CHECKING:
+    from chatops.vocabulary import Call
     from incidents.config import Config
     from incidents.events import Event
     from incidents.store.protocol import Store
@@ -89,6 +90,48 @@ class Timers:
                 self._store.wait_news(REST)
         finally:
             self.finish()
+
+
+def served(
+    call: Call, warn: Callable[[str], None] | None = None, say: Callable[[str], None] | None = None
+) -> Timers:
+    """All that `howdah serve` does by the clock; what goes wrong is warned of, what goes out is said."""
+    from chatops import paging
+    from incidents.reminding import Reminders
+
+    warn, say = warn or call.warn, say or call.say
+    for doubt in call.config.doubts:
+        warn(str(doubt))
+
+    def told(event: Event) -> None:
+        if event.kind != "page.sending":
+            (warn if paging.loud(event) else say)(paging.line(event))
+
+    pager = paging.Pager(call.store, Current(call.config, warn), warn=warn)
+    reminders = Reminders(call.store, call.config.updates)
+    return Timers(call.store, all=[reminders], one=[pager], told=told, warn=warn)
+
+
+def at_once(call: Call) -> list[Event]:
+    """Where no process runs the timers: does what is due of pages here and now, and says what is missing.
+
+    It takes as long as the channels do. Where one runs they are its business, and nothing is done.
+    """
+    from chatops.paging import Pager
+
+    pager = Pager(call.store, lambda: call.config, warn=call.warn)
+    timers = Timers(call.store, one=[pager], warn=call.warn)
+    if not timers.acts:
+        timers.finish()
+        return []
+    made: list[Event] = []
+    try:
+        while fresh := [*timers.look(), *pager.finish()]:
+            made += fresh
+    finally:
+        timers.finish()
+    call.warn("no process runs the timers, so no further step goes out: start howdah serve")
+    return made
 
 
 class Current:

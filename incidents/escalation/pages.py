@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from incidents.clock import Reading
 from incidents.escalation.policy import Policy, of_facts
@@ -144,14 +144,19 @@ def last_paged(events: Iterable[Event], into: dict[str, int]) -> None:
 # -- the events ----------------------------------------------------------------------------------------------
 
 
+def facts(target: str, policy: Policy, *, auto: bool = False) -> dict[str, Any]:
+    """The data of the event that a page begins with; `target` is what was asked for, in words."""
+    return {"target": target, "policy": policy.facts(), "auto": auto}
+
+
 def begin(
     incident: str, policy: Policy, *, target: str, actor: Actor, text: str = "", auto: bool = False,
     key: str | None = None, mode: str = "real",
 ) -> Draft:  # fmt: skip
-    """The event that a page begins with; `target` is what was asked for, in words."""
+    """The event that a page begins with."""
     return Draft(
         stream=incident, kind="page.started", actor=actor, body=text, key=key, mode=mode, importance="high",
-        data={"target": target, "policy": policy.facts(), "auto": auto},
+        data=facts(target, policy, auto=auto),
     )  # fmt: skip
 
 

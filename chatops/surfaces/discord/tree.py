@@ -36,6 +36,7 @@ BARE = {  # a command that is called as its tree is, or as the group of those be
     "run": "start",
     "override": "make",
     "absence": "add",
+    "page": "start",
 }
 INSTEAD = {"attach": "steps"}  # where one looks here for what only a terminal has
 

@@ -116,7 +116,7 @@ def test_options_are_typed_as_far_as_discord_can(payload: list[dict[str, Any]]) 
     completed = {name for (_, name), option in options.items() if option.get("autocomplete")}
     assert completed == {
         "incident", "runbook", "runbooks", "step", "run", "person", "owner", "inputs", "outputs", "name",
-        "schedule", "replace", "with", "add", "remove",
+        "schedule", "replace", "with", "add", "remove", "target", "page",
     }  # fmt: skip
     assert not any("standard input" in option["description"] for option in options.values())
 
