@@ -120,14 +120,14 @@ def _participants(notes: Fields, node: Node, key: str) -> tuple[Group, ...] | No
 
 def _window(notes: Fields, node: Node) -> Window | None:
     given = notes.map(node, _WINDOW)
-    if node.kind != "map" or any(key in node.value and key not in given for key in _WINDOW.keys):
-        return None
+    wrong = {key for key in _WINDOW.keys if node.kind != "map" or (key in node.value and key not in given)}
     start, end = given.get("start", 0), given.get("end", clock.DAY)
-    if start == end:
+    if start == end and not wrong & {"start", "end"}:
         place = node.value.get("end") or node.value["start"]
-        notes.wrong(
-            place, "a window of no length: it ends when it starts", "leave both out for the whole day"
-        )
+        what = "a window of no length: it ends when it starts"
+        notes.wrong(place, what, "leave both out for the whole day")
+    if wrong:
+        return None
     return Window(given.get("days", EVERY_DAY), start, end if end > start else end + clock.DAY)
 
 
