@@ -129,7 +129,7 @@ class _Drawn:
         gap = " " * (self.cell - len(number) - len(jump))
         lines = [[Span(number, "key" if today else "quiet"), Span(jump, "warn"), Span(gap)]]
         if day.start == day.end:
-            return [*lines, [Span(layout.pad("no such day", self.cell), "warn")]]
+            return [*lines, [Span(layout.pad("skipped", self.cell), "warn")]]
         for i, piece in enumerate(day.pieces):
             if len(lines) == _MOST and i < len(day.pieces) - 1:
                 lines.append([Span(layout.pad(f"+ {len(day.pieces) - i} more", self.cell), "quiet")])
@@ -146,17 +146,15 @@ class _Drawn:
             return [*spans, Span(word, "bad"), Span(" " * (room - len(word)))]
         shown = piece.people[: self.group] if len(piece.people) <= self.group else piece.people[:1]
         short = self.short[len(shown) - 1 if len(shown) == len(piece.people) else self.group - 1]
+        more = f"+{len(piece.people) - len(shown)}" if len(shown) < len(piece.people) else ""
+        room -= len(more)
         for i, who in enumerate(shown):
-            text = layout.cut(("+" if i else "") + short[who], room)
+            text = layout.cut(("+" if i else "") + short[who], max(room, 1))
             room -= layout.cells(text)
             spans.append(Span(text, self.hues[who]))
             if room <= 0:
                 break
-        more = f"+{len(piece.people) - len(shown)}" if len(shown) < len(piece.people) else ""
-        if more and len(more) <= room:
-            spans.append(Span(more))
-            room -= len(more)
-        return [*spans, Span(" " * max(room, 0))]
+        return [*spans, Span(more + " " * max(room, 0))]
 
     def foot(self, width: int) -> Iterator[Line]:
         yield (Span("─" * self.width, "quiet"),)

@@ -227,6 +227,22 @@ def schedule(name: str = "schedule", help: str = "Which schedule.", **about: Any
     return Param(name, "schedule", help, _not_empty, complete, **about)
 
 
+LONGEST_WEEKS = 530  # ten years of them
+
+
+def weeks(name: str, help: str, **about: Any) -> Param:
+    """So many weeks, in µs."""
+    week = 7 * 86_400 * 1_000_000
+
+    def parse(value: str, call: Call) -> int:
+        word = value.strip()
+        if not (word.isascii() and word.isdecimal()) or len(word) > 9 or not 1 <= int(word) <= LONGEST_WEEKS:
+            raise BadInput(f"{value!r} is not a number of weeks", hint=f"1 to {LONGEST_WEEKS}")
+        return int(word) * week
+
+    return Param(name, "weeks", help, parse, **{"metavar": "N", **about})
+
+
 def month(name: str = "month", help: str = "Which month, as 2022-11.", **about: Any) -> Param:
     """A month as (year, number)."""
 

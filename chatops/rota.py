@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from incidents.oncall.versions import Rota
 
 _BEFORE = 60 * clock.DAY  # so far back the begin of a running shift is looked for
+_AFTER = 32 * clock.DAY  # so far after what was asked the end of a shift is looked for
 LONGEST = 200 * 366 * clock.DAY  # of a span that is asked about
 NOBODY = "nobody"
 
@@ -74,14 +75,6 @@ def span(call: Call, start: int | None, end: int | None, usual: int) -> tuple[in
     return start, end
 
 
-def weeks(count: int | None, usual: int) -> int:
-    """µs of so many weeks. Raises BadInput for more than ten years of them."""
-    count = usual if count is None else count
-    if count > 530:
-        raise BadInput(f"{count} weeks are more than ten years", hint="ask for fewer")
-    return count * 7 * clock.DAY
-
-
 def must_be_known(call: Call, rota: Rota, person: str) -> None:
     """Raises NotFound for somebody who is neither in these schedules nor configured, with the nearest name."""
     known = {who for one in everything(call, rota) for who in one.people()}
@@ -106,14 +99,14 @@ class Duty(NamedTuple):
 
 
 def shifts_of(rota: Rota, person: str, start: int, end: int) -> list[Duty]:
-    """The person's shifts that touch [start, end), by their beginning: whole at their start, cut at `end`."""
+    """The person's shifts that last at `start` or begin before `end`, whole where they are not months long."""
     from incidents.oncall import stints
 
     found = []
     for name in rota.names():
         before = _BEFORE if person in rota.on_call(name, start) else 0
-        for one in stints.stints(rota.shifts(name, start - before, end)):
-            if one.person == person and one.end > start:
+        for one in stints.stints(rota.shifts(name, start - before, end + _AFTER)):
+            if one.person == person and one.end > start and one.start < end:
                 found.append(Duty(one.start, one.end, name))
     return sorted(found)
 

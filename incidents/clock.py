@@ -293,9 +293,9 @@ def parse_instant(text: str, zone: str, now: int) -> int:
         ) from None
     if moment.tzinfo is not None:
         return _within(_micros(moment), text)
-    if not 1900 < moment.year < 9000:
+    if not 1900 <= moment.year < 9000:
         return _within(LATEST + 1, text)
-    return first_pass(moment, zone)
+    return _within(first_pass(moment, zone), text)
 
 
 def first_pass(moment: datetime.datetime, zone: str) -> int:

@@ -158,7 +158,7 @@ def handoffs(
     "oncall next",
     "The shift that a person has, and those that come.",
     params.person("person", "Whose shifts; else yours.", place=True),
-    params.number("weeks", "So many weeks ahead; else 26."),
+    params.weeks("weeks", "So many weeks ahead; else 8."),
     SCHEDULES,
     group="oncall",
     permission="read",
@@ -171,7 +171,7 @@ def next_shifts(call: Call, person: str | None, weeks: int | None, schedules: st
     who = person or call.who.person or call.actor.shown
     if person is not None:
         shared.must_be_known(call, rota, who)
-    ahead = shared.weeks(weeks, 26)
+    ahead = weeks or 8 * WEEK
     found = shared.shifts_of(rota, who, call.now, call.now + ahead)
     document = {
         "person": who,
@@ -226,7 +226,7 @@ def calendar(call: Call, schedule: str | None, month: tuple[int, int] | None, sc
     "The shifts as an iCalendar feed.",
     SCHEDULE,
     params.person("person", "Only the shifts of this person."),
-    params.number("weeks", "So many weeks ahead; else 26."),
+    params.weeks("weeks", "So many weeks ahead; else 26."),
     SCHEDULES,
     group="oncall",
     permission="read",
@@ -244,7 +244,7 @@ def ics(
     names = shared.chosen(rota, schedule)
     if person is not None:
         shared.must_be_known(call, rota, person)
-    until = call.now + shared.weeks(weeks, 26)
+    until = call.now + (weeks or 26 * WEEK)
     since = call.now - feed.HISTORY
     found: list[Duty] = []
     for name in names:

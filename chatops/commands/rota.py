@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SCHEDULE = params.schedule(place=True)
 SCHEDULES = params.path("schedules", "The schedules of this file alone, without a record.")
+WEEK = 7 * 86_400 * 1_000_000  # µs
 SHOWN = 6  # findings of one kind; --json has all
 KINDS = {
     "consecutive_days": "days in a row", "unreachable": "not reached", "doubled": "two at once", "stranger": "no effect",
@@ -55,7 +56,7 @@ def explain(call: Call, schedule: str | None, at: int | None, schedules: str | N
     "oncall check",
     "What is lacking: gaps, people who cannot be reached, too little rest, surprises of the clocks.",
     SCHEDULE,
-    params.number("weeks", "So many weeks ahead; else 26."),
+    params.weeks("weeks", "So many weeks ahead; else 26."),
     SCHEDULES,
     group="oncall",
     permission="read",
@@ -69,11 +70,11 @@ def check(call: Call, schedule: str | None, weeks: int | None, schedules: str | 
 
     rota = shared.read(call, schedules)
     names = shared.chosen(rota, schedule)
-    ahead = shared.weeks(weeks, 26)
+    end = call.now + (weeks or 26 * WEEK)
     found = checking.check_all(
         {name: rota.schedule(name, call.now) for name in names},
         call.now,
-        call.now + ahead,
+        end,
         rules=call.config.limits,
         people=shared.known_people(call),
     )
@@ -81,10 +82,10 @@ def check(call: Call, schedule: str | None, weeks: int | None, schedules: str | 
     document = {
         "fine": not bad,
         "from": shared.stamp(call.now),
-        "to": shared.stamp(call.now + ahead),
+        "to": shared.stamp(end),
         "findings": [_document(one) for one in found],
     }
-    until = f"until {shared.told(call, call.now + ahead)}, times of {call.zone}"
+    until = f"until {shared.told(call, end)}, times of {call.zone}"
     cards = [card for name in names if (card := _card(call, name, found, until)) is not None]
     fine = [name for name in names if not any(name in one.schedule.split(", ") for one in found)]
     parts: list[Card | Text] = list(cards)
@@ -151,7 +152,7 @@ def _lines(call: Call, one: Finding) -> list[str]:
     "What an edit would change: whose shift moves, what breaks.",
     params.path("old", "The file of schedules as it is.", place=True, required=True, metavar="OLD"),
     params.path("new", "The file as it would be.", place=True, required=True, metavar="NEW"),
-    params.number("weeks", "So many weeks ahead; else 8."),
+    params.weeks("weeks", "So many weeks ahead; else 8."),
     group="oncall",
     permission="read",
     writes=False,
@@ -163,7 +164,7 @@ def diff(call: Call, old: str, new: str, weeks: int | None) -> Reply:
     from chatops import rota as shared
     from incidents.oncall import compare
 
-    end = call.now + shared.weeks(weeks, 8)
+    end = call.now + (weeks or 8 * WEEK)
     before, after = shared.read_file(call, old), shared.read_file(call, new)
     found = compare.compare(before, after, call.now, end, rules=call.config.limits)
     document = {
