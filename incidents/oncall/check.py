@@ -7,23 +7,20 @@ A `lack` is something that leaves a page without an answer or breaks a limit; a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from incidents import clock
-from incidents.oncall import jumps, stints, strain, windows
+from incidents.oncall import gaps, jumps, stints, strain, windows
 from incidents.oncall.limits import Limits
 from incidents.oncall.resolve import Resolver
-from incidents.oncall.schedule import Absence, Group, Layer, Schedule, Segment
-from incidents.oncall.zones import Zone, zone
+from incidents.oncall.schedule import Group, Layer, Schedule, Segment
+from incidents.oncall.zones import zone
 
 DEFAULT = Limits()
 LACK, NOTE = "lack", "note"
 KINDS = ("empty", "gap", "unreachable", "rest", "consecutive_days", "doubled", "stranger", "hidden", "clock")
 _BEFORE = 9 * clock.DAY  # what of the past is looked at, for who comes from a long shift
 _GLANCE = 15 * clock.DAY  # most layers show in two weeks that they are not hidden
-_FREE = 11 * clock.HOUR  # so long on either side somebody who is asked to help should be free
-_ASKED = 3  # how many are proposed
 
 
 class Finding(NamedTuple):
@@ -98,99 +95,12 @@ def _of_one(resolver: Resolver, segments: list[Segment], start: int, end: int) -
     return [*found, Finding("empty", LACK, schedule.name, start, end, says, do)]
 
 
-# -- gaps ----------------------------------------------------------------------------------------------------
-
-
 def _gaps(schedule: Schedule, segments: list[Segment], start: int, end: int) -> list[Finding]:
-    gaps = stints.gaps(segments)
-    if not gaps:
-        return []
-    present = Resolver(schedule._replace(absences=())) if schedule.absences else None
-    apart = _apart(schedule, start, end)
     found = []
-    for a, b in gaps:
-        absent = _absent(schedule, present, a, b) if present else []
-        because, do = "", ""
-        people: Group = ()
-        if absent:
-            people = tuple(sorted({one.user for one in absent}))
-            because = "; ".join(
-                f"{one.user} is absent" + (f" ({one.why})" if one.why else "") for one in absent
-            )
-            do = _help(schedule, segments, a, b)
-        else:
-            because = next((one.says for one in apart if one.start <= a < one.end and b - a <= one.by), "")
-        says = f"nobody for {clock.words(b - a)}" + (f": {because}" if because else "")
-        found.append(Finding("gap", LACK, schedule.name, a, b, says, do, people))
+    for gap in gaps.explained(schedule, segments, start, end):
+        says = f"nobody for {clock.words(gap.end - gap.start)}" + (f": {gap.because}" if gap.because else "")
+        found.append(Finding("gap", LACK, schedule.name, gap.start, gap.end, says, gap.do, gap.absent))
     return found
-
-
-def _absent(schedule: Schedule, present: Resolver, start: int, end: int) -> list[Absence]:
-    """The absences without which somebody would be on call in this gap."""
-    missed = [one for one in present.shifts(start, end) if one.people]
-    return [
-        one
-        for one in schedule.absences
-        if any(
-            one.user in shift.people and one.start < shift.end and one.end > shift.start for shift in missed
-        )
-    ]
-
-
-def _help(schedule: Schedule, segments: Sequence[Segment], start: int, end: int) -> str:
-    """Who is not absent and best rested around the gap, in words."""
-    busy = stints.by_person(
-        stints.stints(one for one in segments if one.end > start - _FREE and one.start < end + _FREE)
-    )
-    away = {one.user for one in schedule.absences if one.start < end and one.end > start}
-    able = [who for who in on_layers(schedule) if who not in away]
-    free = [who for who in able if who not in busy]
-    asked = (free or able)[:_ASKED]
-    if not asked:
-        return "nobody of this schedule is there then"
-    words = " or ".join(filter(None, (", ".join(asked[:-1]), asked[-1])))
-    return f"{words} could take it" + ("" if free else ", but not rested")
-
-
-def on_layers(schedule: Schedule) -> list[str]:
-    """Who has turns, sorted."""
-    return schedule._replace(overrides=(), swaps=(), temporary=(), absences=()).people()
-
-
-class _Apart(NamedTuple):
-    """In [start, end) two zones are by `by` nearer or farther than they are for most of the time."""
-
-    start: int
-    end: int
-    by: int
-    says: str
-
-
-def _apart(schedule: Schedule, start: int, end: int) -> list[_Apart]:
-    names = sorted({layer.zone for layer in schedule.layers if layer.windows})
-    return [
-        one
-        for i, first in enumerate(names)
-        for second in names[i + 1 :]
-        for one in _apart_of(zone(first), zone(second), start, end)
-    ]
-
-
-def _apart_of(first: Zone, second: Zone, start: int, end: int) -> list[_Apart]:
-    """Where their distance is not the usual one, that of most of the half year on either side."""
-    begin, until = start - 183 * clock.DAY, end + 183 * clock.DAY
-    edges = sorted({begin, until, *(at for one in (first, second) for at, _, _ in one.changes(begin, until))})
-    spans = [(a, b, first.wall(a) - second.wall(a)) for a, b in pairwise(edges)]
-    lasting: dict[int, int] = {}
-    for a, b, distance in spans:
-        lasting[distance] = lasting.get(distance, 0) + b - a
-    usual = max(lasting, key=lambda distance: lasting[distance])
-    return [
-        _Apart(a, b, abs(distance - usual),
-               f"{first.name} and {second.name} are {clock.words(abs(distance))} apart then, usually {clock.words(abs(usual))}")
-        for a, b, distance in spans
-        if distance != usual
-    ]  # fmt: skip
 
 
 # -- people --------------------------------------------------------------------------------------------------
@@ -246,7 +156,7 @@ def _strained(
 
 def _strangers(schedule: Schedule, start: int, end: int) -> list[Finding]:
     """Overrides and swaps that name somebody who stands on no layer."""
-    known = set(on_layers(schedule))
+    known = set(gaps.on_layers(schedule))
     known_later = (
         known | {one.add for one in schedule.overrides} | {u for one in schedule.overrides for u in one.users}
     )

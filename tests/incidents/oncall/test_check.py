@@ -46,7 +46,8 @@ def test_an_absence_that_leaves_nobody_names_whose_and_who_could_help() -> None:
         ' start: "2022-11-09T00:00:00Z", end: "2022-11-10T00:00:00Z"}]}'
     )
     assert (one.kind, one.says) == ("gap", "nobody for 1 d: ada is absent (holiday)")
-    assert (one.do, one.people) == ("bob or cyd could take it", ("ada",))
+    command = "howdah override infra --add bob --from 2022-11-09T00:00:00Z --to 2022-11-10T00:00:00Z"
+    assert (one.do, one.people) == (f"bob or cyd could take it: {command}", ("ada",))
 
 
 def test_who_is_absent_too_is_not_asked_to_help() -> None:
@@ -55,7 +56,7 @@ def test_who_is_absent_too_is_not_asked_to_help() -> None:
         '{user: ada, start: "2022-11-09T00:00:00Z", end: "2022-11-10T00:00:00Z"},'
         '{user: bob, start: "2022-11-09T12:00:00Z", end: "2022-11-09T13:00:00Z"}]}'
     )
-    assert one.do == "cyd could take it"
+    assert one.do.startswith("cyd could take it: howdah override infra --add cyd ")
 
 
 def test_an_absence_that_somebody_else_covers_is_no_gap() -> None:
