@@ -7,7 +7,6 @@ stands in place of all of it. Who is absent is never in the answer.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -56,6 +55,7 @@ class _Ready(NamedTuple):
     zone: Zone
     turning: Zone
     days: tuple[bool, ...]
+    groups: tuple[Group, ...]  # of its turns, or its fixed people alone; sorted
 
 
 class Resolver:
@@ -143,41 +143,40 @@ class Resolver:
         """The final schedule over the whole of [start, end), neighbours with equal people joined."""
         if start >= end:
             return []
-        absences = self._absences.touching(start, end)
-        pieces = []
+        absences, swaps = self._absences.touching(start, end), self._swaps.touching(start, end)
+        layers = []
         for ready in self._layers:
-            mine = _swapped_pieces(self._pieces(ready, start, end), self._swaps.touching(start, end))
-            level = 0 if self.schedule.union else ready.layer.level
-            pieces += [(level, piece) for piece in _without(mine, absences)]
-        found = _top(pieces, start, end)
+            pieces = _without(_swapped_pieces(self._pieces(ready, start, end), swaps), absences)
+            layers.append((0 if self.schedule.union else ready.layer.level, pieces))
+        found = _top(layers, start, end)
         if overrides := self._overrides.touching(start, end):
-            spans, away = Spans(overrides), Spans(absences)
-            found = [
-                Segment(a, b, tuple(sorted(overridden(set(one.people), spans.at(a), _absent(away, a)))))
-                for one in found
-                for a, b in _cut(one.start, one.end, [*spans.touching(*one[:2]), *away.touching(*one[:2])])
-            ]
+            found = list(_overridden_pieces(found, Spans(overrides), Spans(absences)))
         if temporary := self._temporary.touching(start, end):
             found = _without(list(_replaced(found, Spans(temporary))), absences)
         return _joined(found)
 
     def _pieces(self, ready: _Ready, start: int, end: int) -> list[Segment]:
         """Where this layer has somebody in [start, end), by turn and window."""
-        layer = ready.layer
+        layer, groups = ready.layer, ready.groups
         start, end = max(start, layer.since), min(end, layer.until)
         if start >= end:
             return []
         spans = windows.spans(layer.windows, ready.zone, start, end) if layer.windows else [(start, end)]
         if layer.rotation is None:
-            return [Segment(max(a, start), min(b, end), layer.users) for a, b in spans if layer.users]
+            turning = [(start, end, groups[0])]
+        else:
+            touching = turns.turns(layer.rotation, ready.days, start, end) if spans else []
+            turning = [(turn.start, turn.end, groups[turn.k % len(groups)]) for turn in touching]
         found, i = [], 0
-        for turn in turns.turns(layer.rotation, ready.days, start, end) if spans else ():
-            while i < len(spans) and spans[i][1] <= turn.start:
+        for begin, until, people in turning:
+            begin, until = max(begin, start), min(until, end)
+            while i < len(spans) and spans[i][0] < until:
+                a, b = spans[i]
+                if b > begin and people:
+                    found.append(Segment(a if a > begin else begin, b if b < until else until, people))
+                if b > until:
+                    break
                 i += 1
-            for a, b in _upto(spans, i, turn.end):
-                a, b = max(a, turn.start, start), min(b, turn.end, end)
-                if a < b and turn.people:
-                    found.append(Segment(a, b, turn.people))
         return found
 
     def handoffs(self, start: int, end: int) -> dict[str, list[int]]:
@@ -191,8 +190,11 @@ class Resolver:
 
 
 def _ready(layer: Layer) -> _Ready:
-    own = zone(layer.zone)
-    return _Ready(layer, own, zone(layer.rotation.zone) if layer.rotation else own, windows.days(layer))
+    own, rotation = zone(layer.zone), layer.rotation
+    groups = tuple(
+        tuple(sorted(set(group))) for group in (rotation.participants if rotation else (layer.users,))
+    )
+    return _Ready(layer, own, zone(rotation.zone) if rotation else own, windows.days(layer), groups)
 
 
 # -- the rules, each once ------------------------------------------------------------------------------------
@@ -262,7 +264,7 @@ def _swapped_pieces(pieces: list[Segment], swaps: list[Swap]) -> list[Segment]:
         return pieces
     spans = Spans(swaps)
     return [
-        Segment(a, b, swapped(piece.people, spans.at(a)))
+        Segment(a, b, tuple(sorted(swapped(piece.people, spans.at(a)))))
         for piece in pieces
         for a, b in _cut(piece.start, piece.end, spans.touching(piece.start, piece.end))
     ]
@@ -280,31 +282,53 @@ def _without(pieces: list[Segment], absences: list[Absence]) -> list[Segment]:
     return found
 
 
-def _top(pieces: list[tuple[int, Segment]], start: int, end: int) -> list[Segment]:
-    """Of pieces with their level the highest that has somebody, at every instant of [start, end)."""
-    edges = [(one.start, True, level, one.people) for level, one in pieces]
-    edges += [(one.end, False, level, one.people) for level, one in pieces]
-    edges.sort(key=lambda edge: edge[0])
-    levels: dict[int, Counter[str]] = {}
-    found, at = [], start
-    for edge, begins, level, people in edges:
+def _top(layers: list[tuple[int, list[Segment]]], start: int, end: int) -> list[Segment]:
+    """Of the pieces of each layer, with its level: who of the highest level that has somebody, over all of
+    [start, end), joined."""
+    edges = [(piece.start, i, piece.people) for i, (_, pieces) in enumerate(layers) for piece in pieces]
+    edges += [(piece.end, i, ()) for i, (_, pieces) in enumerate(layers) for piece in pieces]
+    edges.sort()  # of one layer and instant an end comes first
+    bands = [
+        [i for i, (level, _) in enumerate(layers) if level == band]
+        for band in sorted({level for level, _ in layers}, reverse=True)
+    ]
+    now: list[Group] = [()] * (len(layers) + 1)
+    found, since, people, at = [], start, _highest(bands, now), start
+    for edge, i, group in (*edges, (end, len(layers), ())):
         if edge > at:
-            found.append(Segment(at, edge, _highest(levels)))
+            shown = _highest(bands, now)
+            if shown != people:
+                if at > since:
+                    found.append(Segment(since, at, people))
+                since, people = at, shown
             at = edge
-        count = levels.setdefault(level, Counter())
-        for user in people:
-            count[user] += 1 if begins else -1
-            if not count[user]:
-                del count[user]
-        if not count:
-            del levels[level]
-    if at < end:
-        found.append(Segment(at, end, _highest(levels)))
-    return found
+        now[i] = group
+    return [*found, Segment(since, end, people)]
 
 
-def _highest(levels: dict[int, Counter[str]]) -> Group:
-    return tuple(sorted(levels[max(levels)])) if levels else ()
+def _highest(bands: list[list[int]], now: list[Group]) -> Group:
+    """The people of the first band of layers that has some."""
+    for band in bands:
+        people: Group = ()
+        for i in band:
+            if now[i]:
+                people = tuple(sorted({*people, *now[i]})) if people else now[i]
+        if people:
+            return people
+    return ()
+
+
+def _overridden_pieces(
+    found: list[Segment], overrides: Spans[Override], absences: Spans[Absence]
+) -> Iterator[Segment]:
+    for one in found:
+        standing = overrides.touching(one.start, one.end)
+        if not standing:
+            yield one
+            continue
+        for a, b in _cut(one.start, one.end, [*standing, *absences.touching(one.start, one.end)]):
+            people = overridden(set(one.people), overrides.at(a), _absent(absences, a))
+            yield Segment(a, b, tuple(sorted(people)))
 
 
 def _replaced(found: list[Segment], temporary: Spans[Temporary]) -> Iterator[Segment]:
@@ -326,9 +350,3 @@ def _joined(found: Iterable[Segment]) -> list[Segment]:
         else:
             result.append(one)
     return result
-
-
-def _upto(spans: list[tuple[int, int]], i: int, end: int) -> Iterator[tuple[int, int]]:
-    while i < len(spans) and spans[i][0] < end:
-        yield spans[i]
-        i += 1

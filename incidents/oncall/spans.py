@@ -39,6 +39,8 @@ class Spans(Generic[T]):
         """What lasts at some instant of [start, end)."""
         upto = bisect_left(self._starts, end)
         begin = bisect_right(self._ends, start, hi=upto)  # all before have ended by then
+        if begin == upto:
+            return []
         return [
             item
             for _, item in sorted(p for p in self._items[begin:upto] if p[1].end > max(start, p[1].start))

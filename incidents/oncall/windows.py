@@ -30,10 +30,17 @@ def spans(windows: tuple[Window, ...], zone: Zone, start: int, end: int) -> list
     found = []
     first, last = zone.reach(start)[1], zone.reach(end)[0]
     for window in windows:
+        low = high = offset = 0
         for day in range((first - window.end) // clock.DAY, (last - window.start) // clock.DAY + 1):
             if not window.days[(day + 3) % 7]:
                 continue
-            begin, until = zone.first(day * clock.DAY + window.start), zone.last(day * clock.DAY + window.end)
+            begin, until = day * clock.DAY + window.start, day * clock.DAY + window.end
+            if not low <= begin < until < high:
+                low, high, offset = zone.plain(begin)
+            if low <= begin < until < high:
+                begin, until = begin - offset, until - offset
+            else:
+                begin, until = zone.first(begin), zone.last(until)
             if begin < until and begin < end and until > start:
                 found.append((begin, until))
     found.sort()

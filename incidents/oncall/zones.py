@@ -73,6 +73,20 @@ class Zone:
         at = wall - chunk.offsets[i]
         return min(at, chunk.starts[i + 1]) if i + 1 < len(chunk.starts) else at
 
+    def plain(self, wall: int) -> tuple[int, int, int]:
+        """(low, high, offset): each wall time in [low, high) is shown once, at wall time - offset. They are about
+        `wall`, which is itself none of them where it does not exist or comes twice."""
+        number = _chunk_of(wall)
+        chunk = self._chunk(wall)
+        i = bisect_right(chunk.tops, wall)
+        offset = chunk.offsets[i]
+        low, high = max(chunk.starts[i] + offset, _chunk_start(number)), _chunk_start(number + 1)
+        if i:
+            low = max(low, chunk.tops[i - 1])
+        if i + 1 < len(chunk.starts):
+            high = min(high, chunk.starts[i + 1] + offset, chunk.bottoms[i + 1])
+        return low, high, offset
+
     def changes(self, start: int, end: int) -> list[tuple[int, int, int]]:
         """(instant, offset before, offset after) of every change in [start, end)."""
         found, at = [], start
