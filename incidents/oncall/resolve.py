@@ -7,18 +7,14 @@ stands in place of all of it. Who is absent is never in the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from incidents.oncall import applied, windows
 from incidents.oncall import rotation as turns
-from incidents.oncall import windows
 from incidents.oncall.schedule import Absence, Group, Layer, Override, Schedule, Segment, Swap, Temporary
 from incidents.oncall.spans import Spans
 from incidents.oncall.zones import Zone, zone
-
-_IN_A_LEVEL = {
-    kind: number for number, kind in enumerate(("replace_all", "replace_user", "remove_user", "add_user"))
-}
 
 
 class Standing(NamedTuple):
@@ -66,20 +62,20 @@ class Resolver:
         self._layers = [_ready(layer) for layer in schedule.layers]
         self._swaps = Spans([swap for swap in schedule.swaps if swap.status == "taken"])
         self._absences = Spans(schedule.absences)
-        self._overrides = Spans(sorted(schedule.overrides, key=_rank))
+        self._overrides = Spans(sorted(schedule.overrides, key=applied.rank))
         self._temporary = Spans(schedule.temporary)
 
     def on_call(self, at: int) -> Group:
-        absent = _absent(self._absences, at)
+        absent = applied.absent_at(self._absences, at)
         if self._temporary and (standing := self._temporary.at(at)):
-            return tuple(sorted(_of_temporary(standing, at) - absent))
+            return tuple(sorted(applied.of_temporary(standing, at) - absent))
         swaps = self._swaps.at(at)
         readings: dict[Zone, tuple[int, int]] = {}
         levels: dict[int, set[str]] = {}
         for ready in self._layers:
             people = self._people(ready, at, readings)
             if swaps:
-                people = swapped(people, swaps)
+                people = applied.swapped(people, swaps)
             if people:
                 level = 0 if self.schedule.union else ready.layer.level
                 levels.setdefault(level, set()).update(people)
@@ -87,7 +83,7 @@ class Resolver:
             levels = {level: left for level, people in levels.items() if (left := people - absent)}
         found = levels[max(levels)] if levels else set()
         if self._overrides and (overrides := self._overrides.at(at)):
-            found = overridden(found, overrides, absent)
+            found = applied.overridden(found, overrides, absent)
         return tuple(sorted(found))
 
     def _people(self, ready: _Ready, at: int, readings: dict[Zone, tuple[int, int]]) -> Group:
@@ -133,7 +129,7 @@ class Resolver:
         turn = turns.turn_at(layer.rotation, ready.days, at) if layer.rotation else None
         by_turn = turn.people if turn else layer.users
         people = self._people(ready, at, {})
-        left = tuple(user for user in swapped(people, swaps) if user not in absent)
+        left = tuple(user for user in applied.swapped(people, swaps) if user not in absent)
         within = layer.since <= at < layer.until
         return Standing(
             layer, within, windows.open_at(layer.windows, *ready.zone.reach(at)), turn, by_turn, left
@@ -146,14 +142,14 @@ class Resolver:
         absences, swaps = self._absences.touching(start, end), self._swaps.touching(start, end)
         layers = []
         for ready in self._layers:
-            pieces = _without(_swapped_pieces(self._pieces(ready, start, end), swaps), absences)
+            pieces = applied.without(applied.swapped_pieces(self._pieces(ready, start, end), swaps), absences)
             layers.append((0 if self.schedule.union else ready.layer.level, pieces))
-        found = _top(layers, start, end)
+        found = applied.top(layers, start, end)
         if overrides := self._overrides.touching(start, end):
-            found = list(_overridden_pieces(found, Spans(overrides), Spans(absences)))
+            found = list(applied.overridden_pieces(found, Spans(overrides), Spans(absences)))
         if temporary := self._temporary.touching(start, end):
-            found = _without(list(_replaced(found, Spans(temporary))), absences)
-        return _joined(found)
+            found = applied.without(list(applied.replaced(found, Spans(temporary))), absences)
+        return applied.joined(found)
 
     def _pieces(self, ready: _Ready, start: int, end: int) -> list[Segment]:
         """Where this layer has somebody in [start, end), by turn and window."""
@@ -195,158 +191,3 @@ def _ready(layer: Layer) -> _Ready:
         tuple(sorted(set(group))) for group in (rotation.participants if rotation else (layer.users,))
     )
     return _Ready(layer, own, zone(rotation.zone) if rotation else own, windows.days(layer), groups)
-
-
-# -- the rules, each once ------------------------------------------------------------------------------------
-
-
-def swapped(people: Group, swaps: Sequence[Swap]) -> Group:
-    """Each swap in turn gives the time of its giver away."""
-    for swap in swaps:
-        if swap.giver in people:
-            people = tuple(dict.fromkeys(swap.to if user == swap.giver else user for user in people))
-    return people
-
-
-def overridden(people: set[str], overrides: Iterable[Override], absent: set[str]) -> set[str]:
-    """`overrides` in the order of `_rank`: a replace_all starts anew, the others change what there is. Who is absent
-    is not put on call, not even for the next one to replace."""
-    top: int | None = None
-    found = set(people)
-    for override in overrides:
-        if override.kind == "replace_all":
-            found = found | set(override.users) if top == override.level else set(override.users)
-            top = override.level
-        elif override.kind == "add_user":
-            found.add(override.add)
-        elif override.remove in found:
-            found.discard(override.remove)
-            if override.kind == "replace_user":
-                found.add(override.add)
-        found -= absent
-    return found
-
-
-def _absent(absences: Spans[Absence], at: int) -> set[str]:
-    return {absence.user for absence in absences.at(at)}
-
-
-def _rank(override: Override) -> tuple[int, int]:
-    return override.level, _IN_A_LEVEL[override.kind]
-
-
-def _of_temporary(standing: Iterable[Temporary], at: int) -> set[str]:
-    return {
-        user
-        for one in standing
-        for shift in one.shifts
-        if shift.start <= at < shift.end
-        for user in shift.users
-    }
-
-
-# -- segments ------------------------------------------------------------------------------------------------
-
-
-def _cut(
-    start: int, end: int, things: Iterable[Override | Swap | Absence | Temporary]
-) -> Iterator[tuple[int, int]]:
-    """[start, end) cut at every edge of these."""
-    edges = {edge for thing in things for edge in (thing.start, thing.end) if start < edge < end}
-    at = start
-    for edge in [*sorted(edges), end]:
-        yield at, edge
-        at = edge
-
-
-def _swapped_pieces(pieces: list[Segment], swaps: list[Swap]) -> list[Segment]:
-    if not swaps:
-        return pieces
-    spans = Spans(swaps)
-    return [
-        Segment(a, b, tuple(sorted(swapped(piece.people, spans.at(a)))))
-        for piece in pieces
-        for a, b in _cut(piece.start, piece.end, spans.touching(piece.start, piece.end))
-    ]
-
-
-def _without(pieces: list[Segment], absences: list[Absence]) -> list[Segment]:
-    if not absences:
-        return pieces
-    spans = Spans(absences)
-    found = []
-    for piece in pieces:
-        for a, b in _cut(piece.start, piece.end, spans.touching(piece.start, piece.end)):
-            absent = _absent(spans, a)
-            found.append(Segment(a, b, tuple(user for user in piece.people if user not in absent)))
-    return found
-
-
-def _top(layers: list[tuple[int, list[Segment]]], start: int, end: int) -> list[Segment]:
-    """Of the pieces of each layer, with its level: who of the highest level that has somebody, over all of
-    [start, end), joined."""
-    edges = [(piece.start, i, piece.people) for i, (_, pieces) in enumerate(layers) for piece in pieces]
-    edges += [(piece.end, i, ()) for i, (_, pieces) in enumerate(layers) for piece in pieces]
-    edges.sort()  # of one layer and instant an end comes first
-    bands = [
-        [i for i, (level, _) in enumerate(layers) if level == band]
-        for band in sorted({level for level, _ in layers}, reverse=True)
-    ]
-    now: list[Group] = [()] * (len(layers) + 1)
-    found, since, people, at = [], start, _highest(bands, now), start
-    for edge, i, group in (*edges, (end, len(layers), ())):
-        if edge > at:
-            shown = _highest(bands, now)
-            if shown != people:
-                if at > since:
-                    found.append(Segment(since, at, people))
-                since, people = at, shown
-            at = edge
-        now[i] = group
-    return [*found, Segment(since, end, people)]
-
-
-def _highest(bands: list[list[int]], now: list[Group]) -> Group:
-    """The people of the first band of layers that has some."""
-    for band in bands:
-        people: Group = ()
-        for i in band:
-            if now[i]:
-                people = tuple(sorted({*people, *now[i]})) if people else now[i]
-        if people:
-            return people
-    return ()
-
-
-def _overridden_pieces(
-    found: list[Segment], overrides: Spans[Override], absences: Spans[Absence]
-) -> Iterator[Segment]:
-    for one in found:
-        standing = overrides.touching(one.start, one.end)
-        if not standing:
-            yield one
-            continue
-        for a, b in _cut(one.start, one.end, [*standing, *absences.touching(one.start, one.end)]):
-            people = overridden(set(one.people), overrides.at(a), _absent(absences, a))
-            yield Segment(a, b, tuple(sorted(people)))
-
-
-def _replaced(found: list[Segment], temporary: Spans[Temporary]) -> Iterator[Segment]:
-    """Where a temporary schedule lasts, its shifts instead."""
-    for one in found:
-        touching = temporary.touching(one.start, one.end)
-        shifts = [shift for standing in touching for shift in standing.shifts]
-        for a, b in _cut(one.start, one.end, [*touching, *(Temporary(s.start, s.end) for s in shifts)]):
-            standing_now = [standing for standing in touching if standing.start <= a < standing.end]
-            people = tuple(sorted(_of_temporary(standing_now, a))) if standing_now else one.people
-            yield Segment(a, b, people)
-
-
-def _joined(found: Iterable[Segment]) -> list[Segment]:
-    result: list[Segment] = []
-    for one in found:
-        if result and result[-1].people == one.people:
-            result[-1] = Segment(result[-1].start, one.end, one.people)
-        else:
-            result.append(one)
-    return result
