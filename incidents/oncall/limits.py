@@ -4,7 +4,7 @@
       active: 8h             # work in incidents between two rests
       rest: 11h              # undisturbed, between two days of work
       pages_per_shift: 6     # of a shift longer than a day: in any 24 hours
-      pages_per_night: 2     # from 22:00 to 06:00 by the person's own clock
+      pages_per_night: 2     # from 22:00 to 06:00 by the person's own clock; 0: nobody is woken while another may
       consecutive_days: 7
       notice: 1h             # so long before a limit the relief is named
       handoff: 15m           # so long an incoming person has to say "I have it"
@@ -72,7 +72,8 @@ def parse(node: Node, path: str) -> tuple[Limits, list[Mistake]]:
 
 def _value(word: str, value: Node) -> int | None:
     counts, required = word in _COUNTS, word in _REQUIRED
-    what = "is a whole number from 1" if counts else "is a length of time such as 8h"
+    least = 0 if word == "pages_per_night" else 1
+    what = f"is a whole number from {least}" if counts else "is a length of time such as 8h"
     what += "" if required else ", or never"
     if value.kind in ("map", "list") or (value.kind == "null" and required):
         raise ValueError(what)
@@ -80,7 +81,7 @@ def _value(word: str, value: Node) -> int | None:
     if not required and (value.kind == "null" or text in NEVER):
         return None
     if counts:
-        if not (text.isascii() and text.isdecimal() and len(text) < 9 and int(text) > 0):
+        if not (text.isascii() and text.isdecimal() and len(text) < 9 and int(text) >= least):
             raise ValueError(what)
         return int(text)
     try:

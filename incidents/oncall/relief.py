@@ -15,6 +15,7 @@ from incidents.oncall.limits import Limits
 from incidents.oncall.strain import Breach, Facts
 
 WEEKS = 8  # the load of so many weeks is compared
+CALL = clock.HOUR  # of work that a page is reckoned with
 
 
 class Load(NamedTuple):
@@ -66,11 +67,43 @@ def choose(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits
         best = min(free, key=lambda one: load(one, start, end))
         return Choice(best.person, _reason(best, start, over + away), (), tuple(over + away))
     if not passed:
-        nobody = "nobody is left to take it" + (": " + _listed(away) if away else "")
+        nobody = "there is nobody else to take it" + (": " + _listed(away) if away else "")
         return Choice("", nobody, (), tuple(away))
     worst, breaches = min(passed, key=lambda pair: (sum(b.over for b in pair[1]), load(pair[0], start, end)))
     others = [one for one in over + away if one.person != worst.person]
     return Choice(worst.person, _least_bad(worst, breaches, start, others), tuple(breaches), tuple(others))
+
+
+def answering(
+    person: str, candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits, at: int
+) -> Choice:
+    """Who takes a page at `at` that the schedule means for `person`: they themselves where that breaks no limit, with no
+    reason; else the least loaded of `candidates` who may, and themselves where nobody may break less."""
+    mine = choose([person], facts, limits, at, at + CALL)
+    if mine.person and not mine.breaches:
+        return mine._replace(reason="", passed=())
+    return choose({person, *candidates}, facts, limits, at, at + CALL)
+
+
+def relieving(person: str, candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits, start: int,
+              end: int) -> Choice:  # fmt: skip
+    """Who relieves `person`, who is at work and reaches a limit at `start`. Nobody ("") where each of them would break
+    more by coming than `person` does by going on: a relief that makes it worse is none."""
+    found = choose(candidates, facts, limits, start, end)
+    if found.person and not found.breaches:
+        return found
+    going = strain.broken(facts.get(person, Facts(person)), limits, start, end, pages=0)
+    if found.person and sum(b.over for b in found.breaches) < sum(b.over for b in going):
+        return found
+    zone_name = facts[person].zone if person in facts else "UTC"
+    why = _listed(
+        [
+            *found.passed,
+            *([Passed(found.person, _why(list(found.breaches), zone_name, start))] if found.person else []),
+        ]
+    )
+    reason = f"nobody can relieve {person} without breaking more than going on does"
+    return Choice("", reason + (f"; {why}" if why else ""), tuple(going), found.passed)
 
 
 def load(one: Facts, at: int, end: int) -> Load:

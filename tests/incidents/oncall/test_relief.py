@@ -47,7 +47,7 @@ def test_by_day_before_by_night_then_few_night_pages_then_few_pages() -> None:
 def test_who_is_absent_is_never_chosen() -> None:
     away = Facts("ada", absences=((T + 7 * H, T + DAY),))
     choice = choose(away)
-    assert (choice.person, choice.reason) == ("", "nobody is left to take it: ada: absent")
+    assert (choice.person, choice.reason) == ("", "there is nobody else to take it: ada: absent")
 
 
 def test_when_nobody_may_the_least_bad_is_chosen_and_said() -> None:
@@ -93,3 +93,31 @@ def test_no_limit_is_broken_while_somebody_may_take_it_without(everyone: list[Fa
     for one in everyone:
         if one.person != choice.person and one not in might:
             assert one.person in choice.reason
+
+
+def relieve(person: Facts, *others: Facts) -> relief.Choice:
+    everyone = {one.person: one for one in (person, *others)}
+    return relief.relieving(person.person, [one.person for one in others], everyone, LIMITS, T, T + 8 * H)
+
+
+def test_a_relief_who_breaks_less_than_going_on_does_comes_and_one_who_breaks_more_does_not() -> None:
+    tired = Facts("nova", work=((T - 8 * H, T),))
+    assert relieve(tired, Facts("hazel")).person == "hazel"
+    assert relieve(tired, Facts("hazel", work=((T - 14 * H, T - 10 * H),))).person == "hazel"
+    worse = relieve(tired, Facts("hazel", work=((T - 14 * H, T - H),)))
+    assert worse.person == "" and worse.breaches
+    assert worse.reason.startswith(
+        "nobody can relieve nova without breaking more than going on does; hazel: rest"
+    )
+    assert relieve(tired).reason == "nobody can relieve nova without breaking more than going on does"
+
+
+def test_a_page_is_the_schedules_where_that_breaks_no_limit() -> None:
+    woken = Facts("nova", work=((T - 11 * H, T - 10 * H),))
+    everyone = {"nova": woken, "hazel": Facts("hazel")}
+    mine = relief.answering("hazel", everyone, everyone, LIMITS, T)
+    assert (mine.person, mine.reason) == ("hazel", "")
+    other = relief.answering("nova", everyone, everyone, LIMITS, T)
+    assert other.person == "hazel" and "nova: rest (rested 10 h, limit 11 h" in other.reason
+    alone = relief.answering("nova", ["nova"], {"nova": woken}, LIMITS, T)
+    assert alone.person == "nova" and [breach.limit for breach in alone.breaches] == ["rest"]

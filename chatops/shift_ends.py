@@ -1,0 +1,100 @@
+"""The end of a shift: a brief for who comes, who is called when nobody takes over; and cover in the morning after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatops import handover
+from chatops.seen import Seen, oncall
+from incidents import carried, clock
+from incidents.oncall import duty, handoff, strain
+
+if TYPE_CHECKING:
+    from incidents.events import Draft
+    from incidents.oncall.duty import Edge
+    from incidents.oncall.relief import Choice
+    from incidents.oncall.strain import Facts
+
+MORNING = 6 * clock.HOUR  # after a night its cover is proposed
+
+
+def edges(seen: Seen, name: str) -> list[list[Draft]]:
+    begin = seen.now - seen.limits.overrun - clock.DAY
+    edges = duty.edges(name, seen.rota, seen.oncall, begin, seen.now)
+    by_name = {edge.name: edge for edge in edges}
+    found = []
+    for act in handoff.due_edges(edges, seen.oncall, seen.now, seen.limits):
+        if isinstance(act, handoff.Offer):
+            found.append([_offer(seen, act.edge)])
+        elif isinstance(act, handoff.Overdue):
+            found.append(_edge_overdue(seen, by_name[act.name]))
+        else:
+            data = {"handoff": act.edge.name, "people": list(act.edge.outgoing), "schedule": name}
+            found.append([oncall("duty.released", f"released:{act.edge.name}", data, loud=True)])
+    return found
+
+
+def _offer(seen: Seen, edge: Edge) -> Draft:
+    """The brief of the last shift, for those who come."""
+    shifts = seen.rota.shifts(edge.schedule, edge.at - carried.AHEAD, edge.at)
+    since = shifts[-1].start if shifts else edge.at - clock.DAY
+    zone = carried.zone_of(seen.config, edge.incoming, seen.rota.schedule(edge.schedule, seen.now).zone)
+    brief = handover.brief(seen.store, seen.config, zone, seen.now, since=since)
+    data = {
+        "receiver": list(edge.incoming), "giver": list(edge.outgoing), "schedule": edge.schedule, "edge": edge.at,
+        "why": handoff.SHIFT,
+    }  # fmt: skip
+    return oncall("handoff.offered", f"handoff:{edge.name}", data, body=brief)
+
+
+def _edge_overdue(seen: Seen, edge: Edge) -> list[Draft]:
+    """Those who come are paged, then the one who could best take it."""
+    others = [*edge.incoming, *edge.outgoing]
+    choice = seen.standby(others, seen.now + (seen.limits.rest or clock.DAY))
+    data = {"handoff": edge.name, "people": list(edge.incoming), "next": choice.person}
+    key = f"overdue:{edge.name}"
+    drafts = [oncall("handoff.overdue", key, data, body=choice.reason, loud=True)]
+    rows = seen.store.incidents(status="open", mode="real")
+    if rows:
+        words = f"nobody has taken over {edge.schedule}: howdah handoff ack"
+        people = [*edge.incoming, choice.person]
+        drafts.append(seen.page(rows[0].name, people, words, f"page:{key}"))
+    return drafts
+
+
+def mornings(seen: Seen, name: str) -> list[list[Draft]]:
+    """Who was woken and has duty before they are rested: somebody could have it until then."""
+    found = []
+    for person in seen.rota.on_call(name, seen.now):
+        facts = seen.recent().get(person)
+        night = strain.night_at(facts.zone, seen.now - MORNING) if facts is not None else None
+        if facts is None or night is None or seen.now < night[1] or not _woken(facts, night):
+            continue
+        until = min(strain.rested_at(facts, seen.limits, seen.now), _duty_end(seen, name, person))
+        if until - seen.now < clock.HOUR:
+            continue
+        choice = seen.standby([person], until)
+        if choice.person and not choice.breaches:
+            found.append([_cover(seen, name, person, choice, until, night[1])])
+    return found
+
+
+def _duty_end(seen: Seen, name: str, person: str) -> int:
+    shifts = seen.rota.shifts(name, seen.now, seen.now + clock.DAY)
+    return next((one.start for one in shifts if person not in one.people), seen.now + clock.DAY)
+
+
+def _cover(seen: Seen, name: str, person: str, choice: Choice, until: int, night: int) -> Draft:
+    start, end = (at // clock.MINUTE * clock.MINUTE for at in (seen.now, until))
+    told = clock.iso(end, precision="minutes")
+    command = f"howdah override {name} --replace {person} --with {choice.person} --to {told}"
+    data: dict[str, Any] = {
+        "person": person, "cover": choice.person, "schedule": name, "start": start, "end": end, "command": command,
+    }  # fmt: skip
+    return oncall("relief.cover", f"cover:{name}:{person}:{night}", data, body=choice.reason)
+
+
+def _woken(facts: Facts, night: strain.Span) -> bool:
+    """Paged in this night, or at work in it."""
+    worked = any(a < night[1] and b > night[0] for a, b in facts.work)
+    return worked or any(night[0] <= page < night[1] for page in facts.pages)
