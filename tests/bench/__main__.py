@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME…]`: every bench, or those named (run, cli, store, far); exits 0 when every figure is met.
+"""`python -m tests.bench [NAME…]`: every bench, or those named (run, cli, store, oncall…); exits 0 when every figure is met.
 
 Each figure is a ratio of things measured in turn, so that it can be repeated on a busy machine; a quiet one gives
 less spread. docs/benchmarks.md says what is measured and what was found.
