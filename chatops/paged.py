@@ -54,9 +54,10 @@ def of(call: Call, incident: str | None) -> list[Page]:
     return [page for one in names for page in pages.fold(call.store.events(one)).values()]
 
 
-def meant(call: Call, named: Named | None, states: Collection[str]) -> list[Page]:
+def meant(call: Call, named: Named | None, states: Collection[str], *, again: bool = False) -> list[Page]:
     """The pages in one of `states` that are named; without a name all of the one incident that has any, else those
-    that meant the person who asks. Raises NotFound, AlreadyAnswered, BadInput."""
+    that meant the person who asks. With `again` also the one that this person acknowledged last, where there is no
+    other. Raises NotFound, AlreadyAnswered, BadInput."""
     known = of(call, named.incident if named else None)
     if named is not None and named.number is not None:
         known = [page for page in known if page.number == named.number]
@@ -65,6 +66,8 @@ def meant(call: Call, named: Named | None, states: Collection[str]) -> list[Page
                 f"there is no page {named.incident}#{named.number}", hint="howdah page list shows them"
             )
     found = [page for page in known if page.over in states]
+    if not found and again:
+        found = [page for page in known if page.over == "acknowledged" and _by(page) == call.actor.id][-1:]
     if not found:
         _nothing(known)
     if named is None and len({page.stream for page in found}) > 1:
@@ -84,6 +87,10 @@ def _nothing(known: list[Page]) -> None:
     if last is not None and last.over:
         raise NotFound(f"{last.name} is over: {last.over}", hint="howdah page NAME pages again")
     raise NotFound("nobody is being paged", hint="howdah page NAME pages somebody")
+
+
+def _by(page: Page) -> str:
+    return page.ended_by.actor.id if page.ended_by is not None else ""
 
 
 def taken(page: Page, event: Event) -> str:

@@ -98,7 +98,6 @@ class Pager:
                 continue
             except (KeyUsed, Refused):  # the incident has ended; somebody else said it
                 break
-            crash_point("page-before-send")
             for send, page in sends:
                 self._take_off(send, page, watched)
         return made
@@ -146,6 +145,7 @@ class Pager:
     # -- sending
 
     def _take_off(self, send: Send, page: Page, watched: _Watched) -> None:
+        crash_point("page-before-send")
         config = self._config()
         paging = config.paging or contacts.Paging()
         message = _message(page, send, watched.incident())

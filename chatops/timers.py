@@ -130,7 +130,8 @@ def at_once(call: Call) -> list[Event]:
             made += fresh
     finally:
         timers.finish()
-    call.warn("no process runs the timers, so no further step goes out: start howdah serve")
+    if made:
+        call.warn("no process runs the timers, so no further step goes out: start howdah serve")
     return made
 
 

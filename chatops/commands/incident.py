@@ -25,11 +25,14 @@ WHY = params.text("text", "What to add; - reads it from standard input.", place=
     params.time(help="When it was declared, where that was earlier."),
     params.flag("drill", "An exercise: it pages nobody and stays out of the figures."),
     params.flag("retrospective", "Recorded afterwards, from notes: with --at, and note --at."),
+    params.flag("page_real", "With --drill: it may wake people."),
     group="incident",
     details="Severity is sev3 unless you say more; change it later with `howdah sev`. A second incident may be "
     "open at the same time; then the other words ask which one is meant.",
 )
-def declare(call: Call, title: str, sev: str, at: When | None, drill: bool, retrospective: bool) -> Reply:
+def declare(
+    call: Call, title: str, sev: str, at: When | None, drill: bool, retrospective: bool, page_real: bool
+) -> Reply:
     from chatops import cards, layout
     from incidents import timeline
     from incidents.errors import BadInput
@@ -37,17 +40,20 @@ def declare(call: Call, title: str, sev: str, at: When | None, drill: bool, retr
 
     if drill and retrospective:
         raise BadInput("--drill and --retrospective exclude each other")
+    if page_real and not drill:
+        raise BadInput("--page-real is for drills", hint="other incidents page as it is")
     title = layout.one_line(title)
     if layout.cells(title) > 200:
         raise BadInput("the title is longer than 200 characters", hint="put the rest into a note")
     draft = call.draft(
         NEW_INCIDENT,
         "incident.declared",
-        data={"title": title, "severity": sev},
+        data={"title": title, "severity": sev, **({"page_real": True} if page_real else {})},
         mode="drill" if drill else "retrospective" if retrospective else "real",
         **params.happened(at),
     )
     (event,) = timeline.record(call.store, draft)
+    _page(call, sev)
     named = f" --incident {event.stream}" if drill else ""
     more = f"next: howdah note{named} TEXT · howdah role{named} commander me · howdah status{named}"
     return cards.recorded(call, event, given=at is not None, more=more)
@@ -79,7 +85,19 @@ def status(call: Call, word: str | None, at: When | None, incident: str | None) 
     group="incident",
 )
 def sev(call: Call, level: str, why: str | None, at: When | None, incident: str | None) -> Reply:
-    return _change(call, incident, "incident.severity", at, data={"severity": level}, body=why or "")
+    reply = _change(call, incident, "incident.severity", at, data={"severity": level}, body=why or "")
+    _page(call, level)
+    return reply
+
+
+def _page(call: Call, severity: str) -> None:
+    """Where a policy wakes people for this severity and no process runs the timers, they are woken from here."""
+    if any(severity in policy.severities for policy in call.config.escalation.values()):
+        from chatops import paging, timers
+
+        for event in timers.at_once(call):
+            if event.kind != "page.sending":
+                call.warn(paging.line(event))
 
 
 @command(

@@ -180,8 +180,8 @@ def ack(call: Call, page: Named | None) -> Reply:
     from incidents.escalation import pages
     from incidents.store.protocol import KeyUsed
 
-    events = []
-    for one in paged.meant(call, page, ("", "exhausted")):
+    events, before = [], ""
+    for one in paged.meant(call, page, ("", "exhausted"), again=True):
         draft = call.draft(
             one.stream,
             "page.acknowledged",
@@ -195,8 +195,9 @@ def ack(call: Call, page: Named | None) -> Reply:
             if error.event.actor.id != call.actor.id:
                 raise AlreadyAnswered(paged.taken(one, error.event)) from None
             events.append(error.event)
+            before = f"page #{one.number} acknowledged  (recorded before)"
     too = [f"{event.stream} #{event.seq}  page #{event.data['page']} acknowledged" for event in events[1:]]
-    return cards.recorded(call, events[0], more="\n".join(too))
+    return cards.recorded(call, events[0], before or None, more="\n".join(too))
 
 
 @command("escalate", "The next step now, without waiting.", PAGE, group="oncall")

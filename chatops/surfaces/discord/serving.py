@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from chatops import timers
 from chatops.mirror import Mirror
 from chatops.rooms import Rooms
 from chatops.surfaces.discord import gateway, settings
@@ -21,7 +22,6 @@ from chatops.surfaces.discord.people import account_of
 from chatops.surfaces.discord.wire import Wire
 from chatops.vocabulary import Call, Reply
 from incidents import clock
-from incidents.reminding import Reminders
 
 SWITCH_S = 0.001  # a thread that folds an incident gives way to the loop five times sooner than usual
 ANSWERERS = 4  # threads in which commands are carried out
@@ -50,17 +50,21 @@ async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
     say, warn = _heard(call.say), _heard(call.warn)
     wire, rooms = Wire(loop), Rooms(call.store, Wire.name)
     mirror = Mirror(
-        call.store, wire, rooms, zone=clock.local_zone(), account=account_of(call), warn=warn,
-        remind=Reminders(call.store, call.config.updates).look,
+        call.store, wire, rooms, zone=clock.local_zone(), account=account_of(call), warn=warn
     )  # fmt: skip
     broken: list[Exception] = []
-    shown = threading.Thread(target=_mirror, args=(mirror, stop, loop, broken), name="mirror")
+    served = timers.served(call, warn=warn, say=say)
+    watching = [
+        threading.Thread(target=_until, args=(run, stop, loop, broken), name=name)
+        for name, run in (("mirror", mirror.run), ("timers", served.run))
+    ]
     with ThreadPoolExecutor(ANSWERERS, thread_name_prefix="answer") as pool:
         inbound = Inbound(call, wire, rooms, pool)
         ears = gateway.Ears(
             inbound.interaction, inbound.pinned, mirror.lost, warn, say, mirror.nudge, mirror.doubt
         )
-        shown.start()
+        for thread in watching:
+            thread.start()
         leaving = asyncio.ensure_future(_leave(leave, inbound, stop))
         try:
             await gateway.live(given, ears, wire, ledger, stop)
@@ -68,7 +72,8 @@ async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
             leaving.cancel()
             stop.set()
             wire.close()
-            await loop.run_in_executor(None, shown.join)
+            for thread in watching:
+                await loop.run_in_executor(None, thread.join)
     if broken:
         raise broken[0]
 
@@ -80,12 +85,13 @@ async def _leave(leave: asyncio.Event, inbound: Inbound, stop: asyncio.Event) ->
     stop.set()
 
 
-def _mirror(
-    mirror: Mirror, stop: asyncio.Event, loop: asyncio.AbstractEventLoop, broken: list[Exception]
-) -> None:
+def _until(
+    run: Callable[[Callable[[], bool]], None], stop: asyncio.Event, loop: asyncio.AbstractEventLoop,
+    broken: list[Exception],
+) -> None:  # fmt: skip
     try:
-        mirror.run(stop.is_set)
-    except Exception as error:  # noqa: BLE001 - without its mirror the bot would only seem to serve
+        run(stop.is_set)
+    except Exception as error:  # noqa: BLE001 - without its mirror or its timers the bot would only seem to serve
         broken.append(error)
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(stop.set)

@@ -49,7 +49,7 @@ def test_a_title_is_one_short_line(howdah: Howdah) -> None:
     answer = howdah("declare")
     assert (answer.code, answer.err) == (
         2,
-        "declare needs TITLE; howdah declare TITLE… [--sev LEVEL] [--at TIME] [--drill] [--retrospective]\n",
+        "declare needs TITLE; howdah declare TITLE… [--sev LEVEL] [--at TIME] [--drill] [--retrospective] [--page-real]\n",
     )
 
 
