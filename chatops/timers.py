@@ -97,6 +97,7 @@ def served(
 ) -> Timers:
     """All that `howdah serve` does by the clock; what goes wrong is warned of, what goes out is said."""
     from chatops import paging
+    from chatops.handing import Handing
     from incidents.reminding import Reminders
 
     warn, say = warn or call.warn, say or call.say
@@ -107,9 +108,10 @@ def served(
         if event.kind != "page.sending":
             (warn if paging.loud(event) else say)(paging.line(event))
 
-    pager = paging.Pager(call.store, Current(call.config, warn), warn=warn)
+    config = Current(call.config, warn)
+    pager = paging.Pager(call.store, config, warn=warn)
     reminders = Reminders(call.store, call.config.updates)
-    return Timers(call.store, all=[reminders], one=[pager], told=told, warn=warn)
+    return Timers(call.store, all=[reminders, Handing(call.store, config)], one=[pager], told=told, warn=warn)
 
 
 def at_once(call: Call) -> list[Event]:

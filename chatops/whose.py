@@ -21,18 +21,21 @@ LOOKED_THROUGH = 200  # incidents; who was paged in none of them counts as never
 
 
 def on_call(store: Store, config: Config) -> Whom:
-    """By the schedules of the configuration and what was changed by command."""
+    """By duty: the schedule, what was changed by command, handoffs that wait, and who rests."""
 
     def whom(schedule: str, at: int) -> Sequence[str]:
-        from incidents.oncall import versions
+        from incidents import answering
 
-        return versions.read(store, config, at).on_call(schedule, at)
+        return answering.on_duty(store, config, schedule, at).people
 
     return whom
 
 
 def people(step: Step, at: int, store: Store, config: Config, whom: Whom) -> tuple[tuple[str, ...], str]:
-    """The people of the step, and why there is nobody where there is not. Raises StoreError."""
+    """The people of the step, and why there is nobody, or somebody else than the schedule says. Raises StoreError."""
+    from incidents import answering
+
+    instead = ""
     why = ""
     if step.what == "person":
         found = [step.name]
@@ -41,18 +44,16 @@ def people(step: Step, at: int, store: Store, config: Config, whom: Whom) -> tup
         why = f"nobody has the role {step.name}"
     else:
         try:
-            found = list(whom(step.name, at))
+            found, instead = answering.instead(store, config, step.name, whom(step.name, at), at)
             why = "nobody is on call"
         except StoreError:
             raise
-        except (
-            HowdahError
-        ) as error:  # the schedule is no more, or cannot be read: the next step must not wait for it
+        except HowdahError as error:  # no such schedule, or an unreadable one: the next step must not wait for it
             found, why = [], error.message
     found = list(dict.fromkeys(found))
     if step.round_robin and len(found) > 1:
         found = [due.turn(found, last_paged(store, found))]
-    return tuple(found), "" if found else why
+    return tuple(found), instead if found else why
 
 
 def last_paged(store: Store, wanted: Sequence[str]) -> dict[str, int]:

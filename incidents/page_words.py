@@ -28,7 +28,8 @@ def _fired(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     head = f"page #{data['page']} step {data['step']}{again}: {data['target']}"
     people = ", ".join(data["people"])
     if people:
-        return head if data["people"] == [data["target"]] else f"{head} is {people}"
+        why = f" ({data['why']})" if data.get("why") else ""
+        return head if data["people"] == [data["target"]] else f"{head} is {people}{why}"
     return f"{head} is nobody" + (f" ({data['why']})" if data.get("why") else "")
 
 
