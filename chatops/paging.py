@@ -135,7 +135,9 @@ class Pager:
             return _draft(page, "sending", *act.flight, **act._asdict())
         if isinstance(act, GiveUp):
             flight = (act.n, act.person, act.channel, act.attempt)
-            return _draft(page, "failed", *flight, OUTCOME, **act._asdict(), phone=_phone(config, act.person))
+            return _draft(
+                page, "failed", *flight, "outcome", **act._asdict(), phone=_phone(config, act.person)
+            )
         if isinstance(act, Unreachable):
             phone = _phone(config, act.person)
             return _draft(page, "unreachable", act.n, act.person, "unreachable", **act._asdict(), phone=phone)
@@ -174,9 +176,6 @@ class Pager:
         return made
 
 
-OUTCOME = "outcome"
-
-
 class _Sending:
     """One send on its way."""
 
@@ -202,9 +201,10 @@ class _Sending:
 
     def outcome(self, why: str) -> Draft:
         data = self.send._asdict()
+        key = (*self.send.flight, "outcome")  # as pages.outcome_key has it
         if not why:
-            return _draft(self.page, "delivered", *self.send.flight, OUTCOME, **data)
-        return _draft(self.page, "failed", *self.send.flight, OUTCOME, **data, why=why, phone=self._phone)
+            return _draft(self.page, "delivered", *key, **data)
+        return _draft(self.page, "failed", *key, **data, why=why, phone=self._phone)
 
 
 class _Watched:

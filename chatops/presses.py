@@ -112,6 +112,8 @@ def meaning(store: Store, incident: str, seq: int, word: str) -> Press:
         return _to_run(store, about, word)
     if about.kind in INCIDENT_STATES and word in INCIDENT_WORDS:
         return _to_incident(store, about, word)
+    if about.kind == "page.started" and word == "ack":
+        return _to_page(store, about)
     raise BadInput(f"{word!r} cannot be said to {incident} #{seq} ({about.kind})")
 
 
@@ -184,6 +186,21 @@ def _to_incident(store: Store, about: Event, word: str) -> Press:
     if word in MANY_TIMES:
         return Press(INCIDENT_WORDS[word], raw, "")
     return _keyed(store, about, word, raw)
+
+
+def _to_page(store: Store, about: Event) -> Press:
+    """An acknowledgement has a key of its own in the record, whoever gives it and wherever."""
+    from incidents.escalation import pages
+
+    name = f"{about.stream}#{about.seq}"
+    page = pages.fold(store.events(about.stream)).get(about.seq)
+    if page is None:
+        raise BadInput(f"{name} is no page any more", hint="what began it is redacted")
+    if page.over not in ("", "exhausted") and page.ended_by is not None:
+        event = page.ended_by
+        taken = f"{telling.who(event)} acknowledged {name} {_when(event)}"
+        raise Stale(taken if page.over == "acknowledged" else _incident_sentence(event), event)
+    return Press("ack", {"page": name}, "")
 
 
 def _keyed(store: Store, about: Event, word: str, raw: dict[str, str | bool], *more: str) -> Press:
@@ -320,4 +337,6 @@ def _says(event: Event, pressed: Pressed) -> bool:
     if event.kind == "question.answered":
         word = "retry-beside" if pressed.word == "beside" else pressed.word
         return event.data.get("answer") == word
+    if event.kind == "page.acknowledged":
+        return pressed.word == "ack" and event.data.get("page") == pressed.seq
     return event.key.startswith(f"press:{pressed.incident}:{pressed.seq}:{pressed.word}")

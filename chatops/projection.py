@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 from chatops import layout, running, showing, thread
 from chatops.pace import Pace
 from chatops.surfaces.base import Denied, Gone, Own, PlatformDown, Post, Ref, Surface, TooOld
-from incidents import clock, lifecycle
+from incidents import clock, lifecycle, timeline
+from incidents.escalation import pages
 from incidents.events import Actor
+from incidents.store.protocol import KeyUsed
 
 if TYPE_CHECKING:
     from chatops.rooms import Room, Rooms
@@ -282,6 +284,9 @@ class Projection:
         return 0
 
     def _is_open(self, asked: Event) -> bool:
+        if asked.kind == thread.MENTION:
+            page = pages.fold(self._events).get(asked.data.get("page", 0))
+            return asked.data.get("channel") == self._surface.name and page is not None and not page.over
         run = self._runs.get(asked.run or "")
         return run is not None and str(asked.data.get("question")) in run.open_questions()
 
@@ -289,17 +294,27 @@ class Projection:
         """One message of lines, without those that stand there from an earlier life; µs to wait where it must."""
         fresh = [event for event in group if not self._stands(room, event)]
         if not fresh:
+            self._mentioned(group)
             return 0
-        wait = self._pace.post(room.thread, urgent=any(event.kind == "question.asked" for event in fresh))
+        wait = self._pace.post(room.thread, urgent=any(event.kind in thread.MAYBE for event in fresh))
         if wait:
             return wait
         for event in fresh:
             if event.kind == "redaction":
                 self._unsay(room, set(event.data.get("targets", ())))
         pinged = {account for event in fresh if (account := self._to_call(event)) is not None}
-        post = self._lines(fresh)._replace(ping=tuple(sorted(pinged)))
+        buttons = tuple(thread.button(event) for event in fresh if event.kind == thread.MENTION)
+        post = self._lines(fresh)._replace(ping=tuple(sorted(pinged)), buttons=buttons)
         self._surface.send(room.thread, post, nonce=thread.nonce(fresh[-1], "", room.number))
+        self._mentioned(group)
         return 0
+
+    def _mentioned(self, group: Sequence[Event]) -> None:
+        """Records that the chat has taken a mention; where it was given up before, that stands."""
+        for event in group:
+            if event.kind == thread.MENTION:
+                with contextlib.suppress(KeyUsed):
+                    timeline.record(self._store, pages.delivered(event))
 
     def _lines(self, told: Sequence[Event]) -> Post:
         assert self._one is not None
@@ -325,11 +340,14 @@ class Projection:
                     )
 
     def _to_call(self, event: Event) -> str | None:
-        """A question, and a run that ended badly, call who started it, a reminder who is meant; a drill nobody."""
-        if event.mode == "drill" or event.redacted:
+        """A question, and a run that ended badly, call who started it, a reminder and a page who is meant; a drill nobody
+        but by a page."""
+        if event.redacted or (event.mode == "drill" and event.kind != thread.MENTION):
             return None
-        if event.kind == "reminder.due":
+        if event.kind in ("reminder.due", thread.MENTION):
             return self._account(dataclasses.replace(event, actor=Actor("human", str(event.data["person"]))))
+        if event.kind == "page.exhausted":
+            return self._account(next(e for e in self._events if e.seq == event.data["page"]))
         badly = event.kind == "run.ended" and event.data.get("status") == "failed"
         if event.kind != "question.asked" and not badly:
             return None

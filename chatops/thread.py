@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 SAID = (
     "note", "update", "incident.", "role.", "task.", "correction", "retraction", "redaction", "lock.",
-    "run.ended", "question.answered", "reminder.due", "x.",
+    "run.ended", "question.answered", "reminder.due", "x.", "page.started", "page.fired", "page.failed",
+    "page.unreachable", "page.acknowledged", "page.escalated", "page.exhausted",
 )  # fmt: skip
+MAYBE = ("question.asked", "page.sending")  # told where they still wait for somebody who reads here
+MENTION = "page.sending"  # a message of its own: it calls one person, who answers by its button
+ACK = "Acknowledge"
 RUN = "run.started"  # the place of a run's own message
+ALONE = (RUN, MENTION)
 FEW = 3  # lines up to which each is a message of its own
 TOGETHER = 10  # lines in one message where there are more
 LONGEST = 1_500  # characters of lines that share a message
@@ -33,27 +38,32 @@ def numbers(text: str) -> list[int]:
 
 
 def groups(news: Sequence[Event], is_open: Callable[[Event], bool]) -> list[list[Event]]:
-    """What goes into one message each: a run, a line, or several lines where there are many.
+    """What goes into one message each: a run, a mention, a line, or several lines where there are many.
 
-    `is_open` says of a question whether it still waits: one that is answered is told by what came of it.
+    `is_open` says of a question or a mention whether it still waits: one that is answered is told by what came of it.
     """
     told = [
         event
         for event in news
-        if event.kind == RUN
-        or event.kind.startswith(SAID)
-        or (event.kind == "question.asked" and is_open(event))
+        if event.kind == RUN or event.kind.startswith(SAID) or (event.kind in MAYBE and is_open(event))
     ]
     together = TOGETHER if len(told) > FEW else 1
     found: list[list[Event]] = []
     for event in told:
         last = found[-1] if found else []
-        alone = event.kind == RUN or not last or last[0].kind == RUN
+        alone = event.kind in ALONE or not last or last[0].kind in ALONE
         if alone or len(last) >= together or sum(len(one.body) for one in last) > LONGEST:
             found.append([event])
         else:
             last.append(event)
     return found
+
+
+def button(sending: Event) -> views.Button:
+    """What whoever is mentioned presses."""
+    page = int(sending.data["page"])
+    command = f"howdah ack {sending.stream}#{page}"
+    return views.Button(ACK, command, "key", incident=sending.stream, seq=page, word="ack")
 
 
 def lines(events: Sequence[Event], told: Sequence[Event], one: Incident, *, zone: str, head: str) -> Post:

@@ -18,7 +18,7 @@ from incidents import cadence, people
 from incidents.errors import BadInput, Mistake, Mistakes, NotPermitted
 from incidents.near import near_hint
 from incidents.oncall import limits
-from incidents.sections import SECTIONS
+from incidents.sections import SECTIONS as SECTIONS
 
 if TYPE_CHECKING:
     from incidents.escalation.contacts import Paging

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from incidents.events import Event
+from incidents.people import CHATS
 
 Teller = Callable[[Event, str, Mapping[int, str]], str]
 
@@ -44,6 +45,12 @@ def _sent(done: str) -> Teller:
     return tell
 
 
+def _sending(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    if event.data["channel"] in CHATS:
+        return f"page #{event.data['page']}: {event.data['person']} is paged"
+    return _sent("is being sent")(event, words, tasks)
+
+
 def _unreachable(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     data = event.data
     return f"page #{data['page']} does not reach {data['person']}: {data['why']}{_call(data)}"
@@ -60,7 +67,7 @@ def _about(text: str) -> Teller:
 TELLERS: dict[str, Teller] = {
     "page.started": _started,
     "page.fired": _fired,
-    "page.sending": _sent("is being sent"),
+    "page.sending": _sending,
     "page.delivered": _sent("went out"),
     "page.failed": _sent("failed"),
     "page.unreachable": _unreachable,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from incidents.yamlfile import Node
 
 PLATFORMS = ("unix", "discord", "slack")
+CHATS = ("discord",)  # those in which a page can mention somebody
 _KEYS = ("name", *PLATFORMS, "roles", "zone", "contacts", "page")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from incidents import clock
 from incidents.errors import BadInput, Mistake
 from incidents.near import near_hint
+from incidents.people import CHATS as CHATS
 
 if TYPE_CHECKING:
     from incidents.people import People, Person
     from incidents.yamlfile import Node
 
-CHATS = ("discord",)  # channels that a projection of the record serves, and no library
 TIMEOUT = 20 * clock.SECOND
 SHORTEST, LONGEST = clock.SECOND, 2 * clock.MINUTE
 PHONE = "phone"  # the contact that is shown when all else fails

@@ -167,3 +167,16 @@ def auto_key(incident: str, policy: str) -> str:
 
 def key(page: Page, *words: object) -> str:
     return ":".join(("page", page.stream, str(page.number), *map(str, words)))
+
+
+def outcome_key(intent: str) -> str:
+    """The key of what came of a send: delivered and failed share it, so that there is one outcome."""
+    return f"{intent}:outcome"
+
+
+def delivered(sending: Event) -> Draft:
+    """That a chat has taken the mention which this intent asked for."""
+    return Draft(
+        stream=sending.stream, kind="page.delivered", actor=ACTOR, data=dict(sending.data), mode=sending.mode,
+        key=outcome_key(sending.key),
+    )  # fmt: skip

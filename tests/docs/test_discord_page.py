@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatops import presses, running
+from chatops import presses, running, thread
 from chatops.surfaces.discord import breaker, doctor, invite, settings, tree
 from incidents import config
 from incidents.errors import IllegalTransition, NotPermitted, Refused
@@ -97,7 +97,7 @@ def test_every_button_has_its_row(scene: Scene) -> None:
     with served(scene) as (bot, discord):
         discord.person("nova").slash("inc declare", title="uploads fail").wait()
         card = labels(bot.card())
-    assert sorted(named) == sorted([*running.LABELS.values(), *card])
+    assert sorted(named) == sorted([*running.LABELS.values(), *card, thread.ACK])
     assert set(presses.ANSWERS) | set(presses.RUN_WORDS) == set(running.LABELS)
 
 
