@@ -114,6 +114,7 @@ def of_record(
 
     Raises NotFound.
     """
+    from chatops import reliefs
     from incidents import cadence, lifecycle, timeline
 
     events = list(store.events(name)) if events is None else events
@@ -125,6 +126,7 @@ def of_record(
     last += [("last note", entry) for entry in live if entry.event.kind == "note"][-1:]
     waiting = telling.asking(events)
     promise = cadence.promise(events, updates) if updates is not None else None
+    told = _Clock(reader.zone, reader.now, lasting)
     card = incident(
         reader,
         one,
@@ -133,6 +135,7 @@ def of_record(
         notes=last,
         waiting=waiting,
         promise=promise,
+        duties=reliefs.fields(store, events, reader.now, told.short) if one.open else (),
         everything=everything,
         lasting=lasting,
     )
@@ -148,15 +151,18 @@ def incident(
     notes: Sequence[tuple[str, Entry]] = (),
     waiting: Mapping[str, str] | None = None,
     promise: Promise | None = None,
+    duties: Sequence[Field] = (),
     everything: bool = False,
     lasting: bool = False,
 ) -> Card:
     """The state of an incident on half a screen; `notes` are (name, entry) lines; `waiting` maps a run to
-    the step at which it asks a person; `everything` leaves nothing out; `lasting`: it stands in a chat.
+    the step at which it asks a person; `duties` say who relieves whom; `everything` leaves nothing out; `lasting`:
+    it stands in a chat.
     """
     told = _Clock(reader.zone, reader.now, lasting)
     fields = [
         *_roles(one),
+        *duties,
         *_tasks(one, everything),
         *_runs(runs, waiting or {}, everything),
         *_locks(locks, told),

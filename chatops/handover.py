@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from incidents.store.protocol import IncidentRow, Store
 
 MOST = 3  # incidents that are told in full
-PAGES = 5  # lines
+PAGES = 5  # that are named
 
 
 def brief(store: Store, config: Config, zone: str, now: int, *, since: int, only: str | None = None) -> str:
@@ -32,7 +32,7 @@ def brief(store: Store, config: Config, zone: str, now: int, *, since: int, only
     if not told:
         parts.append("nothing is open")
     over = [row for row in rows if not row.open] if only is None else []
-    around = [*_over(over, since, zone, now), *_pages(store, rows, since, zone, now)]
+    around = [*_over(over, since, zone, now), *_pages(store, rows, since, zone, now, only)]
     return "\n\n".join([*parts, *(["\n".join(around)] if around else [])])
 
 
@@ -57,21 +57,24 @@ def _over(rows: Iterable[IncidentRow], since: int, zone: str, now: int) -> list[
     return [f"{'over' if i == 0 else '':<{briefing.NAME}} {line}" for i, line in enumerate(lines)]
 
 
-def _pages(store: Store, rows: Sequence[IncidentRow], since: int, zone: str, now: int) -> list[str]:
+def _pages(
+    store: Store, rows: Sequence[IncidentRow], since: int, zone: str, now: int, only: str | None
+) -> list[str]:
     """Who was paged since then, the newest last."""
     found = [
-        (at, person, row.name)
+        (at, f"{person}, {row.name}" if only is None else person)
         for row in rows
         for person, at in load.pages(_events(store, row.name))
-        if at >= since
+        if at >= since and only in (None, row.name)
     ]
     found.sort()
+    since_words = f"since {cards.short_moment(since, zone, now)}"
     if not found:
-        return [f"{'pages':<{briefing.NAME}} none since {cards.short_moment(since, zone, now)}"]
-    shown = found[-PAGES:]
-    lines = [f"{cards.short_moment(at, zone, now)} {person}, {name}" for at, person, name in shown]
-    more = f"{len(found)}, the last of them: " if len(found) > len(shown) else ""
-    return [_line(f"{'pages':<{briefing.NAME}} {more}{'; '.join(lines)}")]
+        return [f"{'pages':<{briefing.NAME}} none {since_words}"]
+    shown = "; ".join(f"{cards.short_moment(at, zone, now)} {whom}" for at, whom in found[-PAGES:])
+    head = f"{len(found)} {since_words}" + (", the last: " if len(found) > PAGES else ": ")
+    lines = layout.wrap(layout.one_line(head + shown), briefing.WIDTH - briefing.NAME - 1)
+    return [f"{'pages' if i == 0 else '':<{briefing.NAME}} {line}" for i, line in enumerate(lines)]
 
 
 def _events(store: Store, name: str) -> list[Event]:

@@ -48,7 +48,7 @@ def people(step: Step, at: int, store: Store, config: Config, whom: Whom) -> tup
             why = "nobody is on call"
         except StoreError:
             raise
-        except HowdahError as error:  # no such schedule, or an unreadable one: the next step must not wait for it
+        except HowdahError as error:  # unreadable, or no more: the next step must not wait
             found, why = [], error.message
     found = list(dict.fromkeys(found))
     if step.round_robin and len(found) > 1:

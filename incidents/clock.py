@@ -2,7 +2,8 @@
 
 Instants are integers: microseconds since 1970-01-01T00:00:00Z ("µs"). A `Reading` is what the clocks said at
 one moment; within one boot the monotonic clock decides, because the wall clock may be stepped.
-Tests move time through `freeze`; a child process follows `$HOWDAH_TEST_CLOCK_OFFSET` (µs).
+Tests move time through `freeze`; a child process follows `$HOWDAH_TEST_CLOCK_OFFSET` (µs), which moves
+the wall clock alone; with `$HOWDAH_TEST_BOOT` it believes to be in another boot, so that the wall clock decides.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Span(NamedTuple):
 @functools.cache
 def boot_id() -> str:
     """The kernel's random id of this boot (proc(5), random/boot_id), or `unknown` where there is none."""
+    if boot := os.environ.get("HOWDAH_TEST_BOOT"):
+        return boot
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as f:
             return f.read().strip()

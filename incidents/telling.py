@@ -292,13 +292,10 @@ def _overdue(event: Event, words: str, tasks: Mapping[int, str]) -> str:
 def _relief(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     data = event.data
     due = clock.iso(data["due"], precision="minutes")
-    breaks = f", AGAINST {', '.join(data['breaks'])}" if data.get("breaks") else ""
-    whom = (
-        f"{data['relief']} relieves {data['person']}"
-        if data["relief"]
-        else f"NOBODY can relieve {data['person']}"
-    )
-    return _with(f"{whom} at {due} ({data['limit'].replace('_', ' ')}){breaks}", words)
+    limit = {"active": "active hours"}.get(data["limit"], data["limit"].replace("_", " "))
+    breaks = f", AGAINST {', '.join(data['breaks'])}" if data.get("breaks") and data["relief"] else ""
+    whom = f"{data['relief']} relieves" if data["relief"] else "NOBODY can relieve"
+    return _with(f"{whom} {data['person']} at {due}, the limit of {limit}{breaks}", words)
 
 
 _TELLERS: dict[str, Teller] = {

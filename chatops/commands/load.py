@@ -68,13 +68,11 @@ def _heat(report: Report) -> list[Text]:
     """Pages by weekday and hour, of the clock of whoever was paged; a dot is none, + is more than 9."""
     if not any(map(sum, report.heat)):
         return [Text("nobody was paged", "quiet")]
-    head = (
-        "pages" + " " * 3 + "".join(f"{hour:>2} " if hour % 3 == 0 else "   " for hour in range(24)) + " sum"
-    )
+    head = " " * 4 + "".join(f"{hour:>2} " if hour % 3 == 0 else "   " for hour in range(24)) + " sum"
     lines = [head.rstrip()]
     for day, counts in zip(DAYS, report.heat, strict=True):
         cells = "".join(f" {_cell(count)} " for count in counts)
-        lines.append(f"{day:8}{cells}{sum(counts):>4}")
+        lines.append(f"{day:4}{cells}{sum(counts):>4}")
     total = [sum(column) for column in zip(*report.heat, strict=True)]
     night = sum(total[22:]) + sum(total[:6])
     lines.append(f"by the clock of whoever was paged; {night} of {sum(total)} between 22:00 and 06:00")

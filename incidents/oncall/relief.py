@@ -62,7 +62,7 @@ def choose(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits
             continue
         breaches = strain.broken(one, limits, start, end, pages=pages, work=work)
         passed.append((one, breaches)) if breaches else free.append(one)
-    over = [Passed(one.person, _why(breaches, one.zone, start)) for one, breaches in passed]
+    over = [Passed(one.person, _why(breaches[:1], one.zone, start)) for one, breaches in passed]
     if free:
         best = min(free, key=lambda one: load(one, start, end))
         return Choice(best.person, _reason(best, start, over + away), (), tuple(over + away))

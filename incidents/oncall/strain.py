@@ -148,7 +148,8 @@ def _rest_after(facts: Facts, limits: Limits, start: int, end: int) -> Breach | 
     if not nexts:
         return None
     left = max(0, nexts[0][0] - end)
-    words = f"own duty {clock.words(left)} afterwards, rest {clock.words(limits.rest)}"
+    begins = f"begins {clock.words(left)} afterwards" if left else "begins before it ends"
+    words = f"own duty {begins}, limit {clock.words(limits.rest)}"
     return Breach("rest", facts.person, _over(limits.rest - left, limits.rest), None, words)
 
 

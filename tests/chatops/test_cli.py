@@ -39,7 +39,7 @@ RECORD = {
     "incidents.kinds",
     "incidents.lifecycle",
     "chatops.cards", "chatops.documents", "incidents.cadence", "incidents.documents", "incidents.clock", "incidents.config", "incidents.events", "incidents.ids",
-    "incidents.page_words", "incidents.people", "incidents.sections", "incidents.store", "incidents.telling",
+    "incidents.oncall", "incidents.oncall.limits", "incidents.page_words", "incidents.people", "incidents.sections", "incidents.store", "incidents.telling",
 }  # fmt: skip
 OF_COMMAND = {
     "--help": set(),
