@@ -127,8 +127,15 @@ class _Reader:
             self.wrong(listed, "`cases` is a list of cases", "begin each with `- name:`")
         items = listed.value if listed is not None and listed.kind == "list" else []
         usual = self.results(values.get("results"))
-        complete = values["complete"].value is True if "complete" in values else False
+        complete = self.true(values, "complete")
         return Cases(self.file, tuple(self.case(one, usual) for one in items), machines, complete)
+
+    def true(self, values: Mapping[str, Node], name: str) -> bool:
+        if name not in values:
+            return False
+        if values[name].kind != "bool":
+            self.wrong(values[name], f"{name} is true or false, not {values[name].text!r}")
+        return values[name].value is True
 
     def case(self, node: Node, usual: Mapping[str, tuple[Result, ...]]) -> Case:
         values = self.map(node, "a case", _CASE)
@@ -147,7 +154,7 @@ class _Reader:
             answers={
                 name: tuple(self.answer(one) for one in _items(value)) for name, value in answers.items()
             },
-            undo=values["undo"].value is True if "undo" in values else False,
+            undo=self.true(values, "undo"),
             expect=self.expect(values["expect"]) if "expect" in values else Expect(),
             where=(node.line, node.column),
         )
@@ -163,6 +170,9 @@ class _Reader:
             if name in known and not (isinstance(known[name], int) and 0 <= known[name] <= 255):
                 self.wrong(values[name], f"{name} is a number from 0 to 255")
                 del known[name]
+        for name in ("lost", "timeout", "unreachable"):
+            if name in known:
+                known[name] = self.true(values, name)
         if "output" in known:
             known["output"] = values["output"].text
         if "outputs" in known:

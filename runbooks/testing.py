@@ -18,7 +18,8 @@ from incidents.errors import BadInput
 from incidents.events import Actor, Event
 from incidents.hosts import Hosts
 from incidents.store import open_store
-from runbooks import consent, engine, journal, loader, orders, parts, recover, starting
+from runbooks import canned, consent, engine, journal, loader, orders, parts, recover, starting
+from runbooks.canned import Untold
 from runbooks.cases import Case, Cases, Result
 from runbooks.course import Course, Hold, Stay
 from runbooks.document import Runbook, Step
@@ -76,6 +77,8 @@ def _branches(book: Runbook) -> Iterator[str]:
 
 
 def _run(book: Runbook, case: Case, machines: Hosts) -> Told:
+    if wrong := list(canned.misfits(book, case)):
+        return Told(case, tuple(wrong), frozenset())
     with tempfile.TemporaryDirectory(prefix="howdah-test-") as folder, clock.freeze(BEGIN):
         try:
             start = _start(book, case, machines, os.path.join(folder, "store.db"))
@@ -93,7 +96,8 @@ def _run(book: Runbook, case: Case, machines: Hosts) -> Told:
             )
             trouble = course.play()
             events = [event for event in store.events(course.run.stream) if event.run == course.run.id]
-        wrong = [*trouble, *_compare(case, course.run, events)]
+        wrong = [*trouble, *canned.strangers(book, case), *canned.unmade(book, case, course.run)]
+        wrong += _compare(case, course.run, events)
         return Told(case, tuple(wrong), frozenset(_taken(book, course.run)))
 
 
@@ -122,10 +126,6 @@ class _NoKeeper(Keeper):
         return False
 
 
-class _Untold(Exception):
-    """A step ran whose end the case does not give."""
-
-
 @dataclasses.dataclass(slots=True)
 class _Rehearsal(Course):
     """A run whose programs end as the case says, and whose people answer so."""
@@ -136,6 +136,7 @@ class _Rehearsal(Course):
     turns: int = 0
 
     def __post_init__(self) -> None:
+        self.around = canned.Known(*self.around)
         self.reach = _NoReach(self.around, self.runbook)
 
     def play(self) -> list[str]:
@@ -146,7 +147,7 @@ class _Rehearsal(Course):
                 request = {"what": "undo"}
                 self.scribe.emit("run.request", request, actor=TESTER)
                 engine.drive(self)
-        except _Untold as problem:
+        except Untold as problem:
             return [str(problem)]
         finally:
             self.scribe.flush()
@@ -163,7 +164,12 @@ class _Rehearsal(Course):
     def _end(self, step: Step, attempt: journal.Attempt, order: Order) -> Ended:
         result = self._result(step, attempt.part)
         now = clock.monotonic()
-        raw = result.output.encode() if result.outputs is None else json.dumps(result.outputs).encode()
+        raw = result.output.encode()
+        if result.outputs is not None:
+            specs = canned.declared(step, attempt.part)
+            raw = json.dumps(
+                {name: canned.value(specs[name], one) for name, one in result.outputs.items()}
+            ).encode()
         info = OutputInfo(total=len(raw), held=raw)
         if result.lost:
             return Ended(order.n, lost=True, started=now, ended=now, output=info)
@@ -180,11 +186,9 @@ class _Rehearsal(Course):
             place = min(self.told.get(step.path + part, 0), len(given) - 1)
             self.told[step.path + part] = place + 1
             return given[place]
-        specs = (
-            step.outputs if part == "run" else step.verify.outputs if part == "verify" and step.verify else {}
-        )
+        specs = canned.declared(step, part)
         if specs:
-            raise _Untold(
+            raise Untold(
                 f"{step.path} ({part}) ran, and the case gives it no result (outputs: {', '.join(specs)})"
             )
         return Result()
@@ -214,7 +218,7 @@ class _Rehearsal(Course):
         """Nobody else writes."""
         self.turns += 1
         if self.turns > MOST_TURNS:
-            raise _Untold(f"it goes on for ever: {MOST_TURNS} turns")
+            raise Untold(f"it goes on for ever: {MOST_TURNS} turns")
 
     def sleep_until(self, until: int) -> None:
         clock.advance(max(0, until - clock.monotonic()))
@@ -243,18 +247,14 @@ class _Rehearsal(Course):
         self.answered[question.path] = place + 1
         word = given[place]
         if word not in question.options:
-            raise _Untold(f"{question.path} asks for {', '.join(question.options)}; the case answers {word}")
+            raise Untold(f"{question.path} asks for {', '.join(question.options)}; the case answers {word}")
         return word
 
 
 def _as_given(specs: Mapping[str, OutputSpec], given: Mapping[str, Any]) -> dict[str, OutputSpec]:
-    """The same outputs, read from values instead of from what a program prints."""
+    """The same outputs, read from values that are in their one form instead of from what a program prints."""
     return {
-        name: spec._replace(
-            how="result",
-            argument=f'["{name}"]',
-            type=spec.type or ("string" if spec.how in ("regex", "text") else None),
-        )
+        name: spec._replace(how="result", argument=f'["{name}"]', type=None)
         for name, spec in specs.items()
         if name in given
     }

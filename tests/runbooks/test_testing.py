@@ -53,13 +53,17 @@ YES = "answers: {grow: [yes, approve]}"
 
 
 def told(
-    tmp_path: Path, case: str, book: str = BOOK, inputs: str = "{mount: /var, token: geheim}"
+    tmp_path: Path,
+    case: str,
+    book: str = BOOK,
+    inputs: str = "{mount: /var, token: geheim}",
+    usual: str = USUAL,
 ) -> testing.Told:
     """One case against the book above; `case` is its keys, each a line."""
     (tmp_path / "book.yaml").write_text(book)
     lines = "\n".join(f"    {line}" for line in case.strip().splitlines())
     (tmp_path / "book.test.yaml").write_text(
-        f"{HOSTS}{USUAL}cases:\n  - name: case\n    inputs: {inputs}\n{lines}\n"
+        f"{HOSTS}{usual}cases:\n  - name: case\n    inputs: {inputs}\n{lines}\n"
     )
     path = str(tmp_path / "book.yaml")
     (found,) = testing.run(loader.load(path), cases.read(testing.find(path)))
@@ -163,6 +167,58 @@ def test_a_step_with_outputs_and_no_result_is_told(tmp_path: Path) -> None:
     )
 
 
+RESCUED = """
+name: rescued
+steps:
+  - id: count
+    effect: read
+    run: [count]
+    outputs: {n: {regex: '(\\d+)', type: int}, rows: {lines: true}, which: {text: true}}
+  - {id: act, timeout: 1m, run: [act, "${{ steps.count.outputs.which }}"], verify: {run: [asks], no: [10], outputs: {id: {text: true}}}}
+  - {id: copy, for_each: [a, b], effect: read, run: [cp]}
+  - {id: ask, manual: x}
+rescue:
+  - {id: saved, effect: read, run: [saved]}
+"""
+GOOD = "{n: 7, rows: [a, b], which: x}"
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ("results: {count: {outputs: {n: seven, rows: [a], which: x}}}", "results: count: output `n`: line 1: 'seven' is not a whole number"),
+        (f"results: {{count: {{outputs: {GOOD[:-1]}, zz: 1}}}}}}", "results: count has no output 'zz'; there are n, rows, which"),
+        ("results: {count: {outputs: {n: 7, rows: a, which: x}}}", "results: count: output `rows` is a list, one item a line"),
+        ("results: {count: {outputs: {n: 7, rows: [a], which: [x]}}}", "results: count: output `which`"),
+        ("results: {count: {outputs: {n: 7, rows: [a]}}}", "a step reads the output `which` of count, which the case does not give"),
+        (f"results: {{count: {{outputs: {GOOD}}}, act.verify: {{outputs: {{idd: 1}}}}}}", "results: act.verify has no output 'idd'; did you mean id?"),
+        (f"results: {{count: {{outputs: {GOOD}}}, cout: {{exit: 1}}}}", "results: there is no step 'cout'; did you mean count?"),
+        (f"results: {{count: {{outputs: {GOOD}}}, act.undo: {{exit: 1}}}}", "results: act has no undo"),
+        (f"results: {{count: {{outputs: {GOOD}}}, act.verfy: {{exit: 1}}}}", "results: act.verfy: a step has no 'verfy'; did you mean verify?"),
+        (f"results: {{count: {{outputs: {GOOD}}}, act@web1: {{exit: 1}}}}", "results: act is made once, it has no act@web1"),
+        (f"results: {{count: {{outputs: {GOOD}}}, 'copy[2]': {{exit: 1}}}}", "results: copy has no part copy[2]: there are copy[0], copy[1]"),
+        (f"results: {{count: {{outputs: {GOOD}}}, ask: {{exit: 1}}}}", "results: ask is no step that runs something"),
+        (f"results: {{count: {{outputs: {GOOD}}}}}\nanswers: {{aks: done}}", "answers: there is no step 'aks'; did you mean ask?"),
+        (f"results: {{count: {{outputs: {GOOD}}}}}\nanswers: {{count: yes, ask: done}}", ""),
+        ("results: {count: {output: none}}", ""),
+    ],
+)  # fmt: skip
+def test_a_case_that_is_wrong_is_never_taken_for_a_step_that_failed(
+    tmp_path: Path, case: str, says: str
+) -> None:
+    """With a rescue the run ends well, whatever fails in it: what does not fit the runbook is told instead."""
+    found = told(tmp_path, case + "\nexpect: {}", RESCUED, "{}", usual="")
+    assert bool(found.wrong) is bool(says), found.wrong
+    assert not says or says in "\n".join(found.wrong), found.wrong
+
+
+def test_what_a_person_vouches_for_may_lack_an_output_as_in_a_run(tmp_path: Path) -> None:
+    """`done` without a value: reading it fails the next step in a real run, too."""
+    case = "results: {count: {outputs: {n: 7, rows: [], which: x}}, act: {lost: true}, act.verify: {exit: 1}}\nanswers: {act: done, ask: done}\nexpect: {status: ok}"
+    found = told(tmp_path, case, RESCUED, "{}", usual="")
+    assert found.wrong == (), found.wrong
+
+
 def test_inputs_that_do_not_fit_are_told(tmp_path: Path) -> None:
     (tmp_path / "book.yaml").write_text(BOOK)
     (tmp_path / "book.test.yaml").write_text("cases: [{name: x, inputs: {want: much}, expect: {}}]\n")
@@ -182,7 +238,12 @@ cases:
     results: {a: {exit: 300, out: x}}
     answers: {a: perhaps}
     expect: []
+    undo: perhaps
+  - name: z
+    results: {a: {lost: maybe}}
+    expect: {}
 hosts: {web: {adress: x}}
+complete: maybe
 """)
     with pytest.raises(Mistakes) as caught:
         cases.read(str(file))
@@ -191,7 +252,8 @@ hosts: {web: {adress: x}}
         ":1:1: a test file has no 'case'; did you mean cases?", ":3:5: a case has no 'nam'; did you mean name?",
         ":3:5: a case needs 'name'", ":4:22: a run cannot end as 'well'", ":4:28: expect has no 'pth'; did you mean path?",
         ":6:25: exit is a number from 0 to 255", ":6:30: a result has no 'out'", ":7:18: there is no answer 'perhaps'",
-        ":8:13: expect is a map", ":9:",
+        ":8:13: expect is a map", ":9:11: undo is true or false, not 'perhaps'", ":11:25: lost is true or false, not 'maybe'",
+        ":13:15: ", ":14:11: complete is true or false, not 'maybe'",
     ):  # fmt: skip
         assert line in told, (line, told)
 
