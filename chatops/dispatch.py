@@ -17,12 +17,8 @@ from incidents.errors import BadInput, HowdahError, Mistakes, NotFound, NotPermi
 from incidents.visible import one_line
 
 if TYPE_CHECKING:
-    from incidents.events import Evidence
     from incidents.store.protocol import Store
 
-LARGEST_TEXT = (
-    100_000  # characters of a configuration that stand in its event; a longer one is evidence beside it
-)
 Raw = Mapping[str, str | Sequence[str] | bool | None]
 
 
@@ -72,7 +68,9 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
             permissions.check_words(call.config, _permission_words)
             permissions.check(call)
         if command.writes and call.config.path is not None:
-            _record_configuration(call)
+            from incidents import in_force
+
+            in_force.record(call.store, call.config, lambda **about: call.draft("system", **about, key=None))
         return command.handler(call, **arguments)
     except NotPermitted as error:
         _record_refusal(call, error)
@@ -132,31 +130,6 @@ def _record_refusal(call: Call, error: NotPermitted) -> None:
     data = {"command": call.command.name, "rule": rule}
     draft = call.draft("system", "system.refused", data=data, key=key)
     timeline.record(call.store, draft)
-
-
-def _record_configuration(call: Call) -> None:
-    """The configuration decides who is who: the record keeps every version that a writing command saw."""
-    import hashlib
-
-    from incidents import timeline
-
-    config, store = call.config, call.store
-    digest = hashlib.sha256(config.text.encode()).hexdigest()
-    seen = max(store.cursor("configuration") - 1, 0)  # the last version's own position, to read it again
-    last = [event for event in store.tail(seen, stream="system") if event.kind == "config.seen"][-1:]
-    if last and last[0].data.get("digest") == digest:
-        return
-    data = {"name": config.path, "digest": digest, "text": config.text}
-    evidence: tuple[Evidence, ...] = ()
-    if len(config.text) > LARGEST_TEXT:
-        blob = config.text.encode()
-        evidence = (
-            store.put_blob(blob, media_type="application/yaml", name=os.path.basename(config.path or "")),
-        )
-        data["text"] = ""
-    draft = call.draft("system", "config.seen", data=data, evidence=evidence, key=None)
-    (event,) = timeline.record(store, draft)
-    store.set_cursor("configuration", event.pos)
 
 
 def failure(error: HowdahError) -> Reply:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from incidents import clock
-from incidents.errors import HowdahError, NotDurable, StoreBusy
+from incidents.errors import HowdahError, NotDurable, StoreBusy, StoreError
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
@@ -98,6 +98,7 @@ def served(
     """All that `howdah serve` does by the clock; what goes wrong is warned of, what goes out is said."""
     from chatops import paging
     from chatops.handing import Handing
+    from incidents import in_force
     from incidents.reminding import Reminders
 
     warn, say = warn or call.warn, say or call.say
@@ -108,7 +109,10 @@ def served(
         if event.kind != "page.sending":
             (warn if paging.loud(event) else say)(paging.line(event))
 
-    config = Current(call.config, warn)
+    def obeyed(config: Config) -> None:
+        in_force.record(call.store, config, lambda **about: call.draft("system", **about, key=None))
+
+    config = Current(call.config, warn, obeyed)
     pager = paging.Pager(call.store, config, warn=warn)
     reminders = Reminders(call.store, call.config.updates)
     return Timers(call.store, all=[reminders, Handing(call.store, config)], one=[pager], told=told, warn=warn)
@@ -138,22 +142,34 @@ def at_once(call: Call) -> list[Event]:
 
 
 class Current:
-    """The configuration in force, read again when its file has changed; one with mistakes is told of and not obeyed."""
+    """The configuration in force, read again when its file has changed; one with mistakes is told of and not obeyed.
 
-    def __init__(self, config: Config, warn: Callable[[str], None]):
-        self._config, self._warn = config, warn
+    `obeyed` hears of each new one before it counts.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        warn: Callable[[str], None],
+        obeyed: Callable[[Config], None] = lambda config: None,
+    ):
+        self._config, self._warn, self._obeyed = config, warn, obeyed
         self._look = self._stat()
 
     def __call__(self) -> Config:
         look = self._stat()
         if look != self._look:
-            self._look = look
             from incidents import config
 
             try:
-                self._config = config.load(self._config.path)
+                fresh = config.load(self._config.path)
+                self._obeyed(fresh)
+                self._config = fresh
+            except StoreError:
+                raise  # and it is read again at the next look
             except HowdahError as error:
                 self._warn(f"the configuration before its last change stays in force: {error}")
+            self._look = look
         return self._config
 
     def _stat(self) -> tuple[int, int, int] | None:

@@ -449,11 +449,13 @@ def test_a_configuration_that_changes_holds_at_once_and_one_with_mistakes_does_n
     desk: Desk, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    current = timers.Current(desk.config, told.append)
+    obeyed: list[Config] = []
+    current = timers.Current(desk.config, told.append, obeyed.append)
     assert current() is desk.config
     file = tmp_path / "howdah.yaml"
     file.write_text(SEVERE)
     assert list(current().escalation) == ["bad", "all"]
+    assert obeyed == [current()], "it is recorded before it counts"
     file.write_text("people: 3\n")
     assert list(current().escalation) == ["bad", "all"]
     assert len(told) == 1

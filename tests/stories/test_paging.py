@@ -186,6 +186,21 @@ def test_of_two_that_serve_one_sends_and_the_other_takes_over(night: Night) -> N
     assert (len(night.known.pushes), len(night.known.mails)) == (1, 1)
 
 
+def test_a_configuration_that_changes_while_it_is_served_is_obeyed_and_recorded(night: Night) -> None:
+    night.scene.ok("declare", "x", "--sev", "1", "--config", "/dev/null")
+    night.configure()
+    with open(os.path.join(night.scene.folder, "howdah.yaml"), encoding="utf-8") as file:
+        text = file.read()
+    night.scene.runbook(text.replace("severities: [sev1]", "severities: [sev2]"), "howdah.yaml")
+    life = night.serve()
+    night.scene.runbook(text, "howdah.yaml")
+    night.delivered()
+    with open_store(night.scene.store) as store:
+        seen = [event.data["text"] for event in store.events("system") if event.kind == "config.seen"]
+    assert ["[sev1]" in one for one in seen] == [False, True]
+    night.ends(life)
+
+
 def test_without_anybody_who_serves_the_page_goes_out_from_the_command_which_says_what_is_missing(
     night: Night,
 ) -> None:
