@@ -104,7 +104,7 @@ def _came_of(made: list[Event], more: str) -> str:
     from incidents import telling
 
     told = [telling.sentence(event) for event in made if event.kind not in ("page.started", "page.sending")]
-    return "\n".join((*told, more))
+    return "\n".join(filter(None, (*told, more)))
 
 
 @command(
