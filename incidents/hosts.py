@@ -13,7 +13,8 @@
 
 `transport: asyncssh` reaches a host from one process that holds many connections; ssh is a process a host.
 
-A runbook names them in `targets: {hosts: [web1, db]}`: by name, by role, or `all`.
+A runbook names them in `targets: {hosts: [web1, db]}`: by name, by role, or `all`. `localhost` is the machine that howdah
+runs on, reached without ssh, unless `hosts:` gives the name to another one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from incidents.yamlfile import Node
 
 EVERY = "all"
+HERE = "localhost"
 CONNECT = 10 * clock.SECOND
 TRANSPORTS = ("ssh", "asyncssh")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -70,6 +72,8 @@ def choose(words: Iterable[str], known: Hosts) -> list[Host]:
         named = [known[word]] if word in known else [h for h in known.values() if word in h.roles]
         if word == EVERY:
             named = list(known.values())
+        elif not named and word == HERE:
+            named = [Host(HERE, HERE)]
         if not named:
             names = [*known, *{role: None for host in known.values() for role in host.roles}]
             close = near(word, names)
@@ -77,6 +81,11 @@ def choose(words: Iterable[str], known: Hosts) -> list[Host]:
             raise BadInput(f"there is no host and no role {word!r}", hint=hint)
         found.update((host.name, host) for host in named)
     return list(found.values())
+
+
+def is_here(name: str, known: Mapping[str, Any]) -> bool:
+    """Is that host this machine, which needs no ssh?"""
+    return name == HERE and name not in known
 
 
 def parse(node: Node, path: str) -> tuple[dict[str, Host], list[Mistake]]:

@@ -138,7 +138,7 @@ class Surroundings(NamedTuple):
         from runbooks.targets import ssh
 
         host = parts.place(step.path)[1]
-        if host is None:
+        if host is None or hosts.is_here(host, self.hosts):
             return None
         if host not in self.hosts:
             raise BadInput(
