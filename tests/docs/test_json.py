@@ -23,6 +23,9 @@ WHOLE_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 STORY: list[list[str]] = [
     ["declare", "Media uploads fail", "--sev", "2"],
     ["note", "restarted sidekiq"],
+    ["join"],
+    ["leave"],
+    ["stay"],
     ["update", "we are on it"],
     ["role", "commander", "me"],
     ["role"],
@@ -30,6 +33,9 @@ STORY: list[list[str]] = [
     ["status", "identified"],
     ["status"],
     ["summary"],
+    ["handoff"],
+    ["handoff", "commander", "malte"],
+    ["people", "load"],
     ["page", "nova", "--config", "crew.yaml"],
     ["page"],
     ["page", "list"],
@@ -116,6 +122,7 @@ RUN_STORY: list[tuple[list[str], int]] = [
     (["steps"], 0),
     (["attach"], 3),
     (["skip"], 0),
+    (["drill", "list"], 0),
     (["drill", "cleanup"], 0),
 ]
 RUNBOOK = """\
