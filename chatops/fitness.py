@@ -56,7 +56,7 @@ def examine(machine: Machine) -> list[Check]:
     """Every check, in the order in which they should be cured."""
     looks: list[tuple[str, Look]] = [
         ("record", record), ("filesystem", filesystem), ("work", work), ("runbooks", runbooks), ("people", people), ("hosts", hosts),
-        ("sudo", sudo), ("keys", keys), ("tokens", tokens), ("clock", time), ("terminal", terminal), ("drills", drills),
+        ("sudo", sudo), ("keys", keys), ("tokens", tokens), ("pages", pages), ("clock", time), ("terminal", terminal), ("drills", drills),
     ]  # fmt: skip
     found: list[Check] = []
     pool = ThreadPoolExecutor(len(looks), thread_name_prefix="look")
@@ -369,6 +369,34 @@ def tokens(machine: Machine) -> Iterator[Check]:
         yield Check(
             "discord", "ok", "the bot's token is there and private", "howdah doctor discord asks Discord"
         )
+
+
+def pages(machine: Machine) -> Iterator[Check]:
+    """Would somebody be woken? Whether a channel works is known once it is used."""
+    import importlib.util
+
+    from chatops import timers
+    from incidents.escalation import contacts
+
+    config = machine.config
+    paging = config.paging or contacts.Paging()
+    if not config.escalation and not paging.channels:
+        return
+    if paging.channels and importlib.util.find_spec("apprise") is None:
+        yield Check("pages", "lack", "apprise is not installed", "pip install 'howdah[paging]'")
+    named = {
+        step.name for policy in config.escalation.values() for step in policy.steps if step.what == "person"
+    }
+    deaf = [name for name in sorted(named) if not contacts.ways(config.people.get(name), paging)]
+    if deaf:
+        yield Check("pages", "lack", f"nothing reaches {', '.join(deaf)}", "people: `page: [CHANNEL]`")
+    lock = timers.Lock(machine.store)
+    taken = lock.taken()
+    lock.close()
+    if taken:
+        yield Check("pages", "ok", "howdah serve sends what is due")
+    else:
+        yield Check("pages", "lack", "no process sends what is due", "howdah serve, as a service")
 
 
 def time(machine: Machine) -> Iterator[Check]:

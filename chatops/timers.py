@@ -201,9 +201,9 @@ class Lock:
         return self._held
 
     def taken(self) -> bool:
-        """Whether some process holds it."""
-        if self._held:
-            return True
+        """Whether some process holds it. Makes no file."""
+        if self._held or not os.path.exists(self._path):
+            return self._held
         free = self._try(fcntl.LOCK_SH)
         if free:
             fcntl.flock(self._open(), fcntl.LOCK_UN)

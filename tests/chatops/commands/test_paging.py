@@ -165,3 +165,16 @@ def test_who_has_no_channel_is_said_with_what_to_do(crew: Howdah) -> None:
     assert "page #2 does not reach hazel: there is no channel to page them by; call +49 30 1" in crew.ok(
         "timeline"
     )
+
+
+def test_the_doctor_says_whether_anybody_would_be_woken_and_makes_no_file(howdah: Howdah) -> None:
+    (howdah.folder / "work" / "howdah.yaml").write_text(CREW)
+    howdah.ok("list")
+    said = howdah("doctor").out
+    assert "no process sends what is due" in said
+    assert "nothing reaches nova" in said
+    assert not (howdah.folder / "store.db.timers").exists()
+    serves = timers.Lock(str(howdah.store))
+    assert serves.take()
+    assert "howdah serve sends what is due" in howdah("doctor").out
+    serves.close()
