@@ -19,6 +19,7 @@ from incidents.escalation import contacts, pages
 from incidents.escalation import due as owed
 from incidents.escalation.due import Exhaust, Fire, GiveUp, Send, Unreachable
 from incidents.events import Draft
+from incidents.oncall.changes import STREAM  # pages of no incident: a shift that nobody took over
 from incidents.store.protocol import KeyUsed, StreamMoved
 from runbooks.process import crash_point
 
@@ -61,7 +62,7 @@ class Pager:
     def look(self) -> list[Event]:
         """Does what is due now, and returns what was recorded. Raises StoreError."""
         made = self._landed()
-        rows = {row.name for row in self._store.incidents(status="open")}
+        rows = {row.name for row in self._store.incidents(status="open")} | {STREAM}
         for name in self._watched.keys() - rows:
             del self._watched[name]
         for name in sorted(rows):
@@ -105,10 +106,10 @@ class Pager:
     def _due(self, watched: _Watched) -> tuple[list[Draft], list[tuple[Send, Page]]]:
         """Drafts of what is due, and the sends among them, which begin once that is recorded."""
         incident = watched.incident()
-        if incident is None or not watched.may_page:
+        if watched.name != STREAM and (incident is None or not watched.may_page):
             return [], []
         config, now = self._config(), clock.read()
-        drafts = _begun_by_severity(watched, incident, config)
+        drafts = _begun_by_severity(watched, incident, config) if incident is not None else []
         sends: list[tuple[Send, Page]] = []
         paging = config.paging or contacts.Paging()
         for page in pages.fold(watched.events).values():
@@ -279,9 +280,10 @@ def _message(page: Page, send: Send, incident: Incident | None) -> _Message:
     lines = [
         *([page.text] if page.text else []),
         f"{send.person}, {by}{where}",
-        f"take it: howdah ack {page.name}",
+        *([f"take it: howdah ack {page.name}"] if page.stream != STREAM else []),  # else the text says how
     ]
-    return _Message(f"{repeated}{page.stream}{drill} {what}".rstrip(), "\n".join(lines))
+    place = page.stream if page.stream != STREAM else "on call"
+    return _Message(f"{repeated}{place}{drill} {what}".rstrip(), "\n".join(lines))
 
 
 def _beside(run: Callable[[], None]) -> None:

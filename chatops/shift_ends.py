@@ -55,10 +55,9 @@ def _edge_overdue(seen: Seen, edge: Edge) -> list[Draft]:
     key = f"overdue:{edge.name}"
     drafts = [oncall("handoff.overdue", key, data, body=choice.reason, loud=True)]
     rows = seen.store.incidents(status="open", mode="real")
-    if rows:
-        words = f"nobody has taken over {edge.schedule}: howdah handoff ack"
-        people = [*edge.incoming, choice.person]
-        drafts.append(seen.page(rows[0].name, people, words, f"page:{key}"))
+    where = rows[0].name if rows else duty.STREAM  # in an incident its chat can mention them
+    words = f"nobody has taken over {edge.schedule}: howdah handoff ack"
+    drafts.append(seen.page(where, [*edge.incoming, choice.person], words, f"page:{key}"))
     return drafts
 
 

@@ -81,7 +81,8 @@ def _shift_start(call: Call, one: Handoff) -> int:
 def accept(call: Call, one: Handoff) -> list[Event]:
     """Records that this call's person has it, and what follows. Raises AlreadyAnswered, IncidentClosed, Refused."""
     if one.edge is not None:
-        return timeline.record(call.store, _acknowledged(call, duty.STREAM, one.name))
+        called = _taken(call, list(call.store.events(duty.STREAM)))
+        return timeline.record(call.store, _acknowledged(call, duty.STREAM, one.name), *called)
     for _ in range(_TRIES):
         events = list(call.store.events(one.stream))
         now = handoff.fold(events)[one.name]
@@ -182,12 +183,16 @@ def offer(call: Call, incident: Incident, role: str, person: str) -> list[Event]
 
 
 def join(call: Call, incident: Incident) -> Event:
-    """Raises Refused where their clock runs already."""
+    """Says beside it when they were to rest. Raises Refused where their clock runs already."""
     since = active.running(call.store.events(incident.name), call.now).get(me(call))
     if since is not None and call.places.key is None:
         raise Refused(
             f"you are at work in {incident.name} since {clock.iso(since, call.zone, precision='minutes')}"
         )
+    shield = duty.shields(call.store.events(duty.STREAM), call.now).get(me(call))
+    if shield is not None:
+        until = clock.iso(shield.until, call.zone, precision="minutes")
+        call.warn(f"you are to rest until {until}, and no page reaches you; howdah stay says otherwise")
     return timeline.record(call.store, call.draft(incident, "duty.joined", data={"person": me(call)}))[0]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chatops import handing
-from incidents import clock, config, open_store
+from chatops import handing, paging
+from incidents import answering, clock, config, open_store
 from incidents.events import Event
 from incidents.oncall import duty, versions
 from tests.chatops.conftest import Howdah
@@ -57,6 +57,16 @@ class Team:
         assert self.howdah.at is not None
         with open_store(str(self.howdah.store)) as store, clock.freeze(self.howdah.at):
             return handing.look(store, config.load(), self.howdah.at)
+
+    def pager(self) -> list[Event]:
+        """Everything that is due of pages; nothing leaves this process."""
+        assert self.howdah.at is not None
+        made: list[Event] = []
+        with open_store(str(self.howdah.store)) as store, clock.freeze(self.howdah.at):
+            pager = paging.Pager(store, config.load, send=lambda *_: "nothing is sent here")
+            while fresh := pager.look():
+                made += fresh
+        return made
 
     def events(self, stream: str = "inc-1", kind: str = "") -> list[Event]:
         with open_store(str(self.howdah.store)) as store:
@@ -260,6 +270,48 @@ def test_who_does_not_take_over_a_shift_is_paged_then_the_next_and_who_went_is_l
         "high",
     )
     assert team.duty().people == ("hazel",)
+
+
+def test_a_shift_is_paged_for_without_any_incident_too_until_somebody_has_it(team: Team) -> None:
+    team("nova", "list")
+    team.at("14T09:00")
+    assert team.look() == ["handoff.offered"]
+    team.at("14T09:15")
+    assert team.look() == ["handoff.overdue", "page.started"]
+    fired = team.pager()
+    assert [event.data["people"] for event in fired if event.kind == "page.fired"] == [["hazel"]]
+    assert fired[-1].kind == "page.unreachable", "no channel is configured"
+    team("hazel", "handoff", "ack")
+    assert team.events("oncall", "page.")[-1].kind == "page.acknowledged"
+    team.at("14T10:30")
+    assert team.pager() == []
+
+
+def test_whoever_comes_back_although_they_are_to_rest_is_told_so(team: Team) -> None:
+    lead(team)
+    team.at("10T20:00")
+    team.look()
+    team("preston", "handoff", "ack")
+    answer = team.howdah("join", by="nova")
+    assert answer.code == 0 and "you are to rest until 2022-11-11T07:00Z" in answer.err
+    team.at("10T21:00")
+    assert team.look() == [], "who has no role has nothing to hand over"
+
+
+def test_a_page_that_would_break_a_limit_goes_to_another_of_the_schedule_with_the_reason(team: Team) -> None:
+    team.at("11T02:00")
+    lead(team)
+    team.at("11T03:00")
+    team("nova", "resolve")
+    team.at("11T08:00")
+    with open_store(str(team.howdah.store)) as store:
+        people, why = answering.instead(store, config.load(), "infra", ["nova"], team.howdah.at or 0)
+        team("nova", "stay")
+        stays = answering.instead(store, config.load(), "infra", ["nova"], team.howdah.at or 0)
+    assert people == ["hazel"]
+    assert why.startswith("instead of nova hazel: 0 night pages in 8 weeks")
+    assert "nova: rest (rested 5 h, limit 11 h, until 14:00)" in why
+    assert stays == (["nova"], "")
 
 
 def test_after_a_night_with_pages_cover_is_proposed_with_the_command_that_makes_it(team: Team) -> None:
