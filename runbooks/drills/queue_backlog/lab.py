@@ -226,7 +226,7 @@ class Lab:
 
 def worker_command() -> str:
     """What a person types to start one worker of this application."""
-    return 'exec sidekiq -r ./worker.rb -q "$QUEUE" -c "$THREADS"'
+    return 'exec sidekiq -r ./worker.rb $QUEUES -c "$THREADS"'
 
 
 def payload(number: int, job: Job) -> str:

@@ -83,7 +83,7 @@ def main() -> None:
 def seconds(slow: str, asked: bytes) -> float:
     """How long this answer takes."""
     try:
-        with open(slow, encoding="ascii") as file:
+        with open(slow, "rb") as file:
             return float(file.read())
     except (FileNotFoundError, ValueError):
         return float(asked)
