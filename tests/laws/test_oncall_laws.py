@@ -284,7 +284,7 @@ def beside_edges(people: list[tuple[str, ...]], start: int) -> list[int]:
 QUIET = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(QUIET, max_examples=300)
+@settings(QUIET, max_examples=200)
 @given(cases())
 def test_the_answer_is_that_of_a_walk_minute_by_minute(case: Case) -> None:
     agree(case)
