@@ -34,10 +34,15 @@ _SNOWFLAKE = re.compile(r"[0-9]{17,20}", re.ASCII)
 
 
 class Discord(NamedTuple):
-    """The `discord:` section: ids as Discord shows them. None: the bot's only server, its channel found there."""
+    """The `discord:` section: ids as Discord shows them. None: the bot's only server, its channel found there; no role.
+
+    `oncall_role` is given to whoever is on call by `oncall_schedule`.
+    """
 
     guild: str | None = None
     channel: str | None = None
+    oncall_role: str | None = None
+    oncall_schedule: str | None = None
 
 
 class Config(NamedTuple):
@@ -152,6 +157,12 @@ def _parse(root: Node, path: str, text: str) -> Config:
     if "limits" in root.value:
         rules, wrong = limits.parse(root.value["limits"], path)
         mistakes += wrong
+    if discord.oncall_schedule is not None and discord.oncall_schedule not in schedules:
+        place = root.value["discord"].value["oncall_schedule"]
+        what = f"there is no schedule {discord.oncall_schedule!r}"
+        mistakes.append(
+            Mistake(path, place.line, place.column, what, near_hint(discord.oncall_schedule, schedules))
+        )
     config = Config(
         path, text, everyone, permissions, discord, places, updates, machines, schedules, tuple(doubts), limits=rules
     )  # fmt: skip
@@ -211,8 +222,10 @@ def _discord(node: Node, path: str) -> tuple[Discord, list[Mistake]]:
             key = node.keys[word]
             near = near_hint(word, Discord._fields)
             mistakes.append(Mistake(path, key.line, key.column, f"discord has no {word!r}", near))
+        elif word == "oncall_schedule" and value.kind not in ("map", "list", "null"):
+            given[word] = value.text
         elif value.kind in ("map", "list") or not _SNOWFLAKE.fullmatch(value.text):
-            thing = "Server" if word == "guild" else "Channel"
+            thing = {"guild": "Server", "oncall_role": "Role"}.get(word, "Channel")
             mistakes.append(
                 Mistake(
                     path,
@@ -224,6 +237,10 @@ def _discord(node: Node, path: str) -> tuple[Discord, list[Mistake]]:
             )
         else:
             given[word] = value.text
+    if ("oncall_role" in given) != ("oncall_schedule" in given) and not mistakes:
+        what = "oncall_role and oncall_schedule belong together"
+        cure = "write `discord: {oncall_role: ID, oncall_schedule: infra}`"
+        mistakes.append(Mistake(path, node.line, node.column, what, cure))
     return Discord(**given), mistakes
 
 

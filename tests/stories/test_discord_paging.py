@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from incidents.events import Event
 from incidents.store import open_store
+from tests.chat.discord import permissions
 from tests.chat.discord.server import Discord
 from tests.stories.bot import Bot, labels, served
 from tests.stories.scene import Scene, until
@@ -16,6 +17,16 @@ schedules:
   infra: {layers: [{id: all, users: [hazel]}]}
 escalation:
   infra: {steps: [{schedule: infra, wait: 1h}, {person: nova, wait: 1h}], severities: [sev1]}
+"""
+
+
+ROTA = """\
+people:
+  hazel: {unix: hazel, discord: 'HAZEL'}
+  nova: {unix: nova, discord: 'NOVA'}
+schedules:
+  infra: {layers: [{id: all, users: [hazel]}]}
+discord: {oncall_role: 'ROLE', oncall_schedule: infra}
 """
 
 
@@ -71,4 +82,26 @@ def test_the_words_of_on_call_work_in_the_thread(scene: Scene) -> None:
         nova.slash("oncall ack", channel=bot.thread()).wait()
         (taken,) = events(scene, "page.acknowledged")
         assert taken.actor.id == "nova"
+        assert discord.wrong == []
+
+
+def test_the_role_of_who_is_on_call_follows_an_override(scene: Scene) -> None:
+    with served(scene) as (bot, discord):
+        hazel, nova = discord.person("hazel"), discord.person("nova", ("on call",))
+        role = discord.role("on call")
+        guild = discord.world.guilds[discord.guild]
+        mine = guild.members[discord.world.bot_id]
+        guild.roles[mine.roles[0]]["position"] = 50
+        mine.bits = permissions.Bits(mine.bits | permissions.MANAGE_ROLES)
+        text = ROTA.replace("HAZEL", hazel.id).replace("NOVA", nova.id).replace("ROLE", role)
+        scene.runbook(text, "howdah.yaml")
+        bot.kill()
+        bot.start()
+
+        def holders() -> set[str]:
+            return {one.id for one in guild.members.values() if role in one.roles}
+
+        until(lambda: holders() == {hazel.id}, "the role of hazel")
+        scene.ok("override", "infra", "--replace", "hazel", "--with", "nova", "--for", "8h")
+        until(lambda: holders() == {nova.id}, "the role of nova")
         assert discord.wrong == []

@@ -18,6 +18,7 @@ from chatops.rooms import Rooms
 from chatops.surfaces.discord import gateway, settings
 from chatops.surfaces.discord.breaker import Ledger
 from chatops.surfaces.discord.inbound import Inbound
+from chatops.surfaces.discord.oncall_role import OncallRole
 from chatops.surfaces.discord.people import account_of
 from chatops.surfaces.discord.wire import Wire
 from chatops.vocabulary import Call, Reply
@@ -54,9 +55,10 @@ async def _serve(call: Call, given: settings.Settings, ledger: Ledger) -> None:
     )  # fmt: skip
     broken: list[Exception] = []
     served = timers.served(call, warn=warn, say=say)
+    role = OncallRole(call.store, wire, timers.Current(call.config, lambda line: None), warn)
     watching = [
         threading.Thread(target=_until, args=(run, stop, loop, broken), name=name)
-        for name, run in (("mirror", mirror.run), ("timers", served.run))
+        for name, run in (("mirror", mirror.run), ("timers", served.run), ("role", role.run))
     ]
     with ThreadPoolExecutor(ANSWERERS, thread_name_prefix="answer") as pool:
         inbound = Inbound(call, wire, rooms, pool)

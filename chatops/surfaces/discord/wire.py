@@ -124,6 +124,18 @@ class Wire:
             after = int(page[-1]["id"])
         return found
 
+    def roles_of(self, guild: str, account: str) -> list[str]:
+        """The ids of the roles that a member has."""
+        path = "/guilds/{guild_id}/members/{user_id}"
+        member = self._wait(self.ask("GET", path, {"guild_id": guild, "user_id": account}))
+        return [str(role) for role in member.get("roles") or ()]
+
+    def give_role(self, guild: str, account: str, role: str) -> None:
+        self._wait(self.ask("PUT", _ROLE, {"guild_id": guild, "user_id": account, "role_id": role}))
+
+    def take_role(self, guild: str, account: str, role: str) -> None:
+        self._wait(self.ask("DELETE", _ROLE, {"guild_id": guild, "user_id": account, "role_id": role}))
+
     def fetch(self, url: str) -> bytes:
         """What stands at the address of an attachment. Raises Gone, PlatformDown."""
         return self._wait(self._fetch(url))
@@ -216,6 +228,9 @@ class Wire:
         """Nobody waits for an answer any more."""
         for future in tuple(self._pending):
             future.cancel()
+
+
+_ROLE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
 
 
 def _ids(ref: Ref) -> dict[str, str]:
