@@ -340,12 +340,16 @@ class Projection:
                     )
 
     def _to_call(self, event: Event) -> str | None:
-        """A question, and a run that ended badly, call who started it, a reminder and a page who is meant; a drill nobody
-        but by a page."""
+        """A question, and a run that ended badly, call who started it, a reminder, a handoff and a page who is meant; a
+        drill nobody but by a page."""
         if event.redacted or (event.mode == "drill" and event.kind != thread.MENTION):
             return None
         if event.kind in ("reminder.due", thread.MENTION):
             return self._account(dataclasses.replace(event, actor=Actor("human", str(event.data["person"]))))
+        if event.kind == "handoff.offered" and event.data.get("why") != "limit":  # a limit pages them
+            return self._account(
+                dataclasses.replace(event, actor=Actor("human", str(event.data["receiver"][0])))
+            )
         if event.kind == "page.exhausted":
             return self._account(next(e for e in self._events if e.seq == event.data["page"]))
         badly = event.kind == "run.ended" and event.data.get("status") == "failed"

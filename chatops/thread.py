@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SAID = (
     "note", "update", "incident.", "role.", "task.", "correction", "retraction", "redaction", "lock.",
     "run.ended", "question.answered", "reminder.due", "x.", "page.started", "page.fired", "page.failed",
-    "page.unreachable", "page.acknowledged", "page.escalated", "page.exhausted",
+    "page.unreachable", "page.acknowledged", "page.escalated", "page.exhausted", "handoff.", "relief.", "duty.",
 )  # fmt: skip
 MAYBE = ("question.asked", "page.sending")  # told where they still wait for somebody who reads here
 MENTION = "page.sending"  # a message of its own: it calls one person, who answers by its button
