@@ -82,6 +82,7 @@ class _Player:
         start = starting.prepare(
             self.book, given=lab.inputs(), store=call.places.store, actor=call.actor, zone=call.zone,
             attended=call.attended and not call.json and not self.auto, allowed=self.answers, mode="drill",
+            hosts=getattr(lab, "hosts", dict)(),
         )  # fmt: skip
         self.run, self.store = start.run, start.store
         lab.seen()

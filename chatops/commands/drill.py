@@ -97,6 +97,25 @@ def queue_backlog(call: Call, fault: str | None, auto: bool, jobs: int | None, o
 
 
 @command(
+    "drill nfs-stall",
+    "Let a real NFS mount hang, cure it with the runbook, and be scored: lost, doubled, how long.",
+    _fault_of("nfs-stall", "Why it hangs; slow-disk unless given. ? names all."),
+    AUTO,
+    OUTPUT,
+    group="drill",
+    streams=True,
+    surfaces=TERMINAL,
+    because="a drill boots a small virtual machine on the machine it runs on, and needs root there",
+)
+def nfs_stall(call: Call, fault: str | None, auto: bool, output: str | None) -> Reply:
+    from chatops import drilling
+
+    if fault == ALL:
+        return drilling.faults("nfs-stall")
+    return drilling.play(call, drilling.Asked("nfs-stall", fault, auto, output))
+
+
+@command(
     "drill list",
     "Which drills there are, and the faults of each.",
     group="drill",

@@ -13,7 +13,6 @@ import platform
 import shutil
 import socket
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from incidents import clock
 from incidents.errors import Failed
@@ -77,13 +76,6 @@ def _which(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
 
 
-class Port(NamedTuple):
-    """One of the guest's machines, as it is reached from here."""
-
-    name: str
-    number: int
-
-
 class Machine:
     """One guest. Everything of it is in `folder`, and its processes are in the ledger."""
 
@@ -95,13 +87,21 @@ class Machine:
         self.ports: dict[str, int] = {}
         self._qemu: Process | None = None
 
+    @property
+    def process(self) -> Process:
+        if self._qemu is None:
+            raise Failed("the lab's guest was not started")
+        return self._qemu
+
     def boot(self, settings: Mapping[str, str]) -> None:
         """Returns when server and client are up and the client has mounted. Raises Failed with what is missing."""
         where = programs()
         self._keys(where)
         version, image = initramfs.kernels()[0]
         here = os.path.dirname(os.path.abspath(__file__))
-        scripts = {name: _read(os.path.join(here, name)) for name in os.listdir(here) if name.endswith(".sh")}
+        guest = os.path.join(here, "guest")
+        scripts = {name: _read(os.path.join(guest, name)) for name in os.listdir(guest)}
+        scripts["service.py"] = _read(os.path.join(here, "service.py"))
         scripts |= {name: _read(os.path.join(self.folder, name)) for name in ("host", "user.pub")}
         scripts["settings"] = "".join(f"{name}='{value}'\n" for name, value in settings.items()).encode()
         first = os.path.join(self.folder, "initrd")
@@ -113,10 +113,10 @@ class Machine:
         self._wait_ready()
         os.unlink(first)
 
-    def run(self, host: str, script: str, *, timeout: int = TOOL_TIMEOUT, stdin: bytes = b"") -> Completed:
-        """A script on `server` or `client`, over ssh; bounded."""
+    def run(self, host: str, script: str, *, timeout: int = TOOL_TIMEOUT) -> Completed:
+        """A bash script on `server` or `client`, over ssh; bounded."""
         ssh = os.path.join(self.bin, "ssh")
-        return run_bounded([ssh, f"lab-{host}", script], timeout=timeout, stdin=stdin)
+        return run_bounded([ssh, f"lab-{host}", "bash -s"], timeout=timeout, stdin=script.encode())
 
     def must(self, host: str, script: str, *, timeout: int = TOOL_TIMEOUT) -> str:
         """What the script printed. Raises Failed with what it said where it did not end with 0."""

@@ -9,17 +9,17 @@ need() { "$@" 2>/tmp/error || fail "$*: $(tr '\n' ' ' </tmp/error)"; }
 hostname nfs-client
 mount -t tmpfs -o mode=755 lab /mnt && cp -R /run/lab /mnt/lab
 umount "$EXPORT" "$REPLICA" /proc/fs/nfsd
-for at in /run /tmp /var/tmp /var/lib/nfs /root /srv; do mount -t tmpfs -o mode=755 lab $at; done
+for at in /run /tmp /var/tmp /var/lib/nfs /srv; do mount -t tmpfs -o mode=755 lab $at; done
 chmod 1777 /tmp /var/tmp
 cp -R /mnt/lab /run/lab && umount /mnt   # /run/lab is its own from here on
-mkdir -p /run/sshd /root/.ssh /var/lib/nfs/rpc_pipefs "$MOUNT"
+mkdir -p /run/sshd /var/lib/nfs/rpc_pipefs "$MOUNT"
 ip link set lo up
 for n in 0 1; do
     ip addr add 10.9.$n.1/24 dev c$n
     ip link set c$n up
 done
 ip addr add 10.0.3.15/24 dev eth1 && ip link set eth1 up || fail "the client has no network card"
-need mount -t nfs4 -o "vers=4.2,hard,timeo=20,retrans=2,$MORE" "10.9.0.2:$EXPORT" "$MOUNT"
+need bash /run/lab/serve.sh
 need "$@"
 say ready
 while :; do wait; sleep 1; done
