@@ -117,7 +117,8 @@ def has_the_changes_of_its_table(name: str) -> None:
 
 
 def keeps_the_laws(name: str) -> None:
-    """Around each change: first, last and reach are monotone, and say the same of every wall time and instant."""
+    """Around each change: first, last and reach are monotone, and say the same of every wall time and instant; what
+    `plain` says is shown once is."""
     zone = zones.Zone(name)
     for at, before, after in zone.changes(FROM * clock.SECOND, TO * clock.SECOND):
         edges = {at, at + after - before, at - after + before}
@@ -132,6 +133,10 @@ def keeps_the_laws(name: str) -> None:
         )
         for w, first, last in zip(walls, firsts, lasts, strict=True):
             assert first <= last, (name, at, w)
+            low, high, offset = zone.plain(w)
+            for plain in (low, high - 1, w):
+                if low <= plain < high:
+                    assert zone.first(plain) == zone.last(plain) == plain - offset, (name, at, w, plain)
             for t, (high, low) in zip(instants, reaches, strict=True):
                 assert (first <= t) == (w <= high), (name, w, t)
                 assert (last > t) == (w > low), (name, w, t)
