@@ -37,7 +37,9 @@ def send(url: str, title: str, body: str) -> str:
     except ModuleNotFoundError:
         return MISSING
     with _Heard() as heard:
-        channel = apprise.Apprise.instantiate(url)  # asked itself: in this thread, and not in a pool that outlives us
+        channel = apprise.Apprise.instantiate(
+            url
+        )  # asked itself: in this thread, and not in a pool that outlives us
         if channel is None:
             return "apprise does not know such a URL"
         if channel.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT):
