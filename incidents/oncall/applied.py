@@ -22,9 +22,27 @@ def swapped(people: Group, swaps: Sequence[Swap]) -> Group:
     return people
 
 
+def counting(overrides: Sequence[Override]) -> list[Override]:
+    """Of those that take the same person away only the highest level."""
+    highest: dict[str, int] = {}
+    for override in overrides:
+        highest[override.remove] = max(override.level, highest.get(override.remove, override.level))
+    return [one for one in overrides if not one.remove or one.level == highest[one.remove]]
+
+
+def present(people: Iterable[str], absent: set[str], overrides: Iterable[Override]) -> list[str]:
+    """Without those who are absent; whom an override replaces then is replaced, so that their level is not missed."""
+    instead = {
+        one.remove: one.add
+        for one in overrides
+        if one.kind == "replace_user" and one.remove in absent and one.add not in absent
+    }
+    return [user for user in (instead.get(one, one) for one in people) if user not in absent]
+
+
 def overridden(people: set[str], overrides: Iterable[Override], absent: set[str]) -> set[str]:
-    """`overrides` in the order of `rank`: a replace_all starts anew, the others change what there is. Who is absent
-    is not put on call, not even for the next one to replace."""
+    """`overrides` that are `counting`, in the order of `rank`: a replace_all starts anew, the others change what
+    there is. Who is absent is not put on call, not even for the next one to replace."""
     top: int | None = None
     found = set(people)
     for override in overrides:
@@ -84,15 +102,19 @@ def swapped_pieces(pieces: list[Segment], swaps: list[Swap]) -> list[Segment]:
     ]
 
 
-def without(pieces: list[Segment], absences: list[Absence]) -> list[Segment]:
+def without(
+    pieces: list[Segment], absences: list[Absence], overrides: Sequence[Override] = ()
+) -> list[Segment]:
+    """The pieces of who is `present`."""
     if not absences:
         return pieces
-    spans = Spans(absences)
+    spans, replacing = Spans(absences), Spans([one for one in overrides if one.remove])
     found = []
     for piece in pieces:
-        for a, b in cut(piece.start, piece.end, spans.touching(piece.start, piece.end)):
-            absent = absent_at(spans, a)
-            found.append(Segment(a, b, tuple(user for user in piece.people if user not in absent)))
+        start, end = piece.start, piece.end
+        for a, b in cut(start, end, [*spans.touching(start, end), *replacing.touching(start, end)]):
+            people = present(piece.people, absent_at(spans, a), counting(replacing.at(a)))
+            found.append(Segment(a, b, tuple(sorted(set(people)))))
     return found
 
 
@@ -141,7 +163,7 @@ def overridden_pieces(
             yield one
             continue
         for a, b in cut(one.start, one.end, [*standing, *absences.touching(one.start, one.end)]):
-            people = overridden(set(one.people), overrides.at(a), absent_at(absences, a))
+            people = overridden(set(one.people), counting(overrides.at(a)), absent_at(absences, a))
             yield Segment(a, b, tuple(sorted(people)))
 
 

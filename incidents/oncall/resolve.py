@@ -70,19 +70,20 @@ class Resolver:
         if self._temporary and (standing := self._temporary.at(at)):
             return tuple(sorted(applied.of_temporary(standing, at) - absent))
         swaps = self._swaps.at(at)
+        overrides = applied.counting(self._overrides.at(at)) if self._overrides else []
         readings: dict[Zone, tuple[int, int]] = {}
         levels: dict[int, set[str]] = {}
         for ready in self._layers:
             people = self._people(ready, at, readings)
             if swaps:
                 people = applied.swapped(people, swaps)
+            if absent:
+                people = tuple(applied.present(people, absent, overrides))
             if people:
                 level = 0 if self.schedule.union else ready.layer.level
                 levels.setdefault(level, set()).update(people)
-        if absent:
-            levels = {level: left for level, people in levels.items() if (left := people - absent)}
         found = levels[max(levels)] if levels else set()
-        if self._overrides and (overrides := self._overrides.at(at)):
+        if overrides:
             found = applied.overridden(found, overrides, absent)
         return tuple(sorted(found))
 
@@ -107,7 +108,8 @@ class Resolver:
     def explain(self, at: int) -> Explanation:
         absences, swaps, overrides = self._absences.at(at), self._swaps.at(at), self._overrides.at(at)
         absent = {absence.user for absence in absences}
-        standing = [self._standing(ready, at, swaps, absent) for ready in self._layers]
+        counting = applied.counting(overrides)
+        standing = [self._standing(ready, at, swaps, absent, counting) for ready in self._layers]
         manned = [one for one in standing if one.people]
         top = max((one.layer.level for one in manned), default=0)
         shown = manned if self.schedule.union else [one for one in manned if one.layer.level == top]
@@ -124,12 +126,14 @@ class Resolver:
             self.on_call(at),
         )
 
-    def _standing(self, ready: _Ready, at: int, swaps: Sequence[Swap], absent: set[str]) -> Standing:
+    def _standing(
+        self, ready: _Ready, at: int, swaps: Sequence[Swap], absent: set[str], overrides: Sequence[Override]
+    ) -> Standing:
         layer = ready.layer
         turn = turns.turn_at(layer.rotation, ready.days, at) if layer.rotation else None
         by_turn = turn.people if turn else layer.users
         people = self._people(ready, at, {})
-        left = tuple(user for user in applied.swapped(people, swaps) if user not in absent)
+        left = tuple(applied.present(applied.swapped(people, swaps), absent, overrides))
         within = layer.since <= at < layer.until
         return Standing(
             layer, within, windows.open_at(layer.windows, *ready.zone.reach(at)), turn, by_turn, left
@@ -140,12 +144,14 @@ class Resolver:
         if start >= end:
             return []
         absences, swaps = self._absences.touching(start, end), self._swaps.touching(start, end)
+        overrides = self._overrides.touching(start, end)
         layers = []
         for ready in self._layers:
-            pieces = applied.without(applied.swapped_pieces(self._pieces(ready, start, end), swaps), absences)
+            pieces = applied.swapped_pieces(self._pieces(ready, start, end), swaps)
+            pieces = applied.without(pieces, absences, overrides)
             layers.append((0 if self.schedule.union else ready.layer.level, pieces))
         found = applied.top(layers, start, end)
-        if overrides := self._overrides.touching(start, end):
+        if overrides:
             found = list(applied.overridden_pieces(found, Spans(overrides), Spans(absences)))
         if temporary := self._temporary.touching(start, end):
             found = applied.without(list(applied.replaced(found, Spans(temporary))), absences)

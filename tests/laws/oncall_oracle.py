@@ -196,16 +196,16 @@ def layer_people(layer: Layer, start: int, end: int) -> list[frozenset[str]]:
     """Who has it by turn and window, minute by minute; swaps and absences come later."""
     is_open = open_minutes(layer, start, end)
     turns = turn_starts(layer.rotation, named_days(layer), start, end) if layer.rotation else []
-    found, turn = [], 0
+    groups = [
+        frozenset(group) for group in (layer.rotation.participants if layer.rotation else [layer.users])
+    ]
+    found, turn, nobody, people = [], -1, frozenset[str](), groups[0]
     for minute in range(start, end):
-        people: tuple[str, ...] = layer.users
-        if layer.rotation:
-            while turns[turn + 1][0] <= minute:
-                turn += 1
-            groups = layer.rotation.participants
+        while turns and turns[turn + 1][0] <= minute:
+            turn += 1
             people = groups[turns[turn][1] % len(groups)]
         counts = is_open[minute - start] and layer.since <= minute * MINUTE < layer.until
-        found.append(frozenset(people) if counts else frozenset())
+        found.append(people if counts else nobody)
     return found
 
 
@@ -215,19 +215,16 @@ def layer_people(layer: Layer, start: int, end: int) -> list[frozenset[str]]:
 def on_call(schedule: Schedule, start: int, end: int) -> list[tuple[str, ...]]:
     """The people of each minute of [start, end)."""
     layers = [layer_people(layer, start, end) for layer in schedule.layers]
+    changes = (*schedule.overrides, *schedule.swaps, *schedule.temporary, *schedule.absences)
+    shifts = [shift for one in schedule.temporary for shift in one.shifts]
+    spans = [(one.start // MINUTE, one.end // MINUTE) for one in (*changes, *shifts)]
     known: dict[object, tuple[str, ...]] = {}
     found = []
     for minute in range(start, end):
-        at = minute * MINUTE
-        by_layer = tuple(people[minute - start] for people in layers)
-        stands = tuple(
-            tuple(one.start <= at < one.end for one in group)
-            for group in (schedule.overrides, schedule.swaps, schedule.temporary, schedule.absences)
-        )
-        shifts = tuple(shift.start <= at < shift.end for one in schedule.temporary for shift in one.shifts)
-        key = by_layer, stands, shifts
+        by_layer = tuple([people[minute - start] for people in layers])
+        key = by_layer, tuple([a <= minute < b for a, b in spans])
         if key not in known:
-            known[key] = _answer(schedule, at, by_layer)
+            known[key] = _answer(schedule, minute * MINUTE, by_layer)
         found.append(known[key])
     return found
 
@@ -238,7 +235,7 @@ def _answer(schedule: Schedule, at: int, by_layer: tuple[frozenset[str], ...]) -
     if temporary:
         shifts = [shift for one in temporary for shift in one.shifts if shift.start <= at < shift.end]
         return tuple(sorted({user for shift in shifts for user in shift.users} - absent))
-    had = [(layer.level, _swapped(schedule, at, people) - absent)
+    had = [(layer.level, _present(schedule, at, _swapped(schedule, at, people), absent))
            for layer, people in zip(schedule.layers, by_layer, strict=True)]  # fmt: skip
     manned = [level for level, people in had if people]
     counted = {
@@ -255,8 +252,28 @@ def _swapped(schedule: Schedule, at: int, people: frozenset[str]) -> set[str]:
     return has
 
 
-def _overridden(schedule: Schedule, at: int, people: set[str], absent: set[str]) -> set[str]:
+def _counting(schedule: Schedule, at: int) -> list[Override]:
+    """Of two that take the same person away only the higher level counts."""
     standing = [one for one in schedule.overrides if one.start <= at < one.end]
+    return [
+        one
+        for one in standing
+        if not one.remove
+        or not any(other.remove == one.remove and other.level > one.level for other in standing)
+    ]
+
+
+def _present(schedule: Schedule, at: int, people: set[str], absent: set[str]) -> set[str]:
+    """Who is absent is replaced where an override says by whom, else missing."""
+    found = people - absent
+    for one in _counting(schedule, at):
+        if one.kind == "replace_user" and one.remove in people & absent:
+            found = found | ({one.add} - absent)
+    return found
+
+
+def _overridden(schedule: Schedule, at: int, people: set[str], absent: set[str]) -> set[str]:
+    standing = _counting(schedule, at)
     for level in sorted({one.level for one in standing}):
         people = _one_level([one for one in standing if one.level == level], people, absent)
     return people

@@ -166,3 +166,33 @@ def test_a_layer_of_fixed_people_has_no_handoffs() -> None:
 
 def test_every_layer_has_its_handoffs_under_its_name() -> None:
     assert Resolver(Schedule("empty")).handoffs(0, 1) == {}
+
+
+LAYERS = "{id: a, level: 1, users: [hazel]}, {id: cover, users: [malte]}"
+AWAY = f"absences: [{{user: hazel, {DAY}}}]"
+
+
+def test_an_absent_person_whom_an_override_replaces_is_replaced_and_not_missed() -> None:
+    overrides = f"overrides: [{{kind: replace_user, remove: hazel, add: nova, {DAY}}}]"
+    assert who(over(AWAY, layers=LAYERS), NOON) == ["malte"]
+    text = over(AWAY, overrides, layers=LAYERS)
+    assert who(text, NOON, AFTER) == ["nova", "hazel"]
+    assert shifts(text, "2022-11-08T00:00Z", "2022-11-11T00:00Z") == [
+        ("2022-11-08T00:00Z", "2022-11-09T00:00Z", "hazel"), ("2022-11-09T00:00Z", "2022-11-10T00:00Z", "nova"),
+        ("2022-11-10T00:00Z", "2022-11-11T00:00Z", "hazel"),
+    ]  # fmt: skip
+
+
+def test_an_absent_person_is_not_replaced_by_another_who_is_absent() -> None:
+    overrides = f"overrides: [{{kind: replace_user, remove: hazel, add: nova, {DAY}}}]"
+    away = f"absences: [{{user: hazel, {DAY}}}, {{user: nova, {DAY}}}]"
+    assert who(over(away, overrides, layers=LAYERS), NOON) == ["malte"]
+
+
+def test_of_two_overrides_that_take_the_same_person_away_the_higher_level_counts() -> None:
+    low = f"{{kind: replace_user, remove: hazel, add: nova, {DAY}}}"
+    high = f"{{kind: replace_user, remove: hazel, add: preston, level: 1, {DAY}}}"
+    gone = f"{{kind: remove_user, remove: hazel, level: 1, {DAY}}}"
+    assert who(over(f"overrides: [{low}, {high}]"), NOON) == ["preston"]
+    assert who(over(f"overrides: [{low}, {gone}]"), NOON) == [""]
+    assert who(over(f"overrides: [{high}, {low}]", AWAY), NOON) == ["preston"]
