@@ -25,8 +25,8 @@ soak: .venv/dev labs
 	$(BIN)/pytest -n auto -m soak
 
 # One hundredth of the random kills, one story of twenty kills of the bot, a hundred schedules; others every hour.
-soak-part: .venv/dev
-	$(BIN)/pytest -n auto -m soak "tests/crash/test_random_kills.py::test_ten_thousand_random_kills[$$(( $$(date +%s) / 3600 % 100 ))]" "tests/stories/test_discord_kills.py::test_five_hundred_kills_change_nothing[$$(( $$(date +%s) / 3600 % 25 ))]" "tests/laws/test_oncall_laws.py::test_twenty_thousand_schedules_are_answered_as_by_a_walk[$$(( $$(date +%s) / 3600 % 200 ))]"
+soak-part: .venv/dev labs
+	$(BIN)/pytest -n auto -m soak "tests/crash/test_random_kills.py::test_ten_thousand_random_kills[$$(( $$(date +%s) / 3600 % 100 ))]" "tests/stories/test_discord_kills.py::test_five_hundred_kills_change_nothing[$$(( $$(date +%s) / 3600 % 25 ))]" "tests/laws/test_oncall_laws.py::test_twenty_thousand_schedules_are_answered_as_by_a_walk[$$(( $$(date +%s) / 3600 % 200 ))]" "tests/runbooks/drills/test_queue_backlog.py::test_the_runbook_cures_fifty_thousand_jobs_and_loses_none[$$(( $$(date +%s) / 3600 % 5 ))]"
 
 # Locked and hashed; the project itself is installed in place.
 .venv/run: requirements.lock pyproject.toml
@@ -41,8 +41,8 @@ soak-part: .venv/dev
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@ .venv/run
 
-LAB_TOOLS := mkfs.ext4 losetup setpriv ip sshd tmux pg_archivecleanup redis-server shellcheck
-LAB_PACKAGES := e2fsprogs mount util-linux iproute2 openssh-server openssh-client tmux postgresql redis-server shellcheck
+LAB_TOOLS := mkfs.ext4 losetup setpriv ip sshd tmux pg_archivecleanup redis-server sidekiq shellcheck
+LAB_PACKAGES := e2fsprogs mount util-linux iproute2 openssh-server openssh-client tmux postgresql redis-server ruby-sidekiq shellcheck
 labs:
 	@for tool in $(LAB_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	if [ -n "$$missing" ]; then \

@@ -57,7 +57,7 @@ def test_the_fault_of_the_guide_breaks_the_disk_and_is_cured_by_its_answers(
     (folder / "debug_log.py").write_text(example("docs/guides/add-a-fault.md"))
     package = runbooks.drills.disk_full
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
-    monkeypatch.setattr(harness, "names", lambda: ("debug-log",))
+    monkeypatch.setattr(harness, "names", lambda scenario="disk-full": ("debug-log",))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("TMPDIR", place.folder)
     howdah.at = None

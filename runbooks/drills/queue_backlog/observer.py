@@ -99,8 +99,8 @@ def watch(spec: Spec) -> score.Score:
             clock.sleep(spec.every)
     held_from = held_from or ends
     if spec.drain:
-        _drain(spec)
-    _end_workers(spec)
+        drain(spec)
+    end_workers(spec)
     with open(spec.stop, encoding="ascii") as file:
         told = json.load(file)
     return score.score(
@@ -109,7 +109,7 @@ def watch(spec: Spec) -> score.Score:
     )  # fmt: skip
 
 
-def _drain(spec: Spec) -> None:
+def drain(spec: Spec) -> None:
     """Waits until every queue is empty, or no longer drains."""
     deadline = clock.monotonic() + DRAIN
     redis = wires.Redis(spec.socket)
@@ -121,7 +121,7 @@ def _drain(spec: Spec) -> None:
     redis.close()
 
 
-def _end_workers(spec: Spec) -> None:
+def end_workers(spec: Spec) -> None:
     """Lets every worker end what it has begun. One that resists is left; what it holds then counts as lost."""
     deadline = clock.monotonic() + ENDS_WITHIN
     told: set[int] = set()

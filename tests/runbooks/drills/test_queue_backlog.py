@@ -99,9 +99,9 @@ def test_the_runbook_cures_a_few_jobs_and_loses_none(room: Place, fault: str) ->
 
 @pytest.mark.lab
 @pytest.mark.soak
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_runbook_cures_fifty_thousand_jobs_and_loses_none(room: Place, fault: str) -> None:
-    cured(room, fault, 50_000)
+@pytest.mark.parametrize("number", range(len(FAULTS)))  # `make soak-part` takes another one every hour
+def test_the_runbook_cures_fifty_thousand_jobs_and_loses_none(room: Place, number: int) -> None:
+    cured(room, FAULTS[number], 50_000)
 
 
 def cured(room: Place, fault: str, jobs: int) -> None:
