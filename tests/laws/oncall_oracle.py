@@ -215,9 +215,9 @@ def layer_people(layer: Layer, start: int, end: int) -> list[frozenset[str]]:
 def on_call(schedule: Schedule, start: int, end: int) -> list[tuple[str, ...]]:
     """The people of each minute of [start, end)."""
     layers = [layer_people(layer, start, end) for layer in schedule.layers]
-    changes = (*schedule.overrides, *schedule.swaps, *schedule.temporary, *schedule.absences)
-    shifts = [shift for one in schedule.temporary for shift in one.shifts]
-    spans = [(one.start // MINUTE, one.end // MINUTE) for one in (*changes, *shifts)]
+    shifts = tuple(shift for one in schedule.temporary for shift in one.shifts)
+    changes = (schedule.overrides, schedule.swaps, schedule.temporary, shifts, schedule.absences)
+    spans = [(one.start // MINUTE, one.end // MINUTE) for group in changes for one in group]
     known: dict[object, tuple[str, ...]] = {}
     found = []
     for minute in range(start, end):

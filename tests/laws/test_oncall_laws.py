@@ -266,12 +266,10 @@ def agree(case: Case) -> None:
 
 
 def joined(people: list[tuple[str, ...]], start: int) -> list[Segment]:
-    found: list[Segment] = []
-    for at, group in enumerate(people, start):
-        if found and found[-1].people == group:
-            found[-1] = found[-1]._replace(end=(at + 1) * MINUTE)
-        else:
-            found.append(Segment(at * MINUTE, (at + 1) * MINUTE, group))
+    found = []
+    for group, minutes in itertools.groupby(range(len(people)), people.__getitem__):
+        lasting = list(minutes)
+        found.append(Segment((start + lasting[0]) * MINUTE, (start + lasting[-1] + 1) * MINUTE, group))
     return found
 
 
