@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from incidents.errors import BadInput
 from incidents.yamlfile import Node
-from runbooks import document, keys, levels, using
+from runbooks import document, exact, inference, keys, levels, using
 from runbooks.actions import base
 from runbooks.document import Command, Effect, Step, Uses
+from runbooks.expressions import Template
 from runbooks.inputs import OutputSpec
 from runbooks.reading import Reader
 from runbooks.reading import kind as kind_of
@@ -54,7 +55,7 @@ def sub(reader: Reader, find: Find, node: Node, values: dict[str, Any]) -> docum
     given = values.get("with", Node("map", {}, "", at.line, at.column))
     if book is None or given.kind != "map":
         return None
-    table = {name: keys.Key("data", spec.help, required=spec.required) for name, spec in book.inputs.items()}
+    table = {name: keys.Key("given", spec.help, required=spec.required) for name, spec in book.inputs.items()}
     with reader.noting("with"):
         read = levels.read_table(reader, given, table, values["uses"])
     for name, spec in book.inputs.items():
@@ -84,7 +85,34 @@ def _action(reader: Reader, node: Node, given: Node | None) -> Uses | None:
             reader.wrong(known.keys[word], f"an output cannot be called {word!r}", "letters, digits, _ and -")
     with reader.noting("with"):
         values = levels.read_table(reader, known, table, f"{name}")
-    return Uses(name, values, reader.at(node, 0))
+    try:
+        base.effect(name, values)
+    except BadInput as problem:
+        reader.wrong(node, problem.message, problem.hint or "")
+        return None
+    if action.any_names:
+        _recordable(reader, known, values)
+    data = frozenset(word for word in values if word in table and table[word].kind == "data")
+    return Uses(name, values, reader.at(node, 0), data)
+
+
+def _recordable(reader: Reader, given: Node, values: dict[str, Any]) -> None:
+    """The outputs that are plain to see must be such as the record can hold."""
+    for word, one in values.items():
+        try:
+            using.recorded(_without_templates(one))
+        except BadInput as problem:
+            reader.wrong(
+                given.value[word], f"`{word}`: {problem.message}", "quote it: a text keeps all digits"
+            )
+
+
+def _without_templates(value: Any) -> Any:
+    if isinstance(value, Template):
+        return None
+    if isinstance(value, dict):
+        return {name: _without_templates(one) for name, one in value.items()}
+    return [_without_templates(one) for one in value] if isinstance(value, list) else value
 
 
 def is_path(node: Node) -> bool:
@@ -113,12 +141,19 @@ def _moved(steps: tuple[Step, ...], prefix: str) -> tuple[Step, ...]:
 
 def effect_of(uses: Uses) -> Effect:
     """What the action says that it does, by what it is given."""
-    return base.find(uses.action).effect(uses.given)  # type: ignore[return-value]  # one of EFFECTS
+    return base.effect(uses.action, uses.given)  # type: ignore[return-value]  # one of EFFECTS
 
 
 def outputs_of(uses: Uses) -> dict[str, OutputSpec]:
     """The outputs that the action gives."""
     action = base.find(uses.action)
     if action.any_names:
-        return {name: OutputSpec(name, "result", f".{name}") for name in uses.given}
+        return {name: OutputSpec(name, "result", f".{name}", _kind(one)) for name, one in uses.given.items()}
     return {name: OutputSpec(name, "result", f".{name}", one.type) for name, one in action.gives.items()}
+
+
+def _kind(value: Any) -> str | None:
+    """`number` for what is sure to be one: the record holds one that is not whole as text."""
+    lone = value.lone if isinstance(value, Template) else None
+    number = exact.is_number(value) if lone is None else inference.yields(lone) == "number"
+    return "number" if number else None

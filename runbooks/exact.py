@@ -5,6 +5,7 @@ Inside an expression a number is an int or a Fraction, so nothing is rounded unt
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from incidents.yamlfile import LARGEST_INT
@@ -83,6 +84,37 @@ def decimal_text(value: Any) -> str:
     digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
     text = digits[:-places] + "." + digits[-places:] if places else digits
     return typed.decimal(("-" if value < 0 else "") + text)
+
+
+def json_text(value: Any) -> str:
+    """Data as JSON in which a number has all of its digits. Raises ValueError, TypeError where it is no data."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_key(key)}:{json_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(json_text, value)) + "]"
+    if type(value).__name__ == "Fraction":
+        return decimal_text(value)
+    if type(value).__name__ == "Decimal":
+        if not value.is_finite():
+            raise ValueError(f"{value} is no number of JSON")
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _key(key: Any) -> str:
+    return json.dumps(key if isinstance(key, str) else str(key), ensure_ascii=False)
+
+
+def from_json(text: str) -> Any:
+    """What `json_text` wrote: a number that a float would round is a Decimal. Raises ValueError."""
+    return json.loads(text, parse_float=_number)
+
+
+def _number(text: str) -> Any:
+    from decimal import Decimal
+
+    near = float(text)
+    return near if Decimal(repr(near)) == Decimal(text) else Decimal(text)
 
 
 def describe(value: Any) -> str:

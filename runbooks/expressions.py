@@ -150,6 +150,23 @@ def render(template: Template, names: Names) -> Value:
     )
 
 
+def render_exactly(template: Template, names: Names) -> Any:
+    """As render, but a number that is not whole stays one: for what is sent on as data. Raises BadInput."""
+    lone = template.lone
+    if lone is None:
+        return render(template, names)
+    evaluate(lone, names)  # what the record could not hold is refused
+    return forecast_exactly(template, names)
+
+
+def forecast_exactly(template: Template, names: Names) -> Any:
+    """The same where `names` may say that something is UNKNOWN, which a text shows as `<unknown>`. Raises BadInput."""
+    lone = template.lone
+    if lone is None or isinstance(forecast(lone, names), Unknown):
+        return forecast_text(template, names)
+    return _Machine(lone, names).walk(lone.tree)
+
+
 def render_text(template: Template, names: Names) -> str:
     """The template as the text that a program or a person gets. Raises BadInput, also where it has no value."""
     value = render(template, names)

@@ -38,6 +38,11 @@ def problems(expr: Expr, *, condition: bool) -> Iterator[Problem]:
     return iter(found)
 
 
+def yields(expr: Expr) -> str:
+    """null, bool, number, text, list or any."""
+    return _infer(expr.tree, expr.types, [])
+
+
 def kind_of(declared: str | None) -> str:
     """text, number, bool, list or any, for a declared type such as `bytes` or `int[]`."""
     if declared is None:

@@ -13,13 +13,15 @@ from incidents import clock
 from incidents.errors import BadInput
 from incidents.near import near
 from incidents.yamlfile import Node
-from runbooks import expressions, inputs, keys
+from runbooks import exact, expressions, inputs, keys, typed
 from runbooks.document import ArgvTemplate
 from runbooks.expressions import Expr, Template
 from runbooks.grammar import Unreadable
 from runbooks.keys import Key
 from runbooks.quoting import Script
 from runbooks.reading import Reader, Use, kind
+
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def read(reader: Reader, node: Node, level: str) -> dict[str, Any]:
@@ -380,11 +382,32 @@ def _map(reader: Reader, node: Node, key: Key, name: str) -> Node | None:
 
 
 def _data(reader: Reader, node: Node, key: Key, name: str) -> Any:
-    """Nested data with a template at each leaf; a number and true keep what they are."""
+    """Nested data with a template at each leaf; a number, exact, and true keep what they are."""
     if node.kind == "map":
         return {word: _data(reader, one, key, name) for word, one in node.value.items()}
     if node.kind == "list":
         return [_data(reader, one, key, name) for one in node.value]
+    if node.kind in ("int", "bool", "null"):
+        return node.value
+    if not node.style and _JSON_NUMBER.fullmatch(node.text):
+        try:
+            return exact.from_record("number", typed.decimal(node.text))
+        except BadInput:
+            reader.wrong(
+                node,
+                f"`{name}`: the number {_show(node)} has too many digits",
+                "quote it: a text keeps all of them",
+            )
+            return None
+    return reader.argument(node, name)
+
+
+def _given(reader: Reader, node: Node, key: Key, name: str) -> Any:
+    """What an input of another runbook gets: as written, for its own type decides what it means."""
+    if node.kind == "map":
+        return {word: _given(reader, one, key, name) for word, one in node.value.items()}
+    if node.kind == "list":
+        return [_given(reader, one, key, name) for one in node.value]
     if node.kind in ("int", "bool", "null"):
         return node.value
     return reader.argument(node, name)
@@ -464,6 +487,7 @@ READERS: dict[str, Callable[[Reader, Node, Key, str], Any]] = {
     "level": _level,
     "with": _level,
     "data": _data,
+    "given": _given,
     "texts": _texts,
     "verbatim": _verbatim,
     "numbers": _numbers,

@@ -11,13 +11,15 @@ from incidents.errors import BadInput
 from runbooks import doubt, inputs
 from runbooks.actions.base import UNANSWERED
 from runbooks.attempt import Ended, Witness
-from runbooks.document import Command, Step, Uses
+from runbooks.document import Command, OutputSpec, Step, Uses
 from runbooks.doubt import Finish
 from runbooks.expressions import Value, condition
 from runbooks.journal import Attempt, StepState
 
 SSH_LOST = 255  # of ssh itself (ssh(1), EXIT STATUS)
+STILL_RUNS = 254  # of a link over which nothing began, as its host says that an earlier attempt runs
 Names = Callable[[], Mapping[str, Any]]
+MOST_SAID = 300  # characters of what an action says of itself
 MOST_TRIES = 3  # attempts that verify alone may bring about
 
 
@@ -32,7 +34,7 @@ class Verdict(NamedTuple):
 def judge(
     step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: bytes, names: Names
 ) -> Verdict:
-    finish = _without_answer(step, attempt, _without_link(attempt, finish))
+    finish = _without_answer(step, attempt, _without_link(attempt, finish), raw)
     match attempt.part:
         case "run":
             return _run(step, state, attempt, finish, raw, names)
@@ -56,11 +58,13 @@ def _without_link(attempt: Attempt, finish: Finish) -> Finish:
     return finish
 
 
-def _without_answer(step: Step, attempt: Attempt, finish: Finish) -> Finish:
-    """An action that was asked to act and heard nothing cannot know."""
+def _without_answer(step: Step, attempt: Attempt, finish: Finish, raw: bytes) -> Finish:
+    """An action that was asked to act and heard nothing, or broke down over it, cannot know."""
     uses = isinstance(command(step, attempt.part)[0], Uses)
     if uses and finish.exit == UNANSWERED and finish.stopping is None:
-        return finish._replace(lost="no answer came to what was asked")
+        said = raw.decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2].strip()
+        why = f": {said.removeprefix('no answer: ')[:MOST_SAID]}" if said else ""
+        return finish._replace(lost=f"no answer came to what was asked{why}")
     return finish
 
 
@@ -70,7 +74,7 @@ def _verify(step: Step, state: StepState, finish: Finish, raw: bytes) -> Verdict
     outputs: dict[str, Value] = {}
     if status == "ok" and step.verify.outputs:
         try:
-            outputs = inputs.read_outputs(step.verify.outputs, raw)
+            outputs = _outputs(step.verify.outputs, raw, finish)
         except BadInput as problem:  # it cannot say what it was asked: that is no answer
             return Verdict("in_doubt", f"verify does not know: {problem}")
     if state.status == "in_doubt":
@@ -92,9 +96,9 @@ def _run(step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: by
     outputs: dict[str, Value] = {}
     if status == "ok" and step.outputs:
         try:
-            outputs = inputs.read_outputs(step.outputs, raw)
+            outputs = _outputs(step.outputs, raw, finish)
         except BadInput as problem:
-            status, why = "failed", str(problem)
+            status, why = _unread(step, problem)
     if step.until is not None and doubt.own_exit(finish):
         status, why = _until(step, finish, outputs, names)
     if status == "failed" and _again(step, state, attempt, finish):
@@ -104,6 +108,27 @@ def _run(step: Step, state: StepState, attempt: Attempt, finish: Finish, raw: by
     if status == "failed" and step.continue_on_error:
         return Verdict("continued", why)
     return Verdict(status, why, outputs if status == "ok" else {})
+
+
+def _outputs(specs: Mapping[str, OutputSpec], raw: bytes, finish: Finish) -> dict[str, Value]:
+    """Raises BadInput, also where something of what was printed lacks: a line that is not there is no value."""
+    if finish.lacks:
+        raise BadInput(f"its outputs cannot be read: {lacking(finish.lacks)}")
+    return inputs.read_outputs(specs, raw)
+
+
+def lacking(size: int) -> str:
+    """How much of an output is lost, in words."""
+    return (
+        f"{size:,} bytes of what it printed are lost" if size > 1 else "some of what it printed may be lost"
+    )
+
+
+def _unread(step: Step, problem: BadInput) -> tuple[str, str]:
+    """A program's outputs are its success. An action that ended well has acted, whatever it says of it."""
+    if isinstance(step.run, Uses) and step.effect == "unsafe":
+        return "in_doubt", f"it ended well, and what it gave cannot be used: {problem}"
+    return "failed", str(problem)
 
 
 def _until(step: Step, finish: Finish, outputs: dict[str, Value], names: Names) -> tuple[str, str]:
@@ -153,6 +178,8 @@ def command(step: Step, part: str) -> tuple[Command, str, int | None]:
 
 def finish(ended: Ended) -> Finish:
     """How an attempt ended that its keeper told of."""
+    if ended.unstarted is not None and ended.exit == STILL_RUNS:
+        return Finish(unstarted=ended.unstarted, may_run=True)
     return Finish(
         exit=ended.exit, signal=ended.signal, stopping=ended.stopping,
         lost=(ended.link or "nobody saw its end: the keeper was lost")

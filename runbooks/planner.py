@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from incidents import clock, hosts
 from incidents.errors import BadInput
 from incidents.hosts import Hosts
-from runbooks import expressions, inputs, spread, using
+from runbooks import exact, expressions, inputs, spread, using
 from runbooks.document import Command, Runbook, Step, Uses
 from runbooks.expressions import UNKNOWN, Expr, Template, Unknown
 from runbooks.quoting import HIDDEN, Script, shell_quote
@@ -257,7 +257,9 @@ def _written(value: Any) -> str:
         return value.text
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name}: {_written(one)}" for name, one in value.items()) + "}"
-    return "[" + ", ".join(map(_written, value)) + "]" if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return value if isinstance(value, str) else exact.json_text(value)
 
 
 def document(planned: Plan) -> dict[str, Any]:

@@ -68,6 +68,7 @@ _SHAPES: dict[str, Schema] = {
     "command": {"anyOf": [_SCRIPT, _TEXTS]},
     "steps": _STEPS,
     "with": {"type": "object"},
+    "given": {"type": ["string", "number", "boolean", "array", "object", "null"]},
     "data": {"type": ["string", "number", "boolean", "array", "object", "null"]},
     "texts": {"type": "object", "additionalProperties": _SCALAR},
     "verbatim": {**_SCALAR, "pattern": r"^(?![\s\S]*\$\{\{)[\s\S]*$"},

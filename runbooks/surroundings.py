@@ -154,7 +154,7 @@ class Surroundings(NamedTuple):
         self, step: Step, command: Command, names: dict[str, Any]
     ) -> tuple[tuple[str, ...], dict[str, str]]:
         argv = render_argv(command, names) if isinstance(command, ArgvTemplate) else command.argv
-        more = using.environment(using.values(command, names)) if isinstance(command, Uses) else {}
+        more = using.environment(using.sent(command, names)) if isinstance(command, Uses) else {}
         return tuple(argv), {
             **more,
             **{name: render_text(template, names) for name, template in step.env.items()},

@@ -137,6 +137,7 @@ class _Rehearsal(Course):
 
     def __post_init__(self) -> None:
         self.around = canned.Known(*self.around)
+        Course.__post_init__(self)
         self.reach = _NoReach(self.around, self.runbook)
 
     def play(self) -> list[str]:
@@ -263,7 +264,7 @@ def _as_given(specs: Mapping[str, OutputSpec], given: Mapping[str, Any]) -> dict
 class _NoReach(Reach):
     """Other machines answer by the case alone."""
 
-    def finish(self, act: Any, here: Any) -> Any:
+    def finish(self, act: Any, here: Any, **_: Any) -> Any:
         return here
 
     def witness(self, act: Any, here: Any) -> Any:

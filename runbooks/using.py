@@ -5,16 +5,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents.errors import BadInput
-from runbooks import grammar, inputs
+from runbooks import exact, grammar, inputs
 from runbooks.actions.base import VARIABLE as VARIABLE
-from runbooks.expressions import UNKNOWN, Expr, Place, Template, forecast, forecast_text, render
+from runbooks.expressions import (
+    UNKNOWN,
+    Expr,
+    Place,
+    Template,
+    forecast,
+    forecast_exactly,
+    forecast_text,
+    render,
+    render_exactly,
+)
 from runbooks.quoting import HIDDEN
 from runbooks.typed import MAX_TEXT, as_text
 
@@ -23,11 +32,15 @@ if TYPE_CHECKING:
 
 
 class Uses(NamedTuple):
-    """`given` is what stands in `with:`: templates, and lists and maps of them; other values as they are read."""
+    """`given` is what stands in `with:`: templates, and lists and maps of them; other values as they are read.
+
+    `data` are those that are nothing but data: in them a number that is not whole is one, too.
+    """
 
     action: str
     given: Mapping[str, Any]
     place: Place
+    data: frozenset[str] = frozenset()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -35,8 +48,26 @@ class Uses(NamedTuple):
 
 
 def values(uses: Uses, names: Mapping[str, Any]) -> dict[str, Any]:
-    """`with:` with its values in. Raises BadInput."""
-    return {name: filled(one, names) for name, one in uses.given.items()}
+    """`with:` with its values in, as the record can hold them. Raises BadInput."""
+    return {name: recorded(filled(one, names)) for name, one in uses.given.items()}
+
+
+def recorded(value: Any) -> Any:
+    """A value with its numbers as the record holds them: those that are not whole as text. Raises BadInput."""
+    try:
+        return exact.to_record(value)
+    except exact.Trouble as trouble:
+        raise BadInput(trouble.message, hint=trouble.hint or None) from None
+
+
+def sent(uses: Uses, names: Mapping[str, Any]) -> dict[str, Any]:
+    """`with:` with its values in, as the action gets them. Raises BadInput."""
+
+    def exactly(template: Template) -> Any:
+        return render_exactly(template, names)
+
+    data = {name: _filled(one, exactly) for name, one in uses.given.items() if name in uses.data}
+    return {**{name: filled(one, names) for name, one in uses.given.items() if name not in data}, **data}
 
 
 def filled(value: Any, names: Mapping[str, Any]) -> Any:
@@ -46,12 +77,16 @@ def filled(value: Any, names: Mapping[str, Any]) -> Any:
 
 def words(uses: Uses, names: Mapping[str, Any]) -> list[str]:
     """The action as people read it, one word a value: `uses`, `http`, `url=https://…`; `<unknown>` where it is."""
-    return ["uses", uses.action, *(f"{name}={_text(one, names)}" for name, one in uses.given.items())]
+    return [
+        "uses",
+        uses.action,
+        *(f"{name}={_text(one, names, name in uses.data)}" for name, one in uses.given.items()),
+    ]
 
 
 def environment(given: Mapping[str, Any]) -> dict[str, str]:
     """How the values reach the action. Raises BadInput where they are too long for that."""
-    text = json.dumps(given, ensure_ascii=False)
+    text = exact.json_text(given)
     if len(os.fsencode(text)) > MAX_TEXT:
         raise BadInput(f"the values of `with` are longer than {MAX_TEXT} bytes", hint="put them into a file")
     return {VARIABLE: text}
@@ -67,9 +102,12 @@ def _filled(value: Any, fill: Callable[[Template], Any]) -> Any:
     return value
 
 
-def _text(value: Any, names: Mapping[str, Any]) -> str:
-    known = _filled(value, lambda template: forecast_text(template, names))
-    return known if isinstance(known, str) else as_text(known)
+def _text(value: Any, names: Mapping[str, Any], data: bool) -> str:
+    def told(template: Template) -> Any:
+        return (forecast_exactly if data else forecast_text)(template, names)
+
+    known = _filled(value, told)
+    return known if isinstance(known, str) else as_text(None) if known is None else exact.json_text(known)
 
 
 def secret_of(value: Any) -> str | None:

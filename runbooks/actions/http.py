@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from incidents import clock
-from runbooks.actions.base import Action, Failed, Gives, Key, Otherwise, Unanswered, literal
+from runbooks import exact
+from runbooks.actions.base import (
+    Action,
+    Failed,
+    Gives,
+    Key,
+    Otherwise,
+    Unanswered,
+    data,
+    digits,
+    line,
+    literal,
+)
 
 if TYPE_CHECKING:
     import urllib.request
@@ -18,36 +30,59 @@ METHODS = (*READS, *TWICE, "POST", "PATCH")
 REDIRECTS = (301, 302, 303, 307, 308)
 TIMEOUT = 30 * clock.SECOND
 MOST = 1 << 20  # bytes of a body that is read
+CUT = 1 << 16  # characters that are kept of one that is too long
 
 
 def act(given: Mapping[str, Any]) -> Mapping[str, Any]:
     from http.client import HTTPException
+    from urllib.error import HTTPError
 
     request = _request(given)
-    opener = _opener(given)
+    sent: list[bool] = []
+    opener = _opener(given, sent)
     seconds = given.get("timeout", TIMEOUT) / clock.SECOND
     where = f"{request.get_method()} {_without_query(request.full_url)}"
     try:
         with opener.open(request, timeout=seconds) as answer:
             body = answer.read(MOST + 1)
             status, headers = answer.status, answer.headers
+    except HTTPError as problem:  # an answer: a read was sent somewhere that it does not go
+        raise Failed(f"{where}: status {problem.code}: {_first(str(problem.reason))}") from None
     except (OSError, HTTPException, ValueError) as problem:
-        raise _trouble(where, problem) from None
-    if len(body) > MOST:
-        raise Failed(f"{where}: the answer is longer than {MOST} bytes")
-    text = body.decode("utf-8", "replace")
+        raise _trouble(where, problem, sent) from None
+    text = body[:MOST].decode("utf-8", "replace")
     wanted = given.get("status", [])
     if wanted and status not in wanted:
         raise Otherwise(f"{where}: status {status}, not {', '.join(map(str, wanted))}: {_first(text)}")
     if not wanted and status >= 400:
         raise Failed(f"{where}: status {status}: {_first(text)}")
     known = {name.lower(): value for name, value in headers.items()}
-    return {"status": status, "text": text, "json": _json(text), "headers": known}
+    found = {"status": status, "text": data(text), "json": _json(text), "headers": data(known)}
+    return _fitting(found, where, len(body), reads=request.get_method() in READS)
 
 
-def _opener(given: Mapping[str, Any]) -> urllib.request.OpenerDirector:
+def _fitting(found: dict[str, Any], where: str, size: int, *, reads: bool) -> dict[str, Any]:
+    """The outputs, small enough. A change that was answered has happened, however long the answer is."""
+    try:
+        if size <= MOST:
+            line(found)
+            return found
+    except Failed:
+        pass
+    if reads:
+        raise Failed(f"{where}: the answer is longer than can be kept, of {MOST} bytes: ask for less")
+    print(
+        f"{where}: status {found['status']}; the answer is too long to be kept: text holds its begin, json nothing"
+    )
+    return {**found, "text": found["text"][:CUT], "json": None, "headers": {}}
+
+
+def _opener(given: Mapping[str, Any], sent: list[bool]) -> urllib.request.OpenerDirector:
+    """`sent` gets an item as soon as a byte of a request has gone out: before that nothing can have happened."""
+    import http.client
     import ssl
     import urllib.request
+    from urllib.error import HTTPError
 
     class Plain(urllib.request.HTTPErrorProcessor):
         """Every status is an answer; only a read goes where it is sent."""
@@ -59,11 +94,38 @@ def _opener(given: Mapping[str, Any]) -> urllib.request.OpenerDirector:
 
         https_response = http_response
 
+    class Web(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+            if not newurl.startswith(("http://", "https://")):
+                raise HTTPError(
+                    req.full_url, code, f"sent to {newurl[:80]!r}, which is no web address", headers, fp
+                )
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    class Watched(http.client.HTTPConnection):
+        def send(self, data: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            sent.append(True)
+            super().send(data)
+
+    class WatchedTls(Watched, http.client.HTTPSConnection):
+        pass
+
     try:
         trust = ssl.create_default_context(cafile=given.get("ca"))
     except OSError as problem:
         raise Failed(f"ca {given.get('ca')}: {problem.strerror or problem}") from None
-    return urllib.request.build_opener(Plain, urllib.request.HTTPSHandler(context=trust))
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, req: Any) -> Any:
+            return self.do_open(Watched, req)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, req: Any) -> Any:
+            return self.do_open(WatchedTls, req, context=trust)
+
+    return urllib.request.build_opener(Plain, Web, Http, Https)
 
 
 def _request(given: Mapping[str, Any]) -> urllib.request.Request:
@@ -72,6 +134,9 @@ def _request(given: Mapping[str, Any]) -> urllib.request.Request:
     url = str(given["url"])
     if not url.startswith(("http://", "https://")):
         raise Failed(f"url must begin with http:// or https://, not {url[:40]!r}")
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        odd = next(sign for sign in url if not sign.isascii() or not sign.isprintable() or sign == " ")
+        raise Failed(f"url holds {odd!r}: write it as %{odd.encode()[0]:02X}, as the server wants to read it")
     headers = {str(name): str(value) for name, value in given.get("headers", {}).items()}
     if any("\n" in text or "\r" in text for pair in headers.items() for text in pair):
         raise Failed("a header cannot hold a newline")
@@ -79,7 +144,7 @@ def _request(given: Mapping[str, Any]) -> urllib.request.Request:
     if "json" in given and "body" in given:
         raise Failed("`json` and `body` are the same thing twice")
     if "json" in given:
-        body = json.dumps(given["json"]).encode()
+        body = exact.json_text(given["json"]).encode()
         headers = {"Content-Type": "application/json", **headers}
     elif "body" in given:
         body = str(given["body"]).encode()
@@ -93,21 +158,20 @@ def _method(given: Mapping[str, Any]) -> str:
     return str(given.get("method", "POST" if "json" in given or "body" in given else "GET"))
 
 
-def _trouble(where: str, problem: Exception) -> Exception:
-    """Nothing was sent where nobody could be reached; else nobody knows what the server did."""
-    import socket
-    import ssl
-
+def _trouble(where: str, problem: Exception, sent: list[bool]) -> Exception:
+    """Nothing has happened where nothing was sent; else nobody knows what the server did."""
     reason = getattr(problem, "reason", problem)
-    refused = isinstance(reason, ConnectionRefusedError | socket.gaierror | ssl.SSLError)
     text = f"{where}: {getattr(reason, 'strerror', None) or reason or type(reason).__name__}"
-    return Failed(text) if refused else Unanswered(text)
+    return Unanswered(text) if sent else Failed(text)
 
 
 def _json(text: str) -> Any:
+    def never(name: str) -> Any:
+        raise ValueError(name)
+
     try:
-        return json.loads(text)
-    except ValueError:
+        return data(json.loads(text, parse_float=digits, parse_constant=never))
+    except (ValueError, RecursionError):
         return None
 
 
@@ -140,7 +204,9 @@ ACTION = Action(
     gives={
         "status": Gives("200", "int"),
         "text": Gives("the body", "string"),
-        "json": Gives("the body as data; nothing where it is no JSON"),
+        "json": Gives(
+            "the body as data; nothing where it is no JSON. A number with a fraction, or of more than 15 digits, is text"
+        ),
         "headers": Gives("by name, in small letters"),
     },
     effect=_effect,

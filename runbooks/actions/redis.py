@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from incidents import clock
-from runbooks.actions.base import Action, Failed, Gives, Key, Otherwise, Unanswered, literal
+from runbooks.actions.base import Action, Failed, Gives, Key, Otherwise, Unanswered, data, literal
 
 TIMEOUT = 10 * clock.SECOND
 URL = "redis://127.0.0.1:6379/0"
@@ -101,12 +101,12 @@ def act(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return data(value.decode("utf-8", "replace"))
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(one) for one in value]
     if isinstance(value, dict):
         return {_text(_plain(name)): _plain(one) for name, one in value.items()}
-    return repr(value) if isinstance(value, float) else value
+    return repr(value) if isinstance(value, float) else data(value)
 
 
 def _text(value: Any) -> str:

@@ -34,11 +34,21 @@ def act(given):
         return {"x": loop}
     if how == "huge":
         return {"x": "x" * 2_000_000}
+    if how == "dumb":
+        class Dumb(Exception):
+            def __str__(self):
+                raise KeyError(1)
+        raise Dumb()
     if how == "exits":
         raise SystemExit(0)
     return {"x": how}
 
+def moody(given):
+    raise RuntimeError("no mood")
+
 ACTION = Action("A test.", {"how": Key("template", "How.", required=True)}, {"x": Gives("it")}, always("read"), act)
+MOODY = ACTION._replace(effect=moody)
+LOST = ACTION._replace(effect=lambda given: "perhaps")
 NONE = 7
 """
 
@@ -54,7 +64,7 @@ def package(scene: Scene) -> Iterator[str]:
         ("odd-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n"),
         (
             "odd-1.0.dist-info/entry_points.txt",
-            "[howdah.actions]\nodd = odd:ACTION\nnone = odd:NONE\nbroken = broken:ACTION\n",
+            "[howdah.actions]\nodd = odd:ACTION\nmoody = odd:MOODY\nlost = odd:LOST\nnone = odd:NONE\nbroken = broken:ACTION\n",
         ),
     ):
         with open(os.path.join(site, name), "w", encoding="utf-8") as file:
@@ -142,7 +152,8 @@ steps:
         ("text", "the action returned str"),
         ("loop", "what the action returned is not data"),
         ("huge", "the outputs are larger than"),
-        ("exits", "is not JSON"),
+        ("exits", "the action odd raised SystemExit"),
+        ("dumb", "the action odd raised Dumb: (its text cannot be told: KeyError)"),
     ],
 )
 def test_another_package_s_action_that_misbehaves_fails_its_step_alone(
@@ -159,6 +170,74 @@ steps:
     assert scene.acts() == ["next"]
     printed = scene.journal().step("odd")
     assert says in printed.why + printed.tail, printed
+
+
+@pytest.mark.parametrize("how", ["raises", "object", "huge", "exits", "dumb"])
+def test_an_unsafe_action_that_breaks_down_may_have_acted(scene: Scene, package: str, how: str) -> None:
+    """No rescue runs: only a Failed says that nothing happened."""
+    book = scene.runbook(f"""
+name: odd
+steps:
+  - {{id: odd, uses: odd, effect: unsafe, timeout: 3s, with: {{how: {how}}}, env: {{inherit: [PYTHONPATH]}}}}
+rescue:
+  - {{id: saved, timeout: 1m, run: "echo saved >> 'ACTS'"}}
+""")
+    parked = scene("run", book, PYTHONPATH=package)
+    assert parked.code == 3 and scene.acts() == []
+    assert scene.journal().step("odd").status == "in_doubt"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("moody", "the action 'moody' cannot say what it does: RuntimeError: no mood"),
+        ("lost", "the action 'lost' says that its effect is 'perhaps'; its package must be mended: read, idempotent or unsafe"),
+    ],
+)  # fmt: skip
+def test_an_action_that_cannot_say_what_it_does_is_a_mistake_of_the_file(
+    scene: Scene, package: str, name: str, says: str
+) -> None:
+    book = scene.runbook(f"name: x\nsteps:\n  - uses: {name}\n    with: {{how: x}}\n")
+    wrong = scene("runbook", "lint", book, PYTHONPATH=package)
+    assert wrong.code == 2 and "book.yaml:3:11: " in wrong.text and says in wrong.text, wrong
+
+
+def test_numbers_are_sent_as_numbers(scene: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            line, _ = server.accept()
+            with line:
+                while b"}" not in b"".join(asked):
+                    asked.append(line.recv(65536))
+                line.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        book = scene.runbook(f"""
+name: numbers
+inputs: {{share: {{type: number, default: 0.75}}}}
+steps:
+  - {{id: made, uses: set, with: {{half: "${{{{ inputs.share / 2 }}}}", price: 1.10, list: [1, 2], version: "1.10"}}}}
+  - {{id: more, uses: set, with: {{sum: "${{{{ steps.made.outputs.half + steps.made.outputs.price }}}}"}}}}
+  - id: post
+    uses: http
+    timeout: 20s
+    with:
+      url: http://127.0.0.1:{server.getsockname()[1]}/
+      json: [2.5, 12345678901234567890123, 1e3, 0.12345678901234567890123, "1.10", "${{{{ inputs.share }}}}", "${{{{ steps.more.outputs.sum }}}}", "${{{{ steps.made.outputs.list }}}}", "${{{{ steps.made.outputs.version }}}}", {{n: -0.5}}]
+""")
+        scene.ok("run", book)
+        thread.join()
+    body = b"".join(asked).partition(b"\r\n\r\n")[2].decode()
+    assert (
+        body
+        == '[2.5,12345678901234567890123,1000,0.12345678901234567890123,"1.10",0.75,1.475,[1,2],"1.10",{"n":-0.5}]'
+    )
+    assert scene.journal().step("made").outputs == {
+        "half": "0.375", "price": "1.1", "list": [1, 2], "version": "1.10",
+    }  # fmt: skip
 
 
 def test_another_package_s_action_that_works(scene: Scene, package: str) -> None:

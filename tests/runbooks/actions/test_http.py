@@ -11,8 +11,21 @@ from typing import Any
 
 import pytest
 
+from runbooks import borrowed, inputs, using
 from runbooks.actions import base
+from runbooks.expressions import Place
 from tests.runbooks.actions.asking import ask
+
+ODD = {  # answers that cannot be kept as they are
+    "/huge": '{"a": "' + "x" * (2 << 20) + '"}',
+    "/large": json.dumps(["y" * 600_000]),
+    "/digits": '{"big": 12345678901234567890123, "far": 1e400, "half": 0.50, "fine": 12345678901234567890.5}',
+    "/nul": '{"a": "b\\u0000c"}',
+    "/nan": '{"a": NaN}',
+    "/deep": "[" * 5000 + "]" * 5000,
+    "/deeper": "[" * 60 + "]" * 60,
+    "/raw": "a\0b",
+}
 
 
 class Page(BaseHTTPRequestHandler):
@@ -25,16 +38,19 @@ class Page(BaseHTTPRequestHandler):
         if self.path == "/vanishes":
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        if self.path == "/elsewhere":
+        if self.path.startswith("/elsewhere"):
             self.send_response(302)
-            self.send_header("Location", "/ok")
+            self.send_header("Location", self.path.partition("?")[2] or "/ok")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         text = (
             json.dumps({"load": 0.25, "list": [1, None, "x"]}) if self.path == "/ok" else "nobody is here\n"
         )
-        self.send_response({"/ok": 200, "/made": 201, "/gone": 404}.get(self.path, 503))
+        text = ODD.get(self.path, text)
+        self.send_response(
+            200 if self.path in ODD else {"/ok": 200, "/made": 201, "/gone": 404}.get(self.path, 503)
+        )
         self.send_header("Content-Length", str(len(text)))
         self.send_header("X-Queue", "7")
         self.end_headers()
@@ -107,6 +123,53 @@ def test_who_is_not_there_was_asked_nothing() -> None:
 def test_an_address_that_is_none_is_told_and_read_from_nowhere(url: str) -> None:
     told = ask("http", {"url": url})
     assert told.code in (1, 75) and "root:" not in told.text
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_a_change_that_was_answered_has_happened_whatever_the_answer_looks_like(url: str, path: str) -> None:
+    told = ask("http", {"url": url + path, "body": "x"})
+    assert told.code == 0 and told.outputs["status"] == 200, told
+    for name, spec in borrowed.outputs_of(using.Uses("http", {}, Place("book.yaml", 1, 1))).items():
+        inputs.read_outputs({name: spec}, told.text.encode())  # as the step will read it
+
+
+def test_what_of_an_answer_cannot_be_kept(url: str) -> None:
+    def got(path: str) -> Any:
+        return ask("http", {"url": url + path}).outputs
+
+    assert got("/digits")["json"] == {
+        "big": "12345678901234567890123", "far": "1e400", "half": "0.5", "fine": "12345678901234567890.5",
+    }  # fmt: skip
+    assert got("/nul")["json"] == {"a": "b\ufffdc"} and got("/raw")["text"] == "a\ufffdb"
+    assert got("/nan")["json"] is None and got("/deep")["json"] is None
+    for path in ("/huge", "/large"):
+        told = ask("http", {"url": url + path})
+        assert told.code == 1 and "longer than can be kept" in told.text
+        kept = ask("http", {"url": url + path, "body": "x"})
+        assert "too long to be kept" in kept.text and len(kept.outputs["text"]) > 60_000
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"url": "/a b"}, "url holds ' ': write it as %20"),
+        ({"url": "/a\u0001"}, "url holds '\\x01': write it as %01"),
+        ({"url": "/ä"}, "url holds 'ä'"),
+        ({"url": "/ok", "headers": {"A": "b\u2028c"}}, "not in range"),
+        ({"url": "/ok", "headers": {"Ä": "c"}}, "not in range"),
+    ],
+)
+def test_what_is_refused_before_it_is_sent_has_not_happened(
+    url: str, given: dict[str, Any], says: str
+) -> None:
+    told = ask("http", {"body": "x", **given, "url": url + given["url"]})
+    assert told.code == 1 and says in told.text and Page.asked == [], told
+
+
+@pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://127.0.0.1/", "data:text/plain,x"])
+def test_a_page_that_sends_elsewhere_than_to_the_web_has_answered(url: str, where: str) -> None:
+    told = ask("http", {"url": f"{url}/elsewhere?{where}"})
+    assert told.code == 1 and "status 302: " in told.text, told
 
 
 @pytest.mark.parametrize(

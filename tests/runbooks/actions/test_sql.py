@@ -91,6 +91,30 @@ def test_another_number_of_rows_than_wanted_is_exit_10(sql: Any) -> None:
     assert told.code == 10 and "0 rows, not 1" in told.text
 
 
+def test_another_number_of_rows_than_wanted_changes_nothing(sql: Any) -> None:
+    told = sql("INSERT INTO acts VALUES (7)", rows=2)
+    assert told.code == 10 and "1 rows, not 2 (it was taken back)" in told.text
+    told = sql("INSERT INTO acts SELECT generate_series(1, 20000) RETURNING n")
+    assert told.code == 1 and "more than 10000 rows: ask for fewer (it was taken back)" in told.text
+    told = sql("INSERT INTO acts VALUES (8) RETURNING repeat('x', 2000000) AS x")
+    assert told.code == 1 and "ask for less (it was taken back)" in told.text
+    assert sql("SELECT count(*) AS n FROM acts WHERE n > 2").outputs["rows"] == [{"n": 0}]
+    assert sql("INSERT INTO acts VALUES (9)", rows=1).outputs["count"] == 1
+    assert sql("DELETE FROM acts WHERE n = 9").outputs["count"] == 1
+    assert sql("VACUUM acts").code == 0  # which wants no transaction around it
+
+
+def test_two_columns_of_one_name_are_both_there(sql: Any) -> None:
+    assert sql("SELECT 1 AS n, 2 AS n, 3 AS n_2").outputs["rows"] == [{"n": 1, "n_3": 2, "n_2": 3}]
+
+
+def test_numbers_keep_their_digits_both_ways(sql: Any) -> None:
+    told = sql("SELECT %s::numeric AS a, %s::jsonb AS b, 109501234567890123 AS id", 0.1, {"r": [2.5, 1]})
+    assert told.outputs["rows"] == [{"a": "0.1", "b": {"r": ["2.5", 1]}, "id": "109501234567890123"}]
+    kinds = "SELECT jsonb_typeof(%s::jsonb -> 'r' -> 0) AS j, pg_typeof(%s)::text AS p"
+    assert sql(kinds, {"r": [2.5]}, 2.5).outputs["rows"] == [{"j": "number", "p": "numeric"}]
+
+
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
