@@ -60,6 +60,27 @@ def approve(
     return store.append([draft])[0]
 
 
+def may_decline(run: journal.Run, question: journal.Question, by: Approver) -> None:
+    """Raises NotPermitted where this person is none of those who are asked, and did not start the run either.
+
+    Of an account that several share it is enough that one of them is: to decline lets nothing happen.
+    """
+    if not by.people:
+        return
+    requester = run.start.actor if run.start is not None else None
+    if requester is not None and _person(by.people, requester) == _person(by.people, by.actor):
+        return
+    names = by.shared or (_person(by.people, by.actor),)
+    persons = [person for name in names if (person := by.people.get(name)) is not None]
+    allowed = question.shows.get("from", [])
+    if not any(not allowed or person.is_one_of(allowed) for person in persons):
+        where = f"{run.id}/{question.path}"
+        raise NotPermitted(
+            f"{by.actor.shown} is not asked for {where} and cannot decline it",
+            hint=f"{_wanted(question)}; or whoever started the run declines",
+        )
+
+
 def _check(run: journal.Run, question: journal.Question, by: Approver) -> None:
     """Raises NotPermitted where this person may not approve this."""
     where = f"{run.id}/{question.path}"

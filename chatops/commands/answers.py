@@ -89,7 +89,7 @@ def wait(call: Call, step: str | None) -> Reply:
 def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[str, str] | None = None,
             beside: bool = False, body: str = "") -> Reply:  # fmt: skip
     from chatops import permissions
-    from runbooks import consent, driver, recover
+    from runbooks import approving, consent, driver, recover
 
     store, cause = call.store, call.places.key
     before = consent.given_before(store, cause) if cause is not None else None
@@ -98,6 +98,10 @@ def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[s
         return Reply(text, {"run": before.run, "step": before.step, "answer": word, "event": before.seq})
     run, question = consent.find(store, step, word, stream=call.who.incident)
     permissions.check_run_of(call, run.id)
+    if word == "decline":
+        approving.may_decline(
+            run, question, approving.Approver(call.actor, call.config.people, call.who.shared)
+        )
     outputs = recover.typed_outputs(store, run, question.path, given or {})
     if word == "retry" and not beside:
         recover.must_not_run(store, run, question.path)

@@ -332,6 +332,8 @@ class Viewer:
                 approving.approve(self.store, self.run, question, self._by, gate=str(question.shows["gate"]))
                 self._take_up()
                 return
+            if chosen.word == "decline":
+                approving.may_decline(self.run, question, self._by)
             why = chosen.outputs.get("why", "") if chosen.word == "decline" else ""
             given = {} if why else chosen.outputs
             outputs = recover.typed_outputs(self.store, self.run, question.path, given)

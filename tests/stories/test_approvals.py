@@ -121,6 +121,21 @@ def test_a_declined_step_fails_with_the_reason_and_nothing_runs(scene: Scene, pa
     assert "declined by ada: the volume is someone else's" in scene.ok("steps", parked)
 
 
+@pytest.mark.parametrize("by", ["eve", "stranger"])
+def test_who_is_not_asked_cannot_decline(scene: Scene, parked: str, by: str) -> None:
+    refused = scene("decline", "grow", "--why", "no", by=by)
+    assert refused.code == 4 and f"{by} is not asked for {parked}/grow" in refused.err, refused
+    assert scene.journal().open_questions()[0].what == "approve"
+
+
+@pytest.mark.parametrize("by", ["nova", "ops"])
+def test_who_started_it_may_take_it_back_and_a_shared_account_may_say_no(
+    scene: Scene, parked: str, by: str
+) -> None:
+    assert scene("decline", "grow", "--why", "no", by=by).code == 0
+    assert scene.wait_for("run.ended").data["status"] == "failed"
+
+
 def test_what_was_approved_too_late_is_asked_anew(scene: Scene) -> None:
     run = park(scene, "expires: 1s")
     first = gate(scene)
