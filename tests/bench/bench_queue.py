@@ -133,13 +133,11 @@ def _round(book: Any, lab: Lab, chance: random.Random, threads: int) -> tuple[in
     lab.order(Job(queue, "DeliverWorker", round(millis * chance.uniform(0.3, 1.7))) for queue in kinds)
     time.sleep(1)
     said = _look(book, lab)
-    began = time.monotonic()
     line = lab.redis()
     while any(int(line.run("LLEN", f"queue:{queue}") or 0) for queue in QUEUES):
-        assert time.monotonic() < began + 300
         time.sleep(0.02)
     line.close()
-    took = time.monotonic() - began
+    took = time.time() - float(re.findall(r"(?m)^at=([0-9.]+)$", said)[0])
     found = {name: int(re.findall(rf"(?m)^{name}=(-?\d+)$", said)[0]) for name in ("soonest", "latest")}
     return found["soonest"], found["latest"], took
 

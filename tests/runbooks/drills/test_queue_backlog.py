@@ -163,6 +163,20 @@ def test_what_went_aside_comes_back_by_undo_and_is_done_once_the_dependency_answ
     assert (score.done, score.aside, score.lost, score.doubled) == (FEW, 0, 0, 0)
 
 
+@pytest.mark.lab
+@pytest.mark.soak
+def test_without_a_connection_left_one_worker_becomes_one_for_each_queue(room: Place) -> None:
+    def play(lab: Lab) -> None:
+        lab.within = 3600  # with no thread more, push takes longer than it did alone
+        inputs = {**lab.inputs(), "connections": "10"}
+        given = [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]
+        howdah(room, "run", "queue-backlog", "--drill", *given, "--yes", "split")
+        assert len(labs.workers(lab.app)) == len(QUEUES)
+
+    score = drill(room, "starved", play)
+    assert score.reasons == () and score.threads == 10
+
+
 # -- what is no cure --------------------------------------------------------------------------------------------------
 
 
