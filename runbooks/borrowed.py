@@ -92,8 +92,7 @@ def _action(reader: Reader, node: Node, given: Node | None) -> Uses | None:
         return None
     if action.any_names:
         _recordable(reader, known, values)
-    data = frozenset(word for word in values if word in table and table[word].kind == "data")
-    return Uses(name, values, reader.at(node, 0), data)
+    return Uses(name, values, reader.at(node, 0), {word: table[word].kind for word in values})
 
 
 def _recordable(reader: Reader, given: Node, values: dict[str, Any]) -> None:

@@ -52,6 +52,7 @@ STATUSES: dict[str, tuple[str, str]] = {
     "kept": ("not undone", "warn"),
 }
 NOT_REACHED = "not reached"
+OVER = "over"
 MARKS = {"good": "✓", "bad": "✗", "warn": "!", "quiet": "·", "busy": "▸", "asks": "?"}
 PLAIN_MARKS = {"✓": "+", "✗": "x", "·": ".", "▸": ">"}  # for terminals without these signs
 
@@ -176,6 +177,9 @@ def _status(step: Step, run: journal.Run) -> str:
         if inner.path in run.steps and inner.kind != "block"
     ):
         return "entered"
+    ended = _stopped((*step.block, *step.rescue, *step.always), run)
+    if ended is not None:
+        return ended
     within = [_status(inner, run) for inner in step.block]
     if "aborted" in within:
         return "aborted"
@@ -185,7 +189,22 @@ def _status(step: Step, run: journal.Run) -> str:
         ):
             return "ok"
         return "continued" if step.continue_on_error else "failed"
-    return "entered" if {"pending", "entered"} & set(within) else "ok"
+    if not {"pending", "entered"} & set(within):
+        return "ok"
+    if run.end is None:
+        return "entered"
+    return run.end.status if run.end.status in ("failed", "aborted") else "ok"  # it ended from elsewhere
+
+
+def _stopped(steps: Iterable[Step], run: journal.Run) -> str | None:
+    """How a `stop` has ended these steps and what is around them, up to the runbook that it stands in."""
+    for step in steps:
+        state = run.steps.get(step.path)
+        if step.stop is not None and state is not None and state.status == "ok":
+            return step.stop.status
+        if step.sub is None and (found := _stopped((*step.block, *step.rescue, *step.always), run)):
+            return found
+    return None
 
 
 def _name(run: journal.Run, path: str) -> str:
@@ -200,6 +219,10 @@ def _row(path: str, depth: int, name: str, status: str, run: journal.Run, now: c
     detail = _detail(run, state, status, now)
     if status == "pending" and run.status == "ended":
         word = NOT_REACHED
+    elif (
+        status in ("entered", "spread") and run.status == "ended"
+    ):  # the log alone does not tell how it ended
+        word, mark, tone = OVER, MARKS["quiet"], "quiet"
     elif status == "skipped":
         mark = "-"
     question = next((q for q in run.open_questions() if q.path == path), None)

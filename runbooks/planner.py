@@ -99,6 +99,7 @@ class _Around(NamedTuple):
     depth: int = 0
     known: Hosts = {}  # noqa: RUF012 - never mutated
     look: Look | None = None
+    inside: bool = False  # of a runbook that another one uses
 
 
 def _list(
@@ -109,7 +110,7 @@ def _list(
         planned.append(one)
         inner = around._replace(if_=one.if_ if step.if_ is not None else around.if_, depth=around.depth + 1)
         known = using.inside(step.sub, names) if step.sub is not None else names
-        inner = inner._replace(look=None) if step.sub is not None else inner
+        inner = inner._replace(inside=True) if step.sub is not None else inner
         _list(planned, step.block, known, inner)
         _list(planned, step.rescue, known, inner._replace(rescue=True))
         _list(planned, step.always, known, inner)
@@ -119,16 +120,33 @@ def _list(
 
 def _looked_at(step: Step, one: PlannedStep, names: Mapping[str, Any], around: _Around) -> PlannedStep:
     """With what the step gives, where it only reads, is sure to run here, and may be run for that."""
-    plain = step.kind == "run" and step.effect == "read" and not step.spreads and not step.user
-    asks = step.confirm is not None or step.approve is not None
-    if around.look is None or not plain or asks or around.rescue or one.if_ not in ("", YES):
+    if around.look is None or step.kind != "run" or step.effect != "read":
         return one
+    if why := _not_here(step, one, around):
+        return one._replace(unread=why)
     seen = around.look(step, names)
     if seen.outputs is None:
         return one._replace(unread=seen.why)
     if step.id is not None and isinstance(names["steps"], dict):
         names["steps"][step.id] = {"status": "ok", "exit": 0, "outputs": dict(seen.outputs)}
     return one._replace(read=seen.outputs)
+
+
+def _not_here(step: Step, one: PlannedStep, around: _Around) -> str:
+    """Why a plan does not look at a step that only reads; empty where it may."""
+    if one.if_ == NO:
+        return "it does not run"
+    reasons = {
+        "whether it runs cannot be decided yet": one.if_ == UNDECIDED,
+        "it runs only after a failure": around.rescue,
+        "it is in a runbook of its own": around.inside,
+        "it runs on other machines": step.targets is not None,
+        "it is made several times": step.spreads,
+        "it runs as another user": step.user is not None,
+        "it asks first": step.confirm is not None,
+        "it needs an approval": step.approve is not None,
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
 
 
 def _spread(step: Step, names: Mapping[str, Any], known: Hosts) -> dict[str, Any]:
@@ -247,7 +265,8 @@ def as_written(command: Command) -> str:
         return command.text
     if isinstance(command, Uses):
         return f"uses {command.action}: " + ", ".join(
-            f"{name}={_written(one)}" for name, one in command.given.items()
+            f"{name}={_written(using.shown(one, command.kinds.get(name)))}"
+            for name, one in command.given.items()
         )
     return shell_quote(item.text for item in command)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents.errors import BadInput
-from runbooks import exact, grammar, inputs
+from runbooks import exact, grammar, inputs, typed
 from runbooks.actions.base import VARIABLE as VARIABLE
 from runbooks.expressions import (
     UNKNOWN,
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 class Uses(NamedTuple):
     """`given` is what stands in `with:`: templates, and lists and maps of them; other values as they are read.
 
-    `data` are those that are nothing but data: in them a number that is not whole is one, too.
+    `kinds` are those of the action's own table, by name: in `data` a number that is not whole is one, too.
     """
 
     action: str
     given: Mapping[str, Any]
     place: Place
-    data: frozenset[str] = frozenset()
+    kinds: Mapping[str, str] = {}
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def sent(uses: Uses, names: Mapping[str, Any]) -> dict[str, Any]:
     def exactly(template: Template) -> Any:
         return render_exactly(template, names)
 
-    data = {name: _filled(one, exactly) for name, one in uses.given.items() if name in uses.data}
+    data = {name: _filled(one, exactly) for name, one in uses.given.items() if uses.kinds.get(name) == "data"}
     return {**{name: filled(one, names) for name, one in uses.given.items() if name not in data}, **data}
 
 
@@ -80,7 +80,7 @@ def words(uses: Uses, names: Mapping[str, Any]) -> list[str]:
     return [
         "uses",
         uses.action,
-        *(f"{name}={_text(one, names, name in uses.data)}" for name, one in uses.given.items()),
+        *(f"{name}={_text(one, names, uses.kinds.get(name))}" for name, one in uses.given.items()),
     ]
 
 
@@ -102,11 +102,16 @@ def _filled(value: Any, fill: Callable[[Template], Any]) -> Any:
     return value
 
 
-def _text(value: Any, names: Mapping[str, Any], data: bool) -> str:
-    def told(template: Template) -> Any:
-        return (forecast_exactly if data else forecast_text)(template, names)
+def shown(value: Any, kind: str | None) -> Any:
+    """A value that is read as another one than was written, as it was written: a duration in seconds."""
+    return typed.seconds(value) + "s" if kind == "duration" and isinstance(value, int) else value
 
-    known = _filled(value, told)
+
+def _text(value: Any, names: Mapping[str, Any], kind: str | None) -> str:
+    def told(template: Template) -> Any:
+        return (forecast_exactly if kind == "data" else forecast_text)(template, names)
+
+    known = shown(_filled(value, told), kind)
     return known if isinstance(known, str) else as_text(None) if known is None else exact.json_text(known)
 
 

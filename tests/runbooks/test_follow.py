@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from incidents import clock
+from incidents import clock, kinds
 from incidents.events import Actor, Draft
 from incidents.store import open_store
 from incidents.store.protocol import Store
 from runbooks import follow, journal
+from runbooks.loader import loads
 from tests.runbooks.player.logbook import NOVA, Logbook, runbook, up_to_the_doubt, up_to_the_question
 
 START: dict[str, Any] = {
@@ -109,6 +110,39 @@ def test_a_block_stands_where_its_steps_stand(inner: dict[str, str], status: str
     for path, one in inner.items():
         log.run.steps[path] = journal.StepState(path, status=one)
     assert rows(log)["room"].status == status
+
+
+STOPS = """
+name: stops
+steps:
+  - id: outer
+    block:
+      - id: inner
+        block: [{id: end, stop: {status: STATUS}}, {id: never, effect: read, run: [x]}]
+  - {id: after, effect: read, run: [x]}
+"""
+
+
+@pytest.mark.parametrize("status", ["ok", "failed"])
+def test_a_block_that_a_stop_has_ended_is_not_under_way(status: str) -> None:
+    log = Logbook()
+    log.begin()
+    book = loads(STOPS.replace("STATUS", status))
+    log.run.steps["outer/inner/end"] = journal.StepState("outer/inner/end", status="ok")
+    told = {row.path: row.status for row in follow.rows(book, log.run, log.now)}
+    assert (told["outer"], told["outer/inner"], told["after"]) == (status, status, "pending")
+
+
+def test_nothing_is_under_way_once_its_run_has_ended() -> None:
+    """An abort between two steps of a block leaves no step that was aborted."""
+    log = Logbook()
+    log.begin()
+    book = loads(STOPS.replace("STATUS", "ok"))
+    log.run.steps["outer"] = journal.StepState("outer", status="entered")
+    log.run.steps["outer/inner/never"] = journal.StepState("outer/inner/never", status="ok")
+    log.run.status, log.run.end = "ended", kinds.RunEnded("aborted", 1)
+    assert {row.path: row.word for row in follow.rows(book, log.run, log.now)}["outer"] == "aborted"
+    assert follow.rows(None, log.run, log.now)[0].word == "over"
 
 
 def test_the_time_of_a_step_is_what_its_programs_ran_not_what_people_took_to_answer() -> None:

@@ -163,6 +163,35 @@ def test_a_plan_with_reads_fills_in_what_it_can_and_says_what_it_cannot(scene: S
     assert not os.path.exists(scene.store), "a plan records nothing"
 
 
+def test_a_plan_with_reads_has_a_reason_for_each_read_that_it_leaves_out(scene: Scene, fleet: str) -> None:
+    scene.runbook("name: inner\nsteps:\n  - {effect: read, run: [date]}\n", "inner.yaml")
+    book = scene.runbook("""
+name: reads
+steps:
+  - {id: far, effect: read, targets: {hosts: web}, run: [date]}
+  - {id: each, effect: read, for_each: [a, b], run: [date, "${{ item }}"]}
+  - {id: asks, effect: read, confirm: Sure?, run: [date]}
+  - {id: gate, effect: read, approve: {}, run: [date]}
+  - {id: page, uses: http, with: {url: "http://127.0.0.1:1/", timeout: 2s}}
+  - {id: no, if: "${{ 1 == 2 }}", effect: read, run: [date]}
+  - {id: open, if: "${{ steps.page.exit == 0 }}", effect: read, run: [date]}
+  - {id: other, uses: ./inner.yaml}
+  - {id: act, timeout: 1m, run: [act]}
+rescue:
+  - {id: late, effect: read, run: [date]}
+""")
+    told = scene.ok("plan", book, "--run-reads")
+    assert "uses http url=http://127.0.0.1:1/ timeout=2s" in told
+    paragraphs = {part.split()[0]: part for part in told.split("\n\n")[1:]}
+    for path, why in {
+        "far": "it runs on other machines", "each": "it is made several times", "asks": "it asks first", "gate": "it needs an approval",
+        "page": "an action", "no": "it does not run", "open": "whether it runs cannot be decided yet", "rescue/late": "it runs only after a failure",
+    }.items():  # fmt: skip
+        assert f"    not looked at: {why}" in paragraphs[path], paragraphs[path]
+    assert "not looked at: it is in a runbook of its own" in told
+    assert "not looked at" not in paragraphs["act"]
+
+
 def test_a_plan_of_a_host_that_is_none_says_so(scene: Scene, fleet: str) -> None:
     scene.runbook("hosts: {db: {}}\n", "howdah.yaml")
     wrong = scene("plan", fleet)

@@ -58,12 +58,48 @@ def test_a_page_that_gets_well() -> None:
     assert statuses == []
 
 
+def test_what_it_sees_instead_is_told_once_each(tmp_path: Path) -> None:
+    later((tmp_path / "made").touch)
+    told = ask("wait", {"file": str(tmp_path / "made"), "every": 20_000})
+    assert told.text == f"{tmp_path}/made: there is no such file\n{{}}\n"
+    statuses = [503, 503, 500, 404, 200]
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(statuses.pop(0))
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        seen = ask("wait", {"http": f"http://127.0.0.1:{server.server_port}/", "every": 20_000}).text
+        server.shutdown()
+        thread.join()
+    assert [line.rpartition(": ")[2] for line in seen.splitlines()[:-1]] == [
+        "status 503",
+        "status 500",
+        "status 404",
+    ]
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{closed.getsockname()[1]}"
+        thread = later(closed.listen)
+        assert ask("wait", {"port": where, "every": 20_000}).text.startswith(f"{where}: Connection refused\n")
+        thread.join()
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         ({}, "one of port, file, http"),
         ({"port": "1", "file": "x"}, "one of port, file, http"),
         ({"port": "nowhere"}, "HOST:NUMBER"),
+        ({"port": "127.0.0.1:99999"}, "a number from 1 to 65535"),
+        ({"port": "127.0.0.1:0"}, "a number from 1 to 65535"),
+        ({"port": ":80"}, "HOST:NUMBER"),
         ({"http": "file:///"}, "must begin with http"),
     ],
 )
