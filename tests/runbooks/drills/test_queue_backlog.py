@@ -25,6 +25,7 @@ from .conftest import Place
 
 HOWDAH = os.path.join(os.path.dirname(sys.executable), "howdah")
 FEW = 1500
+MANY = 70_000  # more than any drill beside this one has: triage names the longest queues of the machine
 SOAK = pytest.mark.soak
 FAULTS = harness.names("queue-backlog")
 CAUSES = {
@@ -99,6 +100,7 @@ def test_the_runbook_cures_a_few_jobs_and_loses_none(room: Place, fault: str) ->
 
 @pytest.mark.lab
 @pytest.mark.soak
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", range(len(FAULTS)))  # `make soak-part` takes another one every hour
 def test_the_runbook_cures_fifty_thousand_jobs_and_loses_none(room: Place, number: int) -> None:
     cured(room, FAULTS[number], 50_000)
@@ -118,6 +120,7 @@ def cured(room: Place, fault: str, jobs: int) -> None:
 
 @pytest.mark.lab
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 def test_every_one_of_fifty_thousand_is_done_exactly_once(room: Place) -> None:
     """With a worker killed in the middle, and drained to the end."""
 
@@ -146,11 +149,12 @@ def test_triage_names_the_runbook_and_the_cause_and_finds_the_redis_by_itself(
         assert CAUSES[fault] in fits["says"], fits["says"]
         assert fits["took"] < 5 * clock.SECOND
 
-    assert not drill(room, fault, look).cured
+    assert not drill(room, fault, look, jobs=MANY).cured
 
 
 @pytest.mark.lab
 @pytest.mark.soak
+@pytest.mark.timeout(300)
 def test_what_went_aside_comes_back_by_undo_and_is_done_once_the_dependency_answers(room: Place) -> None:
     def play(lab: Lab) -> None:
         given = [word for name, value in lab.inputs().items() for word in ("-i", f"{name}={value}")]
