@@ -225,7 +225,10 @@ def _remove_folder(path: str, swept: Swept) -> None:
         swept.left.append(f"folder {path}: {inside[0]} is still mounted in it")
         return
     try:
-        shutil.rmtree(path)
+        with contextlib.suppress(FileNotFoundError):  # a socket of a program just killed goes by itself
+            shutil.rmtree(path)
+        if os.path.lexists(path):
+            shutil.rmtree(path)
     except OSError as error:
         swept.left.append(f"folder {path}: {error.strerror}")
     else:

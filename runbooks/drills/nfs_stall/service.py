@@ -12,7 +12,7 @@ import select
 import sys
 
 SEGMENT = 40  # lines after which a new segment begins
-PAUSE = 0.025  # seconds between two lines
+PAUSE = 0.08  # seconds between two lines
 RETRY = 0.2
 
 

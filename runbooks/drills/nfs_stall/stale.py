@@ -11,16 +11,19 @@ CAUSE = "stale"
 
 MOVE = """
 set -e
+need() { "$@"; }
 . /run/lab/settings
+. /run/lab/disks.sh
 exportfs -u "*:$EXPORT"
-exportfs -u "*:$REPLICA"
 exportfs -f
+replica
 cp -a -- "$EXPORT/." "$REPLICA/"
 sync
+exportfs -u "*:$REPLICA"
 umount "$REPLICA"
 umount "$EXPORT" 2>/dev/null || umount -l "$EXPORT"
 mount /dev/mapper/copy "$EXPORT"
-exportfs -o rw,no_root_squash,no_subtree_check,sync "*:$EXPORT"
+exportfs -o $OPTIONS "*:$EXPORT"
 """
 
 

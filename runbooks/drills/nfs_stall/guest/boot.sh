@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The first program of the lab's guest: loads what it needs to see its root, which this machine shares with it for
-# reading alone, and hands over. MODULES lists what is to be loaded now; a line is the file of one module.
+# reading alone, and hands over.
 PATH=/bin
 export PATH
 busybox mount -t proc proc /proc
@@ -12,8 +12,10 @@ fail() {
     busybox poweroff -f
 }
 while read -r module; do
-    busybox insmod "/modules/$module" || fail "the kernel does not take the module $module"
-done </modules/boot
+    case $module in brd.ko) how="rd_nr=3 rd_size=65536" ;; *) how= ;; esac
+    busybox insmod "/modules/$module" $how || fail "the kernel does not take the module $module"
+done </modules/order
+say modules
 busybox mount -t virtiofs -o ro root /root || fail "the shared root cannot be mounted"
 for program in bash mount ip sshd rpc.nfsd dmsetup; do
     found=
@@ -23,7 +25,6 @@ done
 busybox mount -t tmpfs -o mode=755 run /root/run || fail "no tmpfs"
 busybox mkdir -p /root/run/lab
 busybox cp -R /lab/. /root/run/lab/
-busybox mv /modules /root/run/lab/modules 2>/dev/null || busybox cp -R /modules /root/run/lab/modules
 busybox mount --move /dev /root/dev
 busybox mount --move /proc /root/proc
 busybox mount --move /sys /root/sys

@@ -11,13 +11,12 @@ rpc.nfsd 0
 rm -rf /var/lib/nfs/v4recovery/*
 exportfs -ua
 exportfs -f
-for name in disk-a disk-b copy; do dmsetup resume --noudevsync $name; done
+for name in disk-a disk-b copy; do dmsetup resume --noudevsync $name 2>/dev/null; done
 fsfreeze --unfreeze "$EXPORT" 2>/dev/null
 for at in "$EXPORT" "$EXPORT" "$REPLICA" "$REPLICA"; do umount "$at" 2>/dev/null; done
 if grep -q " $EXPORT \| $REPLICA " /proc/mounts; then fail "the export is still in use"; fi
 echo clear >/sys/block/md0/md/array_state
-for name in disk-a disk-b copy; do need dmsetup remove --noudevsync --force $name; done
+need dmsetup remove_all --noudevsync --force
 disks
-exports
 need rpc.nfsd -N 3 -V 4.2 4
 echo Y >/proc/fs/nfsd/v4_end_grace

@@ -20,31 +20,27 @@ chmod 1777 /tmp /var/tmp /dev/shm
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 hostname nfs-server
-while read -r module; do
-    case $module in brd.ko) how=(rd_nr=3 rd_size=65536) ;; *) how=() ;; esac
-    need insmod "/run/lab/modules/$module" "${how[@]}"
-done </run/lab/modules/later
-say modules
-
-ip link set lo up
-ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up || fail "the guest has no network card"
 need ip netns add client
-for n in 0 1; do
-    need ip link add s$n type veth peer name c$n
-    need ip link set c$n netns client
-    ip addr add 10.9.$n.2/24 dev s$n
-    ip link set s$n up
-done
-need ip link set eth1 netns client
+need ip -batch - <<'END'
+link set lo up
+addr add 10.0.2.15/24 dev eth0
+link set eth0 up
+link add s0 type veth peer name c0 netns client
+link add s1 type veth peer name c1 netns client
+addr add 10.9.0.2/24 dev s0
+addr add 10.9.1.2/24 dev s1
+link set s0 up
+link set s1 up
+link set eth1 netns client
+END
 
 mkdir -p "$EXPORT" "$REPLICA"
-disks
-
 mkdir -p /var/lib/nfs/v4recovery /var/lib/nfs/sm /var/lib/nfs/rpc_pipefs
 touch /var/lib/nfs/etab /var/lib/nfs/rmtab
+disks
+say disks
 need mount -t nfsd nfsd /proc/fs/nfsd
 need rpc.mountd -N 3 --no-udp
-exports
 echo 10 >/proc/fs/nfsd/nfsv4leasetime
 echo 10 >/proc/fs/nfsd/nfsv4gracetime
 need rpc.nfsd -N 3 -V 4.2 4
