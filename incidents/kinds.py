@@ -536,6 +536,7 @@ class StepEnded(NamedTuple):
     survivors: Strings = []  # noqa: RUF012 - never mutated
     services: Strings = []  # noqa: RUF012 - never mutated; what the step left behind
     unreachable: bool = False  # its host could not be reached, so nothing began
+    may_run: bool = False  # something of it runs on its host, or the host does not say
 
 
 class StepOverdue(NamedTuple):

@@ -56,6 +56,7 @@ class Order(NamedTuple):
     grace: int  # between TERM and KILL
     secrets: tuple[str, ...] = ()  # revealed values to mask in the output
     far: Far | None = None  # there, and not here; `cwd`, `user` and `umask` are then that account's own
+    after: tuple[int, ...] = ()  # attempts over there that must not run any more when this one begins
 
 
 class Survivor(NamedTuple):
@@ -113,6 +114,7 @@ class Ended(NamedTuple):
     services: tuple[Survivor, ...] = ()
     output: OutputInfo = OutputInfo()
     link: str = ""
+    unheard: bool = False  # its keeper was lost: this is what it left
 
 
 Notice = Started | Output | Ended | Gone

@@ -236,7 +236,9 @@ class Charge:
         return tuple(map(attempt.survivor, found[:SHOWN]))
 
     def _say_end(self, services: tuple[Survivor, ...]) -> None:
-        if self.masker is not None:
+        if (
+            self.masker is not None and not self.link_lost
+        ):  # else what it holds back comes again, with its other half
             self.writer.write(memoryview(self.masker.flush()))
         info = self.writer.close()
         self.tell_at = self.due = None

@@ -13,16 +13,28 @@ from incidents import clock, kinds
 from incidents.errors import BadInput, NotDurable
 from incidents.events import Actor, Evidence
 from runbooks import attempt as witnesses
-from runbooks import consent, doubt, flow, journal, outcome, parts, remains, showing, spread, undo
+from runbooks import (
+    consent,
+    doubt,
+    flow,
+    journal,
+    outcome,
+    parts,
+    regained,
+    remains,
+    resting,
+    showing,
+    spread,
+    undo,
+)
 from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
-from runbooks.keeper import Ended, Keeper, Order, OutputInfo
+from runbooks.keeper import Ended, Keeper, Order
 from runbooks.process import crash_point
 from runbooks.reach import Reach
 from runbooks.scribe import OUTCOME_ROOM, Scribe
 from runbooks.surroundings import Surroundings
 
 LOOK = 100_000  # µs between two looks at the record while a step runs
-REST = 60 * clock.SECOND  # how long verify waits for what is left of an attempt, where it has no timeout
 INLINE = 8_192  # bytes of output that live in the outcome itself
 Request = tuple[kinds.RunRequest, Actor]
 
@@ -59,10 +71,16 @@ class Course:
     _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
     _looked: bool = False  # since the end of the last attempt
     _due: dict[str, int] = dataclasses.field(default_factory=dict)
+    waits: dict[tuple[str, int, int], int] = dataclasses.field(
+        default_factory=dict
+    )  # see runbooks/resting.py
+    resumed: bool = False  # another driver began it
     reach: Reach = dataclasses.field(init=False)
+    links: regained.Links = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.reach = Reach(self.around, self.runbook)
+        self.links = regained.Links()
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -130,7 +148,7 @@ class Course:
 
     def ask(self, step: Step, what: str) -> Hold | None:
         """Opens the question, once; a step that `--yes` named is answered in the same commit."""
-        if any(q.open and q.path == step.path and q.what == what for q in self.run.questions.values()):
+        if self.asks(step, what):
             return Hold()
         made = self.around.spread(step, self.names(step.path)) if step.spreads and what == "confirm" else None
         data = consent.asked(
@@ -139,6 +157,12 @@ class Course:
             what,
             showing.shows(step, what, self.run.step(step.path), self.names(step.path), self.runs_dir, made),
         )
+        if what in resting.ASKED:
+            seen = self.known(step)
+            data["shows"] |= {
+                "running": seen.who if seen.state == "running" else "",
+                **({"unknown": seen.who} if seen.state == "unknown" else {}),
+            }
         self.scribe.emit("question.asked", data, step=step.path)
         if what == "confirm" and self.allowed & {step.path, step.id}:
             answer = {"question": data["question"], "path": step.path, "answer": "yes"}
@@ -148,6 +172,10 @@ class Course:
             )  # fmt: skip
             return None
         return Hold()
+
+    def asks(self, step: Step, what: str) -> bool:
+        """Is that question about the step open?"""
+        return any(q.open and q.path == step.path and q.what == what for q in self.run.questions.values())
 
     # -- attempts ------------------------------------------------------------------------------------------
 
@@ -171,7 +199,7 @@ class Course:
             if rested is None:
                 return None
             if not rested:
-                self._beside(step, part, n, number)
+                resting.refuse(self, step, part)
                 return None
         command, effect, timeout = outcome.command(step, part)
         try:
@@ -184,7 +212,7 @@ class Course:
         except BadInput as problem:
             if part == "run":
                 raise
-            self._cannot(step, part, n, number, problem)
+            self.cannot(step, part, str(problem))
             return None
         crash_point(f"before-intent:{step.path}")
         self._prepare(n)
@@ -203,12 +231,14 @@ class Course:
             intent["change"] = change
         else:
             del intent["change"]  # most steps have none
-        if act.order.far is not None:
-            intent["host"] = act.order.far.host
+        order = act.order
+        if order.far is not None:
+            intent["host"] = order.far.host
+            order = order._replace(after=resting.before(self, step, part))
         else:
             del intent["host"]
         self.scribe.emit("step.started", intent, step=step.path, key=f"{self.run.id}:start:{n}")
-        return act.order
+        return order
 
     def launch(self, orders: Sequence[tuple[Step, Order]]) -> None:
         """Makes the intents durable, then has the keeper start them."""
@@ -221,27 +251,13 @@ class Course:
             if isinstance(started, Ended):
                 self._ends[order.n] = started
 
-    def _beside(self, step: Step, part: str, n: int, number: int) -> None:
-        """Something of an earlier attempt still runs after the wait: nothing starts beside it unasked."""
-        problem = BadInput(
-            f"an earlier attempt still runs: {showing.who_runs(self.runs_dir, self._last_seen(step))}"
-        )
-        if part == "undo":
-            self._cannot(step, part, n, number, problem)
-        else:
-            self.settle(step, "failed", why=problem.message)
-
-    def _last_seen(self, step: Step) -> witnesses.Witness:
-        act = self.run.step(step.path).last("run", "undo")
-        assert act is not None
-        return self.reach.witness(act, witnesses.witness(self.runs_dir, act.n))
-
-    def _cannot(self, step: Step, part: str, n: int, number: int, problem: BadInput) -> None:
-        """A check, verify or undo that cannot even be rendered: it answers nothing, and the record says why."""
+    def cannot(self, step: Step, part: str, why: str) -> None:
+        """A check, verify or undo that cannot even begin: it answers nothing, and the record says why."""
+        n, number = self.run.last_n + 1, self.run.step(step.path).count(part) + 1
         intent = kinds.StepStarted(step.path, step.name, n, number, "read", part=part)
         self.scribe.emit("step.started", intent._asdict(), step=step.path, key=f"{self.run.id}:start:{n}")
         status = "in_doubt" if part in ("verify", "undo_verify") else "failed"
-        outcome = kinds.StepEnded(step.path, status, n=n, part=part, attempt=number, why=str(problem))
+        outcome = kinds.StepEnded(step.path, status, n=n, part=part, attempt=number, why=why)
         self.scribe.emit("step.ended", outcome._asdict(), step=step.path, key=f"{self.run.id}:end:{n}")
 
     def _prepare(self, n: int) -> None:
@@ -278,10 +294,7 @@ class Course:
                 crash_point(f"after-outcome:{step.path}")
             if ended:
                 return
-            for notice in self.keeper.wait(LOOK):
-                if isinstance(notice, Ended):
-                    self._ends[notice.n] = notice
-            self.scribe.catch_up()
+            self._listen()
             self._looked = True
             for _, attempt in open:
                 self._while_running(attempt)
@@ -299,7 +312,11 @@ class Course:
                 return None
             finish = doubt.Finish(exit=seen.exit) if seen.state == "ended" else outcome.lost(seen)
         if attempt.command.host is not None:
-            there = self.reach.finish(attempt, finish)
+            if told is not None and told.link:
+                self.links.lost(self, attempt)
+            heard = told is not None and not told.unheard
+            self.links.all |= not heard
+            there = self.reach.finish(attempt, finish, heard=heard)
             if there is None:
                 return None
             finish = there
@@ -337,21 +354,27 @@ class Course:
         self.scribe.flush()
 
     def at_rest(self, step: Step) -> bool | None:
-        """Does nothing of the step's last act run any more? Waits at most the step's timeout for it.
+        """Does nothing of the step's attempts run any more? Waits for what is known to run, at most the step's timeout.
 
         None when a person asked for something else meanwhile.
         """
-        act = self.run.step(step.path).last("run", "undo")
-        assert act is not None
-        until = clock.monotonic() + (act.command.timeout or REST)
-        while self._last_seen(step).state == "running":
-            if clock.monotonic() > until:
-                return False
-            self.keeper.wait(LOOK)
-            self.scribe.catch_up()
+        while (rested := resting.rested(self, step)) is None:
+            self._listen()
             if self.interrupted():
                 return None
-        return True
+        return rested
+
+    def known(self, step: Step) -> resting.Seen:
+        """What is known to run of the step's attempts; a host that is being asked is waited for."""
+        while (seen := resting.look(self, step)) is None:
+            self._listen()
+        return seen
+
+    def _listen(self) -> None:
+        for notice in self.keeper.wait(LOOK, wake=self.reach.waits()):
+            if isinstance(notice, Ended):
+                self._ends[notice.n] = notice
+        self.scribe.catch_up()
 
     def interrupted(self) -> bool:
         """Did a person ask for something that the engine's next turn acts on?"""
@@ -387,42 +410,82 @@ class Course:
         for question in self.run.open_questions():
             if question.what == "overdue" and question.path == step.path:
                 self.scribe.emit("question.void", {"question": question.id}, step=step.path)
-        raw = remains.output_of(self.runs_dir, attempt.n, ended) + self.reach.rest.pop(attempt.n, b"")
+        finish = resting.unsure(self, attempt, finish)
+        printed = regained.printed(self, attempt, finish, ended)
+        raw, finish = printed.text, finish._replace(lacks=printed.lacks)
         verdict = outcome.judge(
             step, self.run.step(step.path), attempt, finish, raw, lambda: self.names(step.path)
         )
         if verdict.status == "again" and self.run.aborting:
             verdict = verdict._replace(status="failed")
-        written = OutputInfo(len(raw)) if ended is None else ended.output
-        evidence: tuple[Evidence, ...] = ()
-        lost = max(0, len(written.held) - INLINE)
-        if len(raw) > INLINE and not written.held:
-            evidence, lost = remains.keep_output(self.scribe.store, self.run.id, self.runs_dir, attempt.n)
-        took = (
-            clock.between(attempt.started, clock.read()).micros
-            if ended is None
-            else ended.ended - ended.started
-        )
+        evidence, lost = self._evidence(attempt, printed)
         data = kinds.StepEnded(
             path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
-            attempt=attempt.number, exit=None if finish.unreached else finish.exit, signal=finish.signal, why=verdict.why,
-            outputs=verdict.outputs, tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=written.total,
-            dropped=written.dropped + lost, took=took, recovered=attempt.n not in self._launched,
+            attempt=attempt.number, exit=None if finish.unreached else finish.exit, signal=finish.signal,
+            why=self.links.why(attempt, verdict.why), outputs=verdict.outputs,
+            tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=printed.info.total, dropped=printed.info.dropped + lost,
+            took=regained.took(attempt, printed, ended), recovered=attempt.n not in self._launched,
             final=verdict.status != "again", survivors=list(finish.survivors),
             services=[] if ended is None else outcome.services(ended), unreachable=finish.unreached,
+            may_run=finish.may_run,
         )  # fmt: skip
         key = f"{self.run.id}:end:{attempt.n}"
         told = data._asdict()
-        if not data.unreachable:
-            del told["unreachable"]  # most are
+        for rare in ("unreachable", "may_run"):
+            if not told[rare]:
+                del told[rare]
         self.scribe.emit("step.ended", told, step=step.path, key=key, evidence=evidence)
-        if raw:
-            self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, attempt.n))
+        self._drop_output(attempt.n, printed)
         if verdict.status == "again":
             self._due[step.path] = clock.monotonic() + self._delay(step, attempt.number)
             if not parts.split_path(step.path)[1]:  # others need not wait for one of several
                 self.scribe.flush()
                 self.sleep_until(self._due[step.path])
+
+    def _evidence(
+        self, attempt: journal.Attempt, printed: regained.Printed
+    ) -> tuple[tuple[Evidence, ...], int]:
+        """The output as evidence where the outcome cannot hold it; and how many bytes had no room."""
+        if len(printed.text) <= INLINE or printed.info.held:
+            return (), max(0, len(printed.info.held) - INLINE)
+        return remains.keep_output(self.scribe.store, self.run.id, self.runs_dir, attempt.n)
+
+    def _drop_output(self, n: int, printed: regained.Printed) -> None:
+        if printed.text:
+            self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, n))
+
+    def told_later(self, step: Step, attempt: journal.Attempt, finish: doubt.Finish) -> None:
+        """What became of an attempt that was in doubt, as its host says it now."""
+        assert attempt.end is not None
+        printed = regained.printed(self, attempt, finish, None)
+        finish = finish._replace(lacks=printed.lacks)
+        state = self.run.step(step.path)
+        verdict = outcome.judge(step, state, attempt, finish, printed.text, lambda: self.names(step.path))
+        if (
+            attempt.part == "run"
+            and step.outputs
+            and finish.lacks
+            and doubt.own_exit(finish)
+            and finish.exit == 0
+        ):
+            lost = "it ended there with exit 0, but of what it printed some was lost with the link"
+            verdict = outcome.Verdict("in_doubt", lost)
+        if verdict.status == "again" and self.run.aborting:
+            verdict = verdict._replace(status="failed")
+        evidence, lost_here = self._evidence(attempt, printed)
+        data = kinds.StepEnded(
+            path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
+            attempt=attempt.number, exit=finish.exit, why=verdict.why, outputs=verdict.outputs,
+            tail=printed.text[-INLINE:].decode("utf-8", "replace") or attempt.end.tail, bytes=printed.info.total,
+            dropped=printed.info.dropped + lost_here, took=printed.ran, recovered=True, final=verdict.status != "again",
+        )._asdict()  # fmt: skip
+        del data["unreachable"], data["may_run"]
+        self.scribe.emit(
+            "step.ended", data, step=step.path, key=f"{self.run.id}:late:{attempt.n}", evidence=evidence
+        )
+        self._drop_output(attempt.n, printed)
+        if verdict.status == "again":
+            self._due[step.path] = clock.monotonic() + self._delay(step, attempt.number)
 
     def due(self, step: Step) -> int:
         """When the next attempt of the step may begin (boot's monotonic µs)."""
@@ -451,6 +514,9 @@ class Course:
             self.scribe.flush()
             self.sleep_until(hold.until)
             return None
+        self.scribe.flush()
+        if self._news():
+            return None
         questions = [q.id for q in self.run.open_questions()]
         if self.run.status != "parked":
             self.scribe.emit("run.parked", {"questions": questions})
@@ -458,7 +524,10 @@ class Course:
         if self._parked_since is None:
             self._parked_since = clock.monotonic()
         while self.run.waits() and not self.interrupted():
-            if clock.monotonic() - self._parked_since >= self.patience:
+            told = resting.news(self)
+            if told:
+                break
+            if told is False and clock.monotonic() - self._parked_since >= self.patience:
                 return Stay.PARKED
             self.scribe.store.wait_news(LOOK)
             self.scribe.catch_up()
@@ -466,6 +535,12 @@ class Course:
         if not self._pauses():  # else it does not go on: the engine's next turn pauses it
             self.scribe.emit("run.resumed", kinds.RunResumed(os.getpid())._asdict())
         return None
+
+    def _news(self) -> bool:
+        """Is more known by now of what is in doubt? Hosts that are being asked are waited for."""
+        while (told := resting.news(self)) is None and self.run.waits() and not self.interrupted():
+            self._listen()
+        return bool(told)
 
     # -- the end ---------------------------------------------------------------------------------------------
 

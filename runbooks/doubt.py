@@ -19,6 +19,8 @@ class Finish(NamedTuple):
     unstarted: str | None = None
     survivors: tuple[str, ...] = ()
     unreached: bool = False  # its machine could not be reached, so nothing began
+    lacks: int = 0  # bytes of its output, at least, that nobody has
+    may_run: bool = False  # something of it, or of an attempt before it, runs on its machine, or nobody knows
 
 
 SIGNAL_EXITS = range(129, 160)  # a shell reports 128 + the signal that killed its last command
@@ -34,15 +36,18 @@ def own_exit(finish: Finish) -> bool:
     )
 
 
+_WHO_STOPPED = {
+    "timeout": "its time was up", "person": "a person stopped it", "stopped": "howdah had it stopped",
+}  # fmt: skip
+
+
 def describe(finish: Finish) -> str:
     """How it ended, in words."""
+    if finish.stopping is not None:
+        why = _WHO_STOPPED.get(finish.stopping, finish.stopping)
+        return f"stopped: {why}" + (f"; {finish.unstarted}" if finish.unstarted is not None else "")
     if finish.unstarted is not None:
         return finish.unstarted
-    if finish.stopping is not None:
-        why = {"timeout": "its time was up", "person": "a person stopped it"}.get(
-            finish.stopping, finish.stopping
-        )
-        return f"stopped: {why}"
     if finish.lost is not None:
         return finish.lost
     if finish.signal is not None:
@@ -55,13 +60,17 @@ def describe(finish: Finish) -> str:
 def judge(effect: str, finish: Finish) -> tuple[str, str]:
     """What the end of a `run` or `undo` attempt means: (`ok` | `failed` | `in_doubt`, why).
 
-    An unsafe attempt without an exit status of its own is in doubt; a read or idempotent one has failed.
+    An unsafe attempt without an exit status of its own is in doubt; a read or idempotent one has failed. Nothing has
+    failed that still runs, or may, unless it only reads: what comes next would run beside it.
     """
-    if finish.unstarted is not None:
-        return "failed", describe(finish)
-    if own_exit(finish):
-        return ("ok", "") if finish.exit == 0 else ("failed", describe(finish))
-    return ("in_doubt" if effect == "unsafe" else "failed"), describe(finish)
+    if own_exit(finish) and finish.unstarted is None and finish.exit == 0:
+        return "ok", ""
+    known = own_exit(finish) or finish.unstarted is not None
+    in_doubt = (effect == "unsafe" and not known) or (effect != "read" and finish.may_run)
+    why = describe(finish)
+    if known and finish.may_run and finish.exit is not None:
+        why += "; an earlier attempt runs, or may run"
+    return ("in_doubt" if in_doubt else "failed"), why
 
 
 def judge_verify(no: frozenset[int], finish: Finish) -> tuple[str, str]:
@@ -69,8 +78,9 @@ def judge_verify(no: frozenset[int], finish: Finish) -> tuple[str, str]:
 
     Only exit 0 and the exits that the runbook lists under `no:` are answers; everything else is still doubt.
     """
-    if own_exit(finish) and finish.exit == 0:
+    own = own_exit(finish) and finish.unstarted is None
+    if own and finish.exit == 0:
         return "ok", "verify says that it happened"
-    if finish.exit is not None and own_exit(finish) and finish.exit in no:
+    if own and finish.exit in no:
         return "no", f"verify says that it did not happen (exit {finish.exit})"
     return "in_doubt", f"verify does not know: {describe(finish)}"

@@ -7,9 +7,10 @@ the act, the outcome shares a commit with the next intent.
 
 from __future__ import annotations
 
+from incidents import clock
 from incidents.errors import BadInput
-from runbooks import flow, gathering, gating, spread, using, waiting
-from runbooks.course import Course, Hold, Stay
+from runbooks import flow, gathering, gating, resting, spread, using, waiting
+from runbooks.course import LOOK, Course, Hold, Stay
 from runbooks.document import Step, Uses
 from runbooks.expressions import condition, render_text
 
@@ -108,13 +109,16 @@ def _checking(course: Course, step: Step) -> Hold | None:
 
 
 def _in_doubt(course: Course, step: Step) -> Hold | None:
-    state = course.run.step(step.path)
-    if step.verify is not None and not state.verified:
-        rested = course.at_rest(step)
-        if rested is None:
-            return None
-        if rested:
-            return course.attempt(step, "verify")
+    if course.asks(step, "doubt"):
+        return Hold()
+    verify = step.verify is not None and not course.run.step(step.path).verified
+    rested = resting.rested(course, step, wait=verify)
+    if rested is None:
+        return Hold(clock.monotonic() + LOOK)
+    if rested and resting.judge_anew(course, step):
+        return None
+    if rested and verify:
+        return course.attempt(step, "verify")
     return course.ask(step, "doubt")
 
 

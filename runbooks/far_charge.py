@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,6 +32,7 @@ class FarCharge(Charge):
         self.line: Line | None = None
         self.grace = order.grace + MARGIN
         self._services: tuple[Survivor, ...] = ()
+        self._kept_line = False
 
     def _spawn_with(self, wires: process.Wires) -> int | Unstarted:
         from runbooks.targets import link
@@ -62,13 +64,24 @@ class FarCharge(Charge):
             self.link_lost = said.get("lost") or f"the link to {host} was killed"
         self._survivors = tuple(Survivor(*one) for one in said.get("left", ()))
         self._services = tuple(Survivor(*one) for one in said.get("services", ()))
-        if self.line is not None and self.order.far is not None:
-            self.lines.give_line(self.order.far, self.line, kept=bool(said.get("kept")))
-            self.line = None
+        self._kept_line = bool(said.get("kept"))
 
     def _leave_pipe(self) -> tuple[Survivor, ...]:
         super()._leave_pipe()
         return self._services
+
+    def _say_end(self, services: tuple[Survivor, ...]) -> None:
+        super()._say_end(services)
+        if self.line is not None and self.order.far is not None:
+            if not self.link_lost:
+                self._thank(self.line)
+            self.lines.give_line(self.order.far, self.line, kept=self._kept_line)
+            self.line = None
+
+    def _thank(self, line: Line) -> None:
+        """All that it printed is in our files: nothing of it need be kept over there. No answer is waited for."""
+        with contextlib.suppress(OSError):
+            os.write(line.to, b"got %d\n" % self.n)
 
     def _lingers(self) -> bool:
         return False  # whether they still run is asked over there

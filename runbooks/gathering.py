@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from incidents import clock
 from incidents.errors import BadInput
-from runbooks import spread
-from runbooks.course import Course, Hold
+from runbooks import resting, spread
+from runbooks.course import LOOK, Course, Hold
 from runbooks.document import Step
 from runbooks.expressions import condition
 from runbooks.keeper import Order
@@ -21,7 +21,7 @@ def gather(course: Course, step: Step, doubt: Doubt) -> Hold | None:
         course.gathered(step, *todo.end)
         return None
     now = clock.monotonic()
-    ready = [part for part in todo.ready if course.due(part) <= now]
+    ready = [part for part in todo.ready if course.due(part) <= now and not _rests_yet(course, part)]
     orders: list[tuple[Step, Order]] = []
     for part in ready:
         order = _intent(course, part)
@@ -35,10 +35,19 @@ def gather(course: Course, step: Step, doubt: Doubt) -> Hold | None:
         return None
     if todo.doubts:
         holds = [doubt(course, part) for part in todo.doubts]
-        return Hold() if all(holds) else None
+        untils = [hold.until for hold in holds if hold is not None and hold.until is not None]
+        return (Hold(min(untils)) if untils else Hold()) if all(holds) else None
     if todo.ready and not ready:
-        course.sleep_until(min(map(course.due, todo.ready)))
+        course.sleep_until(max(now + LOOK, min(map(course.due, todo.ready))))
     return None
+
+
+def _rests_yet(course: Course, part: Step) -> bool:
+    """Is it not decided yet whether an earlier attempt runs? The others need not wait for that."""
+    state = course.run.step(part.path)
+    if state.status != "confirmed" or state.beside or state.last("run") is None:
+        return False
+    return resting.rested(course, part) is None
 
 
 def _intent(course: Course, part: Step) -> Order | None:

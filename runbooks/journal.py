@@ -34,6 +34,7 @@ TABLE: dict[str, dict[str, str]] = {
         "run": "running", "wait": "waiting", "run:ok": "ok", "run:failed": "failed", "run:continued": "continued",
         "run:skipped": "skipped", "run:entered": "entered", "answer:yes": "confirmed", "answer:skip": "skipped",
         "answer:abort": "aborted", "answer:approve": "confirmed", "answer:decline": "failed", "spread": "spread",
+        "run:in_doubt": "in_doubt",  # it was to begin again, and what began before still runs, or may
     },
     "spread": {
         "spread:ok": "ok", "spread:failed": "failed", "spread:continued": "continued", "spread:skipped": "skipped",
@@ -54,6 +55,9 @@ TABLE: dict[str, dict[str, str]] = {
         "verify": "in_doubt", "verify:ok": "ok", "verify:no": "confirmed", "verify:in_doubt": "in_doubt",
         "answer:retry": "confirmed", "answer:retry-beside": "confirmed", "answer:done": "ok",
         "answer:skip": "skipped", "answer:abort": "aborted",
+        # its host says later what became of it
+        "run:ok": "ok", "run:checking": "checking", "run:failed": "failed", "run:continued": "continued",
+        "run:again": "confirmed", "run:in_doubt": "in_doubt",
     },
     "ok": {"undo": "undoing"},
     "continued": {"undo": "undoing"},
@@ -71,6 +75,7 @@ TABLE: dict[str, dict[str, str]] = {
         "undo_verify": "undo_doubt", "undo_verify:ok": "undone", "undo_verify:no": "undo_again",
         "undo_verify:in_doubt": "undo_doubt", "answer:retry": "undo_again", "answer:retry-beside": "undo_again",
         "answer:done": "undone", "answer:skip": "kept", "answer:abort": "kept",
+        "undo:undone": "undone", "undo:failed": "undo_failed", "undo:in_doubt": "undo_doubt",
     },
     "kept": {},
     "undone": {},

@@ -21,6 +21,7 @@ from incidents import clock
 from incidents.errors import Failed, StoreError
 from runbooks import attempt, keeper_wire
 from runbooks.attempt import Ended, Far, Gone, Notice, Order, Output, OutputInfo, Record, Started, Survivor
+from runbooks.output import left_output
 
 __all__ = ["Ended", "Far", "Gone", "Keeper", "Notice", "Order", "Output", "OutputInfo", "Started", "Survivor"]
 
@@ -242,6 +243,7 @@ class Keeper:
                 Ended(
                     n, seen.exit, seen.signal, seen.stopping, lost=not known,
                     started=started.at if started is not None else 0, ended=clock.monotonic(), services=seen.services,
+                    output=left_output(self._run_dir, n), unheard=True,
                 )
             )  # fmt: skip
         return found

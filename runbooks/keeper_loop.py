@@ -248,21 +248,11 @@ class Loop:
 
     def _wide(self, far: Far, errors: int) -> tuple[int, int]:
         """A line over the process that holds many connections, started by the first who needs it. Raises OSError."""
-        from runbooks.targets import link
-
-        if self.relay is None:
-            self.relay, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-            try:
-                process.spawn_relay(link.RELAY, os.environ, theirs.fileno())
-            finally:
-                theirs.close()
         theirs_in, to = os.pipe2(os.O_CLOEXEC)
         from_, theirs_out = os.pipe2(os.O_CLOEXEC)
         try:
-            link.ask_for_line(self.relay, far, (theirs_in, theirs_out, errors))
-        except OSError:  # it was killed: the next one starts another
-            self.relay.close()
-            self.relay = None
+            self._hand_over(far, (theirs_in, theirs_out, errors))
+        except OSError:
             for fd in (to, from_):
                 os.close(fd)
             raise
@@ -270,6 +260,26 @@ class Loop:
             for fd in (theirs_in, theirs_out):
                 os.close(fd)
         return to, from_
+
+    def _hand_over(self, far: Far, ends: tuple[int, int, int]) -> None:
+        """Gives the ends to the relay; one that was killed is started anew, once. Raises OSError."""
+        from runbooks.targets import link
+
+        for again in (True, False):
+            if self.relay is None:
+                self.relay, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+                try:
+                    process.spawn_relay(link.RELAY, os.environ, theirs.fileno())
+                finally:
+                    theirs.close()
+            try:
+                return link.ask_for_line(self.relay, far, ends)
+            except OSError:
+                self.relay.close()
+                self.relay = None
+                if not again:
+                    raise
+        return None
 
     def give_line(self, far: Far, line: Line, *, kept: bool) -> None:
         if kept:

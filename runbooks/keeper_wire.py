@@ -16,7 +16,7 @@ from typing import Any
 from incidents import clock
 from runbooks.attempt import Ended, Far, Gone, Notice, Order, Output, OutputInfo, Started, Survivor
 
-VERSION = 4
+VERSION = 5
 SOCKET = "keeper.sock"
 GRACE = 5 * clock.SECOND  # for an attempt whose order died with its keeper
 PACKET = 1 << 16
@@ -30,7 +30,7 @@ def send_order(link: _socket.socket, order: Order, file: int, lock: int) -> None
         {
             "do": "launch", "n": order.n, "argv": order.argv, "env": order.env, "cwd": order.cwd, "user": order.user,
             "umask": order.umask, "timeout": order.timeout, "grace": order.grace, "secrets": order.secrets,
-            "far": order.far,
+            "far": order.far, "after": order.after,
         }
     ).encode()  # fmt: skip
     if len(body) <= _INLINE:
@@ -79,6 +79,7 @@ def unpack_order(message: dict[str, Any]) -> Order:
     read = {
         "argv": tuple(message["argv"]),
         "secrets": tuple(message["secrets"]),
+        "after": tuple(message["after"]),
         "far": None if far is None else Far(far[0], tuple(far[1]), far[2], tuple(far[3])),
     }
     return Order(**{**fields, **read})

@@ -61,16 +61,22 @@ def index_at(offset: int) -> int:
 
 
 class Writer:
-    """Writes one attempt's output into a folder given as a descriptor. No error of the disk leaves it."""
+    """Writes one attempt's output into a folder given as a descriptor. No error of the disk leaves it.
 
-    def __init__(self, folder: int, n: int, mode: int) -> None:
+    `at`: goes on behind so many bytes that were kept before.
+    """
+
+    def __init__(self, folder: int, n: int, mode: int, *, at: int = 0) -> None:
         self._folder, self._n, self._mode = folder, n, mode
-        self.total = 0
+        self.total = at
         self._fd = -1
         self._index = -1
         self._resume = 0  # what stands before this place is dropped
         self._kept: dict[int, int] = {}  # index -> bytes kept in that file
         self._held = bytearray()
+        for index in range(index_at(at) + 1 if at else 0):
+            with contextlib.suppress(OSError):
+                self._kept[index] = os.stat(name(n, index), dir_fd=folder).st_size
 
     def write(self, data: memoryview) -> None:
         while len(data) > 0:
@@ -107,7 +113,7 @@ class Writer:
         self._leave()
         fd = os.open(
             name(self._n, index),
-            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC,
+            os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (0 if self._kept.get(index) else os.O_TRUNC),
             self._mode,
             dir_fd=self._folder,
         )
@@ -235,6 +241,12 @@ def length(run_dir: str, n: int) -> int:
     except FileNotFoundError:
         size = 0
     return begin(found[-1]) + size
+
+
+def left_output(run_dir: str, n: int) -> OutputInfo:
+    """What is there of an output whose writer was lost."""
+    total, found = length(run_dir, n), indexes(run_dir, n)
+    return OutputInfo(total, sum(chunk.gap for chunk in chunks(run_dir, n)), tuple(found))
 
 
 def tail(run_dir: str, n: int, limit: int = 8192) -> bytes:

@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A question with everything that a person needs to decide. `alive`: an earlier attempt is known to run."""
+    """A question with everything that a person needs to decide. `alive`: an earlier attempt runs, or may run."""
 
     question: str
     path: str
@@ -80,7 +80,7 @@ def card(
     name = str(shows.get("name") or question.path)
     text = str(shows.get("text", "")).strip()
     lead = _LEADS.get(question.what, "")
-    alive = bool(shows.get("running"))
+    alive = bool(shows.get("running") or shows.get("unknown"))
     outputs: tuple[str, ...] = ()
     if step is not None and "done" in question.options:
         outputs = tuple(step.outputs)
@@ -127,9 +127,9 @@ def _facts(
     if question.what == "approve":
         yield from _approval(question)
     if question.what in ("doubt", "undo"):
-        yield from _doubt(shows)
+        yield from _doubt(question)
     elif question.what == "overdue":
-        yield from _still_running(shows)
+        yield from _still_running(question)
     if not by_hand and shows.get("effect") in EFFECTS:
         yield Fact("effect", f"{shows['effect']}: {EFFECTS[shows['effect']]}")
     if question.what != "undo" and not (by_hand and not shows.get("undo")):
@@ -190,18 +190,24 @@ def _approval(question: journal.Question) -> Iterator[Fact]:
     yield Fact("gate", f"{shows['gate']}, until {ends}")
 
 
-def _doubt(shows: dict[str, Any]) -> Iterator[Fact]:
+def _doubt(question: journal.Question) -> Iterator[Fact]:
+    shows = question.shows
     if shows.get("attempt", 1) > 1:
         yield Fact("attempt", str(shows["attempt"]))
     yield Fact("how it ended", str(shows.get("why") or "unknown"))
-    yield from _still_running(shows)
+    yield from _still_running(question)
     yield Fact("verify says", str(shows.get("verify") or "nothing: this step was not verified"))
     yield from _output(shows)
 
 
-def _still_running(shows: dict[str, Any]) -> Iterator[Fact]:
+def _still_running(question: journal.Question) -> Iterator[Fact]:
+    shows = question.shows
     if shows.get("running"):
         yield Fact("still running", f"YES: {shows['running']}")
+    elif shows.get("unknown"):
+        at = clock.iso(question.asked.at, precision="seconds")
+        host = f"{shows['host']} does not answer" if shows.get("host") else "its host does not answer"
+        yield Fact("still running", f"UNKNOWN: {host} (as of {at}: {shows['unknown']})")
     elif "running" in shows:
         yield Fact("still running", "no: nothing of it is known to run")
 
@@ -241,4 +247,6 @@ def _answers(
         elif word == "retry" and alive:
             command += " --beside"
             risk = "another one is started BESIDE the one that still runs"
+            if not question.shows.get("running"):
+                risk = "another one is started, BESIDE the earlier one if that still runs"
         yield Answer(word, risk, command)

@@ -10,7 +10,20 @@ from incidents import hosts, kinds, telling
 from incidents.errors import BadInput, IncidentClosed, NotDurable, NotFound, Refused
 from incidents.events import NEW_INCIDENT, Actor, Draft, Event, Evidence
 from incidents.store.protocol import Store
-from runbooks import attempt, consent, flow, inputs, journal, kit, orders, quoting, reach, showing, using
+from runbooks import (
+    attempt,
+    consent,
+    flow,
+    inputs,
+    journal,
+    kit,
+    orders,
+    quoting,
+    reach,
+    resting,
+    showing,
+    using,
+)
 from runbooks.course import Course
 from runbooks.document import Runbook, Step
 from runbooks.expressions import UNKNOWN, forecast, render_text
@@ -102,6 +115,7 @@ def resume(store: Store, what: orders.Resume, folder: str, keeper: Keeper) -> Co
     )
     if run.status == "ended" and not run.requests:
         raise Refused(f"{what.run} has ended: {run.end.status if run.end else ''}")
+    course.resumed = True
     course.scribe.emit("run.resumed", kinds.RunResumed(os.getpid())._asdict())
     course.scribe.flush()
     return course
@@ -210,26 +224,29 @@ def typed_outputs(store: Store, run: journal.Run, path: str, given: Mapping[str,
 
 
 def must_not_run(store: Store, run: journal.Run, path: str) -> None:
-    """Raises Refused while the step's last attempt is known to run."""
-    act = run.step(path).last("run", "undo")
-    if act is None:
-        return
+    """Raises Refused while one of the step's attempts is known to run, or its host does not say whether it does."""
     folder = orders.run_dir(store.path, run.id)
-    if who := showing.who_runs(folder, attempt.witness(folder, act.n)):
-        raise Refused(f"{path} still runs: {who}", hint="wait for its end, or end it, or say --beside")
-    host = act.command.host
-    known = run.started.hosts.get(host) if host is not None and run.started is not None else None
-    if known is not None:
-        _must_not_run_there(store, run, act, hosts.of_facts(known))
+    for act in reversed(resting.acts(run.step(path))):
+        seen = attempt.witness(folder, act.n)
+        if who := showing.who_runs(folder, seen):
+            raise Refused(f"{path} still runs: {who}", hint="wait for its end, or end it, or say --beside")
+        host = act.command.host if seen.state != "ended" else None
+        known = run.started.hosts.get(host) if host is not None and run.started is not None else None
+        if known is not None:
+            _must_not_run_there(store, run, act, hosts.of_facts(known))
 
 
 def _must_not_run_there(store: Store, run: journal.Run, act: journal.Attempt, host: hosts.Host) -> None:
-    """The same for an attempt on another machine, which is asked; one that does not answer stops nobody, as a person's
-    word counts where nothing is known."""
-    from runbooks.targets import ssh
+    """The same for an attempt on another machine, which is asked."""
+    from runbooks.targets import asking, ssh
 
-    answer = ssh.ask(ssh.far(host, run.id, store.path), act.n, timeout=host.connect_timeout + reach.TALK)
-    if answer.state == "running":
+    answer = asking.ask(ssh.far(host, run.id, store.path), act.n, timeout=host.connect_timeout + reach.TALK)
+    if answer.state == "unreached":
+        raise Refused(
+            f"nobody knows whether {act.path} still runs: {answer.why}",
+            hint=f"wait until {host.name} answers, or say --beside: another one then starts, maybe beside it",
+        )
+    if not answer.rests:
         who = ", ".join(answer.left) or f"something on {host.name}"
         raise Refused(f"{act.path} still runs: {who}", hint="wait for its end, or end it, or say --beside")
 

@@ -6,10 +6,12 @@ world between an emit and its flush. `catch_up` folds what others wrote meanwhil
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from incidents import clock
+from incidents import clock, kinds
+from incidents.errors import KeyConflict
 from incidents.events import Actor, Draft, Event, Evidence
 from incidents.store.protocol import Store
 from runbooks import journal
@@ -58,6 +60,22 @@ class Scribe:
             then()
         self.afterwards.clear()
         self.on_commit()
+
+    def void(self, question: journal.Question) -> bool:
+        """Takes an open question back; False where somebody has just answered it.
+
+        It takes the key of the answer, so that of the two one is recorded.
+        """
+        self.flush()
+        data = kinds.QuestionVoid(question.id)._asdict()
+        draft = Draft(
+            stream=self.run.stream, kind="question.void", actor=self.actor, data=data, key=f"answer:{question.id}",
+            run=self.run.id, step=question.path, mode=self.mode,
+        )  # fmt: skip
+        with contextlib.suppress(KeyConflict):
+            self.store.append([draft])
+        self.catch_up()
+        return question.void
 
     def catch_up(self) -> list[Event]:
         """Folds what others wrote to this run since the last look, and returns it."""

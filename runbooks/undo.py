@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incidents import kinds
-from runbooks import flow
+from runbooks import flow, regained, resting
 from runbooks.document import Step
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ def advance(course: Course, step: Step) -> Hold | None:
     state = course.run.step(step.path)
     if (attempt := state.open_attempt()) is not None:
         return course.follow(step, attempt)
+    if state.status == "undo_doubt" and not course.asks(step, "undo"):
+        course.known(step)
+        if resting.judge_anew(course, step):
+            return None
     if state.status == "undo_doubt" and not state.verified and step.undo is not None and step.undo.verify:
         rested = course.at_rest(step)
         if rested is None:
@@ -45,6 +49,7 @@ def record_end(course: Course, end: flow.End) -> None:
     """The run's last event; with it ends the incident that the run declared, when nobody else wrote to it."""
     run = course.run
     asked_after_the_end = run.undo is not None and run.undo.after != "aborted"
+    regained.leave(course)
     code = (0 if asked_after_the_end else 1) if end.status == "undone" else EXITS[end.status]
     course.scribe.emit("run.ended", kinds.RunEnded(end.status, code, end.say)._asdict())
     started = run.started

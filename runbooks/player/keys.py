@@ -237,7 +237,9 @@ def read_line(line: str, card: Card) -> Intent | str:
         return f"type one of: {', '.join(known)}; or quit, which only closes this viewer"
     word, rest = words[0], words[1:]
     if word == "retry" and card.alive and rest != ["beside"]:
-        return "it still runs: wait for its end, or type `retry beside` to start another one beside it"
+        return (
+            "it still runs, or may: wait for its end, or type `retry beside` to start another one beside it"
+        )
     if word == "done" and all("=" in item for item in rest):
         return Chosen(card.question, word, dict(item.split("=", 1) for item in rest))
     if word == "decline":

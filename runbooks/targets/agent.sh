@@ -1,9 +1,11 @@
 # The far end of a link: a POSIX shell that starts attempts over there, outlives the link, and is asked about them.
 #
-# It is sent over the link itself and leaves nothing behind but one file an attempt, D/K/N: 64 bytes, overwritten in
-# place, like N.try on this side (runbooks/attempt.py). Set before it: M, the mark of what it says; K, the run.
+# It is sent over the link itself and keeps, until the run has ended, one file an attempt, D/K/N: 95 bytes, overwritten in
+# place, like N.try on this side (runbooks/attempt.py); and, until the keeper has it, what the attempt prints, in N.out.
+# Set before it: M, the mark of what it says; K, the run.
 # Commands come as lines, a run's shell text as a line after it; what it says is `M word`, all else is output.
 LC_ALL=C
+umask 077
 BLANKS=' 	
 '
 IFS=$BLANKS
@@ -13,6 +15,11 @@ U=${UID:-$(id -u)}
 read -r BOOT </proc/sys/kernel/random/boot_id
 SETSID=$(command -v setsid) || SETSID=
 exec 3>&1
+# A socket cannot be opened a second time.
+LINK=/proc/self/fd/3
+(printf '' >$LINK) 2>/dev/null || LINK=
+# How much of an output is kept here at most, in blocks of 512 bytes.
+KEPT=32768
 
 say() { printf '%s %s\n' "$M" "$*" >&3; }
 
@@ -75,6 +82,8 @@ keep() {
     {
         own
         ME=$PID SINCE=$START
+        hundredths
+        BEGAN=$NOW
         note "ordered 0 0 $ME $SINCE"
         tell begun "$1"
         (
@@ -85,20 +94,50 @@ keep() {
         ) </dev/null 2>&1 3>&-
         code=$?
         read -r state pid start rest <"$F"
-        note "exit $code $pid $start"
+        hundredths
+        note "exit $code $pid $start $((NOW - BEGAN))"
         tell end "$1" "$code"
-    } | {
-        trap '' PIPE
-        exec 4<&0
-        cat <&4 >&3 2>/dev/null &
+    } | hand_over "$1"
+}
+
+# Sets NOW to hundredths of a second since the boot.
+hundredths() {
+    read -r NOW rest </proc/uptime
+    NOW=${NOW%.*}${NOW#*.}
+}
+
+# Copies the output of attempt $1 to the link and keeps it: each piece is in the file before the link has it, for with
+# the link is lost what was on its way. What the file does not take, or no longer, still goes over the link.
+hand_over() {
+    trap '' PIPE XFSZ
+    ulimit -S -f "$KEPT" 2>/dev/null
+    exec 4<&0
+    if [ -n "$LINK" ]; then
+        tee "$LINK" <&4 >"$F.out" 2>/dev/null &
+    else
+        tee "$F.out" <&4 >&3 2>/dev/null &
+    fi
+    echo $! >"$F.tee"
+    wait $! 2>/dev/null
+    code=$?
+    true >"$F.tee"
+    [ "$code" = 0 ] || gather "$code"
+    true >"$F.whole"
+    say eof "$1" 2>/dev/null
+    [ ! -s "$F.drain" ] || { read -r pid <"$F.drain" && kill "$pid" 2>/dev/null; }
+}
+
+# The rest of an output, of which the link gets no more: it is kept, and what is too much is counted. $1 is how the one
+# before ended; where that was by itself the file took nothing any more.
+gather() {
+    [ -n "$LINK" ] || true >"$F.hole"
+    if [ "$1" -gt 128 ] && [ ! -e "$F.got" ]; then
+        cat <&4 >>"$F.out" 2>/dev/null &
         echo $! >"$F.cat"
-        if wait $! 2>/dev/null; then
-            say eof "$1"
-        else
-            head -c 1048576 <&4 >"$F.rest" 2>/dev/null
-            exec cat <&4 >/dev/null
-        fi
-    }
+        wait $! 2>/dev/null
+        true >"$F.cat"
+    fi
+    wc -c <&4 >"$F.more" 2>/dev/null || cat <&4 >/dev/null
 }
 
 # Ends a program that cannot be started: $1 is its name. Sets PROGRAM otherwise.
@@ -196,7 +235,7 @@ ask() {
     why=-
     [ -e "$F.why" ] && read -r why <"$F.why"
     read -r state a b c d boot <"$F"
-    if [ "$state" = exit ]; then boot=$d; fi
+    [ -n "$boot" ] || boot=$d
     if [ "$boot" != "$BOOT" ]; then
         say absent "$1"
     elif [ "$state" = exit ]; then
@@ -212,15 +251,68 @@ ask() {
     fi
 }
 
+# Lets go whoever waits for a link, other than this one, that takes nothing: what it should have had is in the file. A pipe
+# is emptied here in its stead; whoever waits for a socket must be ended, with what he holds.
 drop() {
     find_file "$1"
-    [ -n "$F" ] && [ -e "$F.cat" ] && read -r cat <"$F.cat" && kill "$cat" 2>/dev/null
-}
+    [ -n "$F" ] && [ -s "$F.tee" ] && read -r tee <"$F.tee" && [ -e "/proc/$tee/fd/3" ] || return
+    [ "/proc/$tee/fd/3" -ef /proc/self/fd/3 ]
+    [ $? = 1 ] || return
+    if [ ! -p "/proc/$tee/fd/3" ]; then
+        kill "$tee"
+    elif [ ! -s "$F.drain" ]; then
+        cat <"/proc/$tee/fd/3" >/dev/null 3>&- &
+        echo $! >"$F.drain"
+    fi
+} 2>/dev/null
 
+# What attempt $1 has printed, where it has ended or was to; then how many bytes at least were not kept, a sign where
+# others may lack, and how long it ran.
 rest() {
     find_file "$1"
-    [ -n "$F" ] && [ -e "$F.rest" ] && cat "$F.rest" >&3
-    say rested "$1"
+    more=0 hole=- ran=-
+    if [ -n "$F" ]; then
+        read -r state a b c d boot <"$F"
+        [ -e "$F.why" ] || [ "$state" != running ] || F=
+    fi
+    if [ -n "$F" ]; then
+        tenths=0
+        while [ "$state" = exit ] && [ ! -e "$F.whole" ] && [ "$tenths" -lt 10 ]; do
+            sleep 0.1
+            tenths=$((tenths + 1))
+        done
+        [ ! -e "$F.out" ] || cat "$F.out" >&3
+        [ ! -s "$F.more" ] || read -r more <"$F.more"
+        [ ! -e "$F.hole" ] || hole=hole
+        [ "$state" != exit ] || [ -z "$boot" ] || ran=$d
+    fi
+    say rested "$1" "${more:-0}" "$hole" "$ran"
+}
+
+# The keeper has all that attempt $1 printed, or wants no more of it.
+got() {
+    find_file "$1"
+    [ -n "$F" ] || return
+    true >"$F.got"
+    for name in tee cat; do
+        [ ! -s "$F.$name" ] || { read -r pid <"$F.$name" && kill "$pid"; }
+    done
+    true >"$F.out"
+} 2>/dev/null
+
+# The run has ended: nothing of it is kept, unless something of it still runs, which somebody may ask about.
+leave() {
+    for F in /run/howdah-"$U/$K"/* /tmp/howdah-"$U/$K"/* /var/tmp/howdah-"$U/$K"/*; do
+        case ${F##*/} in *[!0-9]*) continue ;; esac
+        [ -O "$F" ] && read -r state a b c d boot <"$F" || continue
+        if [ "$state" = running ] && [ "$boot" = "$BOOT" ] && { lives "$a" "$b" || lives "$c" "$d"; }; then
+            say kept
+            return
+        fi
+    done
+    for base in /run /tmp /var/tmp; do
+        [ ! -O "$base/howdah-$U/${K:?}" ] || rm -rf -- "$base/howdah-$U/$K"
+    done
 }
 
 # Reads the commands; what is to be run goes on to the one who does that.
@@ -236,8 +328,9 @@ listen() {
         ask) ask "$2" ;;
         drop) drop "$2" ;;
         rest) rest "$2" ;;
+        got) got "$2" ;;
         bye)
-            rm -rf -- "${D:?}/${K:?}"
+            leave
             find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + </dev/null >/dev/null 2>&1
             exit
             ;;

@@ -27,6 +27,9 @@ DRAIN = 1 * clock.SECOND  # as on this side (charge.DRAIN)
 ANSWER = 5 * clock.SECOND  # of the agent, about services that were left behind
 MARGIN = 10 * clock.SECOND  # a stop over there may take longer than its grace: the way, and KILL
 LOST = signal.SIGUSR1
+UNREACHED = 255  # as outcome.SSH_LOST
+STILL_RUNS = 254  # as outcome.STILL_RUNS
+NOISE = 4096  # bytes of what comes before the greeting that are kept, for the reason
 RELAY = [sys.executable, "-P", "-m", "runbooks.targets.wide"]
 
 
@@ -61,7 +64,7 @@ class Link:
         self.hearing = ssh.Hearing(line.mark)
         self.code: int | None = None
         self.eof = self.stopped = self.begun = False
-        self.stopping = False
+        self.stopping = self.sent = self.leaving = False  # sent: the order to begin
         self.report: dict[str, Any] = {}
         self.left: list[Survivor] = []
         os.set_blocking(line.to, False)
@@ -72,14 +75,18 @@ class Link:
         not ended. Raises Lost."""
         assert self.order.far is not None
         if self.line.fresh and not self.greet():
-            return 255
+            return UNREACHED
+        if self.order.after and (code := self.look_before()) is not None:
+            return code
         env, n = self.order.env, self.order.n
         text = ssh.payload(self.order.argv, env, f"{self.order.far.key}/{n}/")
+        self.sent = True
         self.send(f"run {n}\n".encode() + text + b"\n")
         while self.code is None and not (self.stopping and self.stopped):
             self.hear(None)
         if self.stopping:
             self.hear_until(lambda: self.stopped, MARGIN)
+            self.hear_until(lambda: self.eof, DRAIN)  # its last words come behind the answer
             self.report["left"] = self.left
         else:
             self.hear_until(lambda: self.eof, DRAIN)
@@ -88,33 +95,74 @@ class Link:
         return self.code
 
     def greet(self) -> bool:
-        """Sends the agent and waits for its word; False where the host was not reached, or cannot be used."""
+        """Sends the agent and waits for its word; False where the host was not reached, or cannot be used.
+
+        Of the attempt nothing was said by then, so whatever goes wrong, it has not begun.
+        """
         assert self.order.far is not None
         found: list[Said] = []
+        noise = b""
         try:
             self.send(ssh.script(self.order.far.key, self.line.mark))
             until = clock.monotonic() + GREETING
             while not found:
-                if clock.monotonic() > until:
-                    return self.unreached("it lets us in and says nothing")
-                found += ssh.every(self.read(until))
+                if clock.monotonic() > until or self.stopping:
+                    return self.unreached(f"it did not run what we sent{ssh.last_words(noise)}")
+                for one in self.read(until):
+                    if isinstance(one, Said):
+                        found.append(one)
+                    else:
+                        noise = (noise + one)[-NOISE:]
         except Lost:
             said = os.pread(self.line.errors, 1 << 16, 0)
-            self.report = {"unstarted": ssh.why_unreached(self.host, said), "exit": 255}
+            self.report = {"unstarted": ssh.why_unreached(self.host, said, noise), "exit": UNREACHED}
             return False
         if found[0].word == "lacks":
             return self.unreached(f"it lacks {found[0].rest}")
         return True
 
     def unreached(self, why: str) -> bool:
-        self.report = {"unstarted": f"{self.host} cannot be used: {why}", "exit": 255}
+        self.report = {"unstarted": f"{self.host} cannot be used: {why}", "exit": UNREACHED}
         return False
+
+    def look_before(self) -> int | None:
+        """Asks whether earlier attempts have ended; the exit of one that must not begin, else None."""
+        try:
+            for n in self.order.after:
+                if who := self.still_runs(n):
+                    self.report = {
+                        "unstarted": f"an earlier attempt still runs: {who}",
+                        "exit": STILL_RUNS,
+                        "kept": True,
+                    }
+                    return STILL_RUNS
+        except Lost:
+            said = os.pread(self.line.errors, 1 << 16, 0)
+            self.report = {"unstarted": ssh.why_unreached(self.host, said), "exit": UNREACHED}
+            return UNREACHED
+        return None
+
+    def still_runs(self, n: int) -> str:
+        """Who runs of attempt `n` over there; empty where nobody does. Raises Lost, also where it is stopped meanwhile."""
+        self.send(f"ask {n}\n".encode())
+        left: list[str] = []
+        until = clock.monotonic() + GREETING
+        while clock.monotonic() < until and not self.stopping:
+            for said in ssh.every(self.read(until)):
+                if said.rest.split(" ", 1)[0] != str(n):
+                    continue
+                if said.word == "left":
+                    left.append(str(ssh.survivor(self.host, said)))
+                elif said.word in ("ended", "running", "lost", "absent"):
+                    found = ssh.answer(said)._replace(left=tuple(left))
+                    return "" if found.rests else ", ".join(left) or f"something on {self.host}"
+        raise Lost("it does not answer")
 
     def leave_services(self) -> None:
         """Who still holds the output over there goes on without a reader that is ours."""
         if not self.eof:
             self.left.clear()
-            self.stopped = False
+            self.stopped, self.leaving = False, True
             self.send(f"ask {self.order.n}\n".encode())
             self.hear_until(lambda: self.stopped, ANSWER)
             self.report["services"] = self.left
@@ -128,7 +176,7 @@ class Link:
         """Takes in what comes until then, at least once; hands output on."""
         for one in self.read(until):
             if isinstance(one, bytes):
-                if self.begun and not self.stopped:
+                if self.begun and not self.leaving:
                     _write(1, one)
             else:
                 self.take(one)
@@ -180,6 +228,8 @@ class Link:
             os.read(self.wake, 64)
         if not self.stopping:
             self.stopping = True
+            if not self.sent:
+                return  # it has not begun, and will not
             tenths = max(1, self.order.grace * 10 // clock.SECOND)
             self.send(f"stop {self.order.n} stopped {tenths}\n".encode())
 

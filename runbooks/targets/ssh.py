@@ -153,15 +153,31 @@ class Hearing:
         self._held = held[len(held) - keep :]
 
 
-def why_unreached(host: str, errors: bytes) -> str:
-    """What ssh said, in one line, and what to do about the cases that are common."""
+_NO_REASON = (  # what ssh says besides, and what is none of the reasons why a host is not reached
+    "ControlSocket ", "mux_client_", "muxclient: ", "Control socket ", "Warning: ", "** ", "debug", "Connection to ",
+    "Shared connection to ",
+)  # fmt: skip
+
+
+def last_words(noise: bytes) -> str:
+    """What a login shell said instead of obeying, for people."""
+    lines = [line.strip() for line in noise.decode("utf-8", "replace").splitlines() if line.strip()]
+    return f"; it says: {lines[-1][:200]}" if lines else ", and says nothing"
+
+
+def why_unreached(host: str, errors: bytes, noise: bytes = b"") -> str:
+    """What ssh said, in one line, and what to do about the cases that are common. `noise` is what the host said."""
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    said = lines[-1] if lines else "ssh said nothing"
+    reasons = [line for line in lines if not line.startswith(_NO_REASON)]
+    heard = [line.strip() for line in noise.decode("utf-8", "replace").splitlines() if line.strip()]
+    said = [*(lines or ["ssh said nothing"])[-1:], *heard[-1:], *reasons[-1:]][-1]
     whole = "\n".join(lines)
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in whole:
-        said = (
-            "its host key has CHANGED; nothing was sent. Ask whoever runs it, then ssh-keygen -R its address"
-        )
+        known = re.search(
+            r"host key for (\S+) has changed", whole, re.IGNORECASE
+        )  # [ADDRESS]:PORT where it has one
+        name = shell_quote([known[1]]) if known else "its address, as known_hosts has it"
+        said = f"its host key has CHANGED; nothing was sent. Ask whoever runs it, then ssh-keygen -R {name}"
     elif "Host key verification failed" in whole or "host key is known" in whole:
         said = "its host key is not known; connect once by hand and compare the key, or add it to known_hosts"
     elif "is not trusted" in whole:  # as asyncssh says it
@@ -176,13 +192,11 @@ def why_unreached(host: str, errors: bytes) -> str:
 # -- asking without a keeper ------------------------------------------------------------------------------------
 
 
-_OLD_MARKS = re.compile(rb"\x1ehowdah:[0-9a-f]{32} [^\n]*\n")  # of the session that was lost
-
-
 class Answer(NamedTuple):
     """What a host says of an attempt: `state` is ended, running, absent, lost, or unreached (`why`).
 
-    `left` are processes that run of it there, for people; `rest` is output from after the link was lost, at most 1 MiB.
+    `left` are processes that run of it there, for people; `rest` is what it printed, from the first byte, and not yet
+    masked; `whole` that nothing of this lacks, else `more` bytes at least. It `ran` for so many µs.
     """
 
     state: str
@@ -191,34 +205,14 @@ class Answer(NamedTuple):
     left: tuple[str, ...] = ()
     rest: bytes = b""
     why: str = ""
+    whole: bool = False
+    more: int = 0
+    ran: int | None = None
 
-
-def ask(far: Far, n: int, *, timeout: int, stop: tuple[str, int] | None = None) -> Answer:
-    """Asks the host about attempt `n`, after stopping it for `stop` (why, grace in µs) where that is given.
-
-    Takes at most `timeout` µs; whatever keeps the host from answering is `unreached`.
-    """
-    from runbooks.process import run_bounded
-
-    mark = new_mark()
-    text = script(far.key, mark)
-    lines = [f"stop {n} {stop[0]} {max(1, stop[1] * 10 // clock.SECOND)}"] if stop is not None else []
-    pause = (stop[1] + 3 * clock.SECOND) if stop is not None else 0
-    lines += [f"ask {n}", f"rest {n}"]
-    given = text + "".join(f"{line}\n" for line in lines).encode()
-    done = run_bounded([*far.argv, COMMAND], timeout=timeout + pause, stdin=given, limit=2 << 20)
-    answer = Answer("unreached", why=why_unreached(far.host, done.errors))
-    rest, left = b"", []
-    for one in Hearing(mark).feed(done.output):
-        if isinstance(one, bytes):
-            rest += one if answer.state != "unreached" else b""
-        elif one.word == "left":
-            left.append(str(survivor(far.host, one)))
-        elif one.word in ("ended", "running", "lost", "absent"):
-            answer = _answer(one)
-        elif one.word == "lacks":
-            answer = answer._replace(why=f"{far.host} lacks {one.rest}")
-    return answer._replace(left=tuple(left), rest=_OLD_MARKS.sub(b"", rest))
+    @property
+    def rests(self) -> bool:
+        """Does nothing of it run any more? What was left behind by one that ended by itself is a service."""
+        return self.state in ("ended", "lost", "absent") and not (self.stopping and self.left)
 
 
 def hello(host: Host) -> str:
@@ -230,14 +224,21 @@ def hello(host: Host) -> str:
     done = run_bounded([*argv(host), COMMAND], timeout=host.connect_timeout + HELLO, stdin=given)
     for one in every(Hearing(mark).feed(done.output)):
         return f"{host.name} lacks {one.rest}" if one.word == "lacks" else ""
-    return f"{host.name} does not answer" if done.timed_out else why_unreached(host.name, done.errors)
+    if done.timed_out and done.output:
+        return f"{host.name} cannot be used: it did not run what we sent{last_words(done.output)}"
+    return (
+        f"{host.name} does not answer"
+        if done.timed_out
+        else why_unreached(host.name, done.errors, done.output)
+    )
 
 
-def _answer(said: Said) -> Answer:
+def answer(said: Said) -> Answer:
     if said.word == "ended":
         _, code, why = said.values(3)
         return Answer("ended", exit=int(code), stopping=None if why == "-" else why)
-    return Answer(said.word)
+    _, _, why = said.rest.rpartition(" ")
+    return Answer(said.word, stopping=why if said.word == "lost" and why not in ("-", "") else None)
 
 
 def survivor(host: str, said: Said) -> Survivor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -44,6 +45,14 @@ class Server(NamedTuple):
         while more := {one.pid for one in everybody if one.parent in found} - found:
             found |= more
         return sorted(found - {self.pid})
+
+    def refuse(self, refuses: bool = True) -> None:
+        """Whether a driver's questions are refused; what a keeper has to say comes through all the same."""
+        file = pathlib.Path(self.folder, "refuses")
+        if refuses:
+            file.touch()
+        else:
+            file.unlink(missing_ok=True)
 
     def cut(self, *, for_good: bool = False) -> None:
         """Ends every connection at this side, as a reset of the link does; what runs for them goes on. `for_good`: nobody
@@ -93,7 +102,11 @@ def prepare(folder: str, known: Sequence[tuple[str, int]]) -> None:
         )
     wrapper = os.path.join(folder, "bin", "ssh")
     with open(wrapper, "w") as script:
-        script.write(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+        script.write(
+            f'#!/bin/sh\n[ ! -e {folder}/refuses ] || [ "$(cat /proc/$PPID/comm)" = howdah-keeper ] || '
+            "{ echo 'ssh: connect to host: No route to host' >&2; exit 255; }\n"
+            f'exec {shutil.which("ssh")} -F {folder}/config "$@"\n'
+        )
     os.chmod(wrapper, 0o755)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from incidents import clock, kinds
 from incidents.errors import IllegalTransition
-from runbooks import doubt, journal
+from incidents.events import Actor
+from runbooks import doubt, journal, outcome
+from runbooks.document import Retry, Step
 from runbooks.doubt import Finish, judge, judge_verify
-from runbooks.journal import next_status
+from runbooks.journal import Attempt, StepState, next_status
+from runbooks.quoting import Script
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,19 @@ def test_an_illegal_event_names_both_sides() -> None:
         next_status("grow", "ok", "run")
 
 
+@pytest.mark.parametrize("finish", [Finish(exit=3), Finish(lost="x"), Finish(exit=255, unstarted="x")])
+def test_nothing_has_failed_that_runs_or_may_unless_it_only_reads(finish: Finish) -> None:
+    for effect in ("unsafe", "idempotent"):
+        assert judge(effect, finish._replace(may_run=True))[0] == "in_doubt"
+    assert judge("read", finish._replace(may_run=True))[0] == "failed"
+    assert judge("idempotent", finish)[0] == "failed"
+
+
+def test_a_verify_that_could_not_begin_says_nothing_whatever_is_listed() -> None:
+    for code in (126, 127, 255):
+        assert judge_verify(frozenset({code}), Finish(exit=code, unstarted="x"))[0] == "in_doubt"
+
+
 def test_every_status_that_can_follow_has_a_row_and_every_row_can_be_reached() -> None:
     follow = {after for happenings in journal.TABLE.values() for after in happenings.values()}
     assert follow | {"pending"} == set(journal.TABLE)
@@ -71,7 +88,19 @@ def test_every_status_that_can_follow_has_a_row_and_every_row_can_be_reached() -
 
 def test_nothing_but_a_retry_or_a_listed_no_lets_a_doubtful_step_act_again() -> None:
     ways = {happening for happening, after in journal.TABLE["in_doubt"].items() if after == "confirmed"}
-    assert ways == {"verify:no", "answer:retry", "answer:retry-beside"}
+    assert ways == {"verify:no", "answer:retry", "answer:retry-beside", "run:again"}
+    step = Step(
+        "s", "run", "s", run=Script("true"), effect="unsafe", retry=Retry(9)
+    )  # no loader lets this in
+    state, command = StepState("s"), kinds.StepStarted("s", "s", 1, 1, "unsafe")
+    act = Attempt(1, "s", "run", 1, "unsafe", clock.read(), command, Actor("system", "driver"))
+    for finish in (
+        Finish(lost="x"),
+        Finish(exit=1),
+        Finish(exit=1, may_run=True),
+        Finish(stopping="timeout"),
+    ):
+        assert outcome.judge(step, state, act, finish, b"", dict).status != "again"
     assert "run" not in journal.TABLE["in_doubt"]
     again = {happening for happening, after in journal.TABLE["undo_doubt"].items() if after == "undo_again"}
     assert again == {"undo_verify:no", "answer:retry", "answer:retry-beside"}
