@@ -109,6 +109,10 @@ def already(stored: Event | None) -> AlreadyAnswered:
     """What the second of two people reads."""
     if stored is None or stored.redacted:
         return AlreadyAnswered("somebody answered this question before you")
+    if stored.kind == "question.void":  # it took the answer's key, see scribe.void
+        return AlreadyAnswered(
+            "this question is no longer asked: more is known by now", hint="howdah status shows what is"
+        )
     return AlreadyAnswered(f"{telling.who(stored)} answered {stored.data['answer']!r} before you")
 
 

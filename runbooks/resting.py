@@ -114,9 +114,14 @@ def judge_anew(course: Course, step: Step) -> bool:
     act = acts(state)[-1]
     if act.end is None or not act.end.may_run or act.end.status not in journal.DOUBTS:
         return False
-    if act.command.host is None or witnesses.witness(course.runs_dir, act.n).state != "unknown":
-        return False
-    finish = course.reach.finish(act, doubt.Finish(lost="the link was lost"))
+    here = witnesses.witness(course.runs_dir, act.n)
+    finish: doubt.Finish | None
+    if here.state == "ended":  # what was not known was about an attempt before it
+        finish = doubt.Finish(exit=act.end.exit) if act.end.exit is not None else None
+    elif act.command.host is None or (act.effect == "unsafe" and act.end.exit is not None):
+        return False  # stopped: more than that will not be known
+    else:
+        finish = course.reach.finish(act, doubt.Finish(lost="the link was lost"))
     if finish is None or finish.may_run:
         return False
     course.told_later(step, act, finish)

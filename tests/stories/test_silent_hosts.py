@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from incidents.errors import AlreadyAnswered
 from incidents.store import open_store
 from runbooks import consent, procfs, question, recover
 from tests.crash.harness import PERSON
@@ -104,6 +105,19 @@ def test_as_soon_as_the_host_answers_time_ends_it_and_verify_has_the_word(far: F
     ends = [e for e in far.scene.events() if e.kind == "step.ended" and e.step == "act@web1"]
     assert [e.data["status"] for e in ends] == ["in_doubt", "in_doubt", "ok"]
     assert ends[1].data["why"] == "stopped: its time was up"
+
+
+def test_an_answer_that_comes_after_the_host_spoke_is_told_so(far: Far) -> None:
+    begin(far)
+    asked(far)
+    with open_store(far.scene.store) as store:
+        late, doubt = consent.find(store, far.scene.run(), "done")
+        until(lambda: not far.scene.drives(), "the end of the driver, which nobody attends")
+        far.server.refuse(False)
+        assert far("resume").code == 3
+        with pytest.raises(AlreadyAnswered, match="no longer asked"):
+            consent.record(store, consent.answer(late, doubt, "done", PERSON))
+    assert far.scene.status("act@web1") == "in_doubt"
 
 
 def test_a_driver_that_comes_later_asks_the_host_before_it_asks_a_person_again(far: Far) -> None:
