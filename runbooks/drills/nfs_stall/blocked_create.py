@@ -16,6 +16,7 @@ SUMMARY = (
 )
 ANSWERS = ("release",)
 CAUSE = "blocked"
+HOLDS = True  # the mount holds what is being written, and refuses nothing
 WITHIN = 20 * clock.SECOND
 
 LEASE = """

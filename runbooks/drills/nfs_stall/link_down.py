@@ -8,6 +8,7 @@ from runbooks.procfs import Process
 SUMMARY = "The server's network card is down: whoever touches the mount waits."
 ANSWERS = ("link_up",)
 CAUSE = "network-cut"
+HOLDS = True  # the mount holds what is being written, and refuses nothing
 
 
 def inject(lab: Lab) -> Process:

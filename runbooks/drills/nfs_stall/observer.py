@@ -45,7 +45,7 @@ class Spec:
     exports: Mapping[str, str]  # what the client may have mounted -> the folder on the server
     hold: int  # µs
     samples: str
-    stop: str  # a file with what the harness knows: {"detected_at", "broken_at"}
+    stop: str  # a file with what the harness knows: {"detected_at", "broken_at", "holds"}
     score: str
 
 
@@ -112,8 +112,8 @@ def watch(spec: Spec) -> score.Score:
     acks.close()
     heard = list(acks.acks)
     return score.score(
-        heard, look_back(spec, heard, service), broken_at=known["broken_at"], detected_at=known["detected_at"],
-        refusals=acks.refusals, held_from=held_from or ends, ended_at=ends,
+        heard, look_back(spec, heard, service), score.Told(**known), refusals=acks.refusals, held_from=held_from or ends,
+        ended_at=ends,
     )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def broken(lab: Lab, watch: Watch, culprit: Process) -> None:
 
 def end(lab: Lab, watch: Watch, fault: Any, hold: int) -> score.Score:
     """Stops the observer and reads its score."""
-    watching.write(watch.stop, {"detected_at": lab.seen_at, "broken_at": lab.broken_at})
+    watching.write(watch.stop, {"detected_at": lab.seen_at, "broken_at": lab.broken_at, "holds": fault.HOLDS})
     watch.wait_for(watch.score, max(hold, observer.HOLD) + SCORE_WITHIN)
     with open(watch.score, encoding="utf-8") as file:
         return score.from_json(json.load(file))

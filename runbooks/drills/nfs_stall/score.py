@@ -39,40 +39,42 @@ class Score:
     source: str
 
 
+class Told(NamedTuple):
+    """What the harness knows: when the fault struck and when it was seen, and whether the mount holds all writes meanwhile."""
+
+    broken_at: int | None
+    detected_at: int | None
+    holds: bool
+
+
 def score(
-    acks: Sequence[tuple[int, str]], seen: Seen, *, broken_at: int | None, detected_at: int | None, refusals: int,
-    held_from: int, ended_at: int,
-) -> Score:  # fmt: skip
+    acks: Sequence[tuple[int, str]], seen: Seen, told: Told, *, refusals: int, held_from: int, ended_at: int
+) -> Score:
     """`acks` are (instant, line) in order; instants are the boot's monotonic µs. From `held_from` on it must be well."""
+    broken_at = told.broken_at
     times = [at for at, _ in acks]
-    gaps = [
-        (after - before, before, after) for before, after in zip(times, [*times[1:], ended_at], strict=True)
-    ]
-    struck = [gap for gap in gaps if broken_at is not None and gap[0] >= GAP and gap[2] > broken_at]
-    recovered_at = struck[-1][2] if struck and struck[-1][2] < ended_at else None
+    gaps = list(zip(times, [*times[1:], ended_at], strict=True))
+    struck = [(a, b) for a, b in gaps if broken_at is not None and b - a >= GAP and b > broken_at]
+    recovered_at = struck[-1][1] if struck and struck[-1][1] < ended_at else None
     lost = sum(seen.lines.get(line, 0) == 0 for _, line in acks)
-    reasons = []
-    if broken_at is None or not struck:
-        reasons.append("the service was never held up: nothing was drilled")
-    if not seen.service:
-        reasons.append("the service has ended")
-    if struck and (
-        recovered_at is None or recovered_at > held_from or not times or ended_at - times[-1] > LAST
-    ):
-        reasons.append("the service acknowledges nothing")
-    if not seen.source:
-        reasons.append("nothing is mounted there")
-    if lost:
-        reasons.append(f"{lost} acknowledged lines are lost: {seen.source or 'nothing'} does not show them")
-    if not acks:
-        reasons.append("nothing was acknowledged: whether something is lost cannot be said")
+    well = recovered_at is not None and recovered_at <= held_from and ended_at - times[-1] <= LAST
+    reasons = {
+        "the service was never held up: nothing was drilled": not struck,
+        "the service has ended": not seen.service,
+        "the service acknowledges nothing": bool(struck) and not well,
+        "nothing is mounted there": not seen.source,
+        f"{lost} acknowledged lines are lost: {seen.source or 'nothing'} does not show them": bool(lost),
+        f"the service was refused {refusals} times: what it was writing was given up": told.holds
+        and refusals > 0,
+        "nothing was acknowledged: whether something is lost cannot be said": not acks,
+    }
 
     def span(at: int | None) -> int | None:
         return None if at is None or broken_at is None else at - broken_at
 
     return Score(
-        cured=not reasons, reasons=tuple(reasons), detected=span(detected_at), recovered=span(recovered_at),
-        longest=max((gap for gap, *_ in gaps), default=0), acknowledged=len(acks), lost=lost,
+        cured=not any(reasons.values()), reasons=tuple(why for why, so in reasons.items() if so),
+        detected=span(told.detected_at), recovered=span(recovered_at), longest=max((b - a for a, b in gaps), default=0), acknowledged=len(acks), lost=lost,
         doubled=sum(max(0, seen.lines.get(line, 0) - 1) for _, line in acks), unacknowledged=seen.others,
         refusals=refusals, source=seen.source,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from runbooks.procfs import Process
 SUMMARY = "The NFS server does not run any more; its machine does."
 ANSWERS = ("start_server",)
 CAUSE = "server-dead"
+HOLDS = True  # the mount holds what is being written, and refuses nothing
 
 
 def inject(lab: Lab) -> Process:

@@ -9,6 +9,7 @@ from runbooks.procfs import Process
 SUMMARY = "One disk of the server's mirror takes seconds for a write: all that is written waits for it."
 ANSWERS = ("fail_member",)
 CAUSE = "slow"
+HOLDS = True  # the mount holds what is being written, and refuses nothing
 DELAY = 2500  # ms for each write
 
 SLOW = f"""

@@ -8,6 +8,7 @@ from runbooks.procfs import Process
 SUMMARY = "The export was moved to another disk: what the client has mounted is not there any more."
 ANSWERS = ("remount",)
 CAUSE = "stale"
+HOLDS = False  # the service is refused until it is mounted anew
 
 MOVE = """
 set -e

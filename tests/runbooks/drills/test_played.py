@@ -30,10 +30,10 @@ def surroundings(place: Place) -> dict[str, str]:
     }  # fmt: skip
 
 
-def howdah(place: Place, *words: str, exit: int = 0) -> dict[str, object]:
+def howdah(place: Place, *words: str, exit: int = 0, timeout: int = 120) -> dict[str, object]:
     os.makedirs(os.path.join(place.folder, "store"), exist_ok=True)
     done = subprocess.run(
-        [HOWDAH, *words, "--json"], env=surroundings(place), capture_output=True, text=True, timeout=120, check=False
+        [HOWDAH, *words, "--json"], env=surroundings(place), capture_output=True, text=True, timeout=timeout, check=False
     )  # fmt: skip
     assert done.returncode == exit, done.stdout + done.stderr
     _, many, document = ("\n" + done.stdout).rpartition("\n{\n")  # what streams has an event a line before it

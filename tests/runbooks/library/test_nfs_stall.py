@@ -1,0 +1,178 @@
+"""nfs-stall.yaml without a virtual machine: what it refuses, how it reads the kernel's counters, and that a probe which hangs
+is left behind and never waited for."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbooks import triage
+from runbooks.drills.disk_full.lab import Lab
+from runbooks.loader import load
+from runbooks.quoting import Script
+from tests.runbooks.library.stalling import stalled
+
+from .conftest import LIBRARY
+
+Make = Callable[..., Any]
+BOOK = load(os.path.join(LIBRARY, "nfs-stall.yaml"))
+SAMPLES = Path(__file__).parent / "mountstats"
+BOUND = 60  # seconds; never a measure
+
+
+def script(step: str) -> str:
+    run = BOOK.step(step).run
+    assert isinstance(run, Script)
+    return run.text
+
+
+def ask(step: str, micros: int, *command: str) -> list[str]:
+    """What the step's own `ask` says of a command: its exit or `hung`, who was left behind, what was printed."""
+    found = re.search(r"^ask\(\) \{\n.*?^\}\n", script(step), re.DOTALL | re.MULTILINE)
+    assert found is not None
+    text = found[0] + 'ask "$@"; printf "%s\\n" "$code" "${left:-nobody}" "$said"'
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text, "ask", str(micros), *command],
+        capture_output=True, text=True, timeout=BOUND, check=True, env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+    )  # fmt: skip
+    return done.stdout.rstrip("\n").split("\n")
+
+
+# -- what is no NFS ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mount", "exit", "says"),
+    [
+        ("/no/such/folder", 20, "there is no such folder"),
+        ("/proc", 22, "its filesystem is proc"),
+        ("/usr/bin", 21, "is no mount point; it lies in /"),
+        ("FOLDER/loop", 20, "a symbolic link that leads to itself"),
+        ("FOLDER/with spaces", 21, "is no mount point"),
+        ("FOLDER/two\nlines", 21, "is no mount point"),
+        ("FOLDER/no\nsuch  folder", 20, "there is no such folder"),
+        ("FOLDER/$(touch pwned)", 20, "there is no such folder"),
+    ],
+)
+def test_what_is_no_nfs_is_refused_in_the_first_step_with_one_message(
+    player: Make, tmp_path: Path, mount: str, exit: int, says: str
+) -> None:
+    os.symlink("loop", tmp_path / "loop")
+    for name in ("with spaces", "two\nlines"):
+        (tmp_path / name).mkdir()
+    run = player("nfs-stall", mount=mount.replace("FOLDER", str(tmp_path)))
+    assert run.play() == "failed"
+    assert run.steps["look"]["exit"] == exit, run.errors
+    assert says in run.errors
+    assert run.errors.count("\n") == 1
+    assert list(run.steps) == ["look"]
+
+
+def test_a_folder_that_is_not_in_the_mount_cannot_be_written_for_a_proof(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script("look").replace("/proc/self/mountinfo", str(tmp_path / "table"))],
+        capture_output=True, text=True, timeout=BOUND, check=False,
+        env={"PATH": os.environ["PATH"], "IN_MOUNT": "/srv/a b", "IN_FOLDER": "/srv/a", **table(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 23
+    assert "is not below /srv/a b" in done.stderr
+
+
+def table(folder: Path) -> dict[str, str]:
+    (folder / "table").write_text(
+        "1 0 8:1 / / rw - ext4 /dev/sda rw\n"
+        "66 1 0:43 / /srv/a\\040b rw,relatime - nfs4 10.0.0.2:/srv rw,vers=4.2,hard,port=2050,addr=10.0.0.2\n"
+    )
+    return {"HOWDAH_RUN": "run-1", "STATS": "END { print 0, 0, 0, 0, 0, 0 }", "CALL": "exit 1", "BOUND": "1"}
+
+
+# -- the kernel's counters ---------------------------------------------------------------------------------------
+
+
+def counters(sample: str, point: str = "/srv/media") -> list[int]:
+    program = next(part for part in BOOK.step("look").env["STATS"].parts if isinstance(part, str))
+    done = subprocess.run(
+        ["awk", program, str(SAMPLES / f"{sample}.txt")],
+        capture_output=True, text=True, timeout=BOUND, check=True, env={"PATH": os.environ["PATH"], "RAW": point},
+    )  # fmt: skip
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_the_counters_of_a_real_client_are_read_of_the_mount_that_is_meant() -> None:
+    age, sends, replies, ended, failed, later = counters("blocked_create")
+    assert (age, sends, replies, later) == (187, 7084, 7082, 7)
+    assert ended > 4000 and failed == 0
+    assert counters("blocked_create", "/srv/other") == [0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("sample", ["link_down", "server_stopped", "slow_disk"])
+def test_calls_without_a_reply_show_in_the_counters(sample: str) -> None:
+    _, sends, replies, *_ = counters(sample)
+    assert sends > replies
+
+
+def test_operations_that_fail_show_in_the_counters() -> None:
+    assert counters("stale")[4] > 100
+
+
+# -- a probe that can be abandoned -------------------------------------------------------------------------------
+
+ASKING = ("look", "resumed", "prove")
+
+
+@pytest.mark.parametrize("step", ASKING)
+def test_a_probe_that_ends_is_told_with_its_exit_and_what_it_said(step: str) -> None:
+    assert ask(step, 20_000_000, "sh", "-c", "echo one; echo two >&2; exit 3") == [
+        "3",
+        "nobody",
+        "one",
+        "two",
+    ]
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("step", ASKING)
+def test_a_probe_of_a_mount_that_does_not_answer_is_left_at_its_time(step: str, tmp_path: Path) -> None:
+    (tmp_path / "mount").mkdir()
+    with stalled(str(tmp_path / "mount")):
+        code, left, *_ = ask(step, 300_000, "stat", "-f", "--", str(tmp_path / "mount"))
+        assert code == "hung"
+        assert left == "nobody" or re.fullmatch(r"process \d+ \(state D\)", left)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("step", ASKING)
+def test_a_probe_in_state_d_is_named_and_not_waited_for(step: str, lab: Lab) -> None:
+    subprocess.run(["fsfreeze", "--freeze", lab.mount], check=True, timeout=BOUND)
+    try:
+        code, left, *_ = ask(
+            step, 300_000, "dd", "if=/dev/zero", f"of={lab.mount}/probe", "count=1", "conv=fsync"
+        )
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", lab.mount], check=True, timeout=BOUND)
+    assert code == "hung"
+    assert re.search(r"process \d+ \(state D\)", left), left
+
+
+# -- triage ------------------------------------------------------------------------------------------------------
+
+
+def test_triage_sees_no_nfs_where_none_is_mounted() -> None:
+    (found,) = triage.triage(["nfs-stall"]).found
+    if found.status == "healthy" and "No NFS is mounted here" in found.says:
+        return
+    assert "NFS mount" in found.says + found.why  # a desk may have one
+
+
+@pytest.mark.lab
+def test_triage_is_not_held_up_by_a_mount_that_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "mount").mkdir()
+    with stalled(str(tmp_path / "mount")):
+        (found,) = triage.triage(["nfs-stall"]).found
+    assert found.why == "" and found.left == ()
