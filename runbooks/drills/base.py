@@ -40,7 +40,8 @@ class Lab(Protocol):
 
 
 class Scenario(Protocol):
-    """A module `scene.py`: how the lab of a scenario is made, watched and scored."""
+    """A module `scene.py`: how the lab of a scenario is made, watched and scored. It may also have `NEEDS`: what to do
+    where no lab can be made."""
 
     SUMMARY: str
 

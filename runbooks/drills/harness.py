@@ -95,9 +95,10 @@ def drill(
 
 def able(scenario: str, folder: str) -> None:
     """Raises Failed where the scenario's lab cannot be made below `folder`, with what is missing."""
-    can, why = scene(scenario).able(folder)
+    stage = scene(scenario)
+    can, why = stage.able(folder)
     if not can:
-        raise Failed(f"no lab can be made here: {why}", hint="as root, on a Linux that has loop devices")
+        raise Failed(f"no lab can be made here: {why}", hint=getattr(stage, "NEEDS", "as root, on Linux"))
 
 
 def _package(scenario: str) -> str:

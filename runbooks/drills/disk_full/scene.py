@@ -16,6 +16,7 @@ from runbooks.drills.watching import Watch
 from runbooks.procfs import Process
 
 SUMMARY = "A filesystem of its own is full, and a service on it must not lose a record."
+NEEDS = "as root, on a Linux that has loop devices"
 EVERY = 60_000  # µs between two looks of the observer
 NEED_INODES = 100
 LOOKS_WITHIN = 20 * clock.SECOND

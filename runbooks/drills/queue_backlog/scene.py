@@ -18,6 +18,7 @@ from runbooks.drills.watching import Watch
 from runbooks.procfs import Process
 
 SUMMARY = "Jobs pile up in the queues of a real Sidekiq, and not one may be lost or done twice."
+NEEDS = "on Debian: apt-get install redis-server ruby-sidekiq"
 EVERY = 250_000  # µs between two looks of the observer
 LEAST = 3 * clock.SECOND  # for which a cure must hold: a queue's rate cannot be told sooner
 LOOKS_WITHIN = 20 * clock.SECOND
@@ -33,7 +34,7 @@ def able(folder: str) -> tuple[bool, str]:
         lab.programs()
         lab.let_in(os.path.realpath(folder))
     except Failed as error:
-        return False, f"{error}; {error.hint}"
+        return False, str(error)
     return True, ""
 
 
