@@ -41,8 +41,8 @@ soak-part: .venv/dev labs
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@ .venv/run
 
-LAB_TOOLS := mkfs.ext4 losetup setpriv ip sshd tmux pg_archivecleanup redis-server sidekiq shellcheck
-LAB_PACKAGES := e2fsprogs mount util-linux iproute2 openssh-server openssh-client tmux postgresql redis-server ruby-sidekiq shellcheck
+LAB_TOOLS := mkfs.ext4 losetup setpriv ip sshd tmux pg_archivecleanup redis-server sidekiq shellcheck qemu-system-x86_64 busybox rpc.nfsd mount.nfs4 dmsetup
+LAB_PACKAGES := e2fsprogs mount util-linux iproute2 openssh-server openssh-client tmux postgresql redis-server ruby-sidekiq shellcheck qemu-system-x86 qemu-system-common linux-image-cloud-amd64 busybox-static nfs-common nfs-kernel-server dmsetup
 labs:
 	@for tool in $(LAB_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	if [ -n "$$missing" ]; then \

@@ -139,7 +139,7 @@ steps:
 
 # Words that need a run in a state of its own, or a lab; the tests of the engine and the drills carry them out.
 ELSEWHERE = {
-    "abort", "approve", "confirm", "decline", "do", "doctor discord", "done", "drill disk-full", "drill queue-backlog", "escalate", "pause", "resume", "retry", "serve", "stop",
+    "abort", "approve", "confirm", "decline", "do", "doctor discord", "done", "drill disk-full", "drill nfs-stall", "drill queue-backlog", "escalate", "pause", "resume", "retry", "serve", "stop",
     "undo", "unlock", "wait",
 }  # fmt: skip
 
