@@ -62,12 +62,13 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
         clock.find_zone(call.places.zone)
     if call.surface not in command.surfaces:
         raise BadInput(f"{command.name} is not for {call.surface}: {command.because}", hint="use a terminal")
+    _stand_in(call, raw)
     arguments = {param.name: _value(param, raw.get(param.name), call) for param in command.params}
     try:
         if not (command.unconfigured and _broken(call)):
             permissions.check_words(call.config, _permission_words)
             permissions.check(call)
-        if command.writes and call.config.path is not None:
+        if command.writes and call.config.path is not None and not call.stood_in:
             from incidents import in_force
 
             in_force.record(call.store, call.config, lambda **about: call.draft("system", **about, key=None))
@@ -75,6 +76,23 @@ def _carry_out(call: Call, raw: Raw) -> Reply:
     except NotPermitted as error:
         _record_refusal(call, error)
         raise
+
+
+def _stand_in(call: Call, raw: Raw) -> None:
+    """Where the configuration cannot be obeyed: what is obeyed instead, for the commands that need not wait."""
+    command = call.command
+    alone = any(param.alone and raw.get(param.name) is not None for param in command.params)
+    if not (alone or command.last_good):
+        return
+    try:
+        permissions.check_words(call.config, _permission_words)
+    except HowdahError as error:
+        from chatops import instead
+
+        if alone:
+            instead.nothing(call, error)
+        elif isinstance(error, Mistakes):
+            instead.last_good(call, error, lambda one: permissions.check_words(one, _permission_words))
 
 
 def _broken(call: Call) -> bool:

@@ -63,6 +63,7 @@ class Param(NamedTuple):
     metavar: str = ""
     dashed: bool = False  # a lone `-` is read from standard input
     surfaces: tuple[str, ...] = SURFACES  # where it is offered; elsewhere it has its default
+    alone: bool = False  # where it is given, a configuration that cannot be read is passed over, and said
 
     @property
     def shown(self) -> str:
@@ -98,6 +99,7 @@ class Command(NamedTuple):
     because: str = ""
     details: str = ""  # more help: paragraphs under the first line
     unconfigured: bool = False  # it is carried out although the configuration has mistakes, of which it tells
+    last_good: bool = False  # while it has mistakes, it is carried out by the last version that was obeyed
     menu: str = ""  # on a chat: an entry of this name in the menu of a message, and no word to type
 
 
@@ -225,6 +227,7 @@ class Call:
         self._store = store
         self._store_is_ours = store is None
         self._drafts = 0
+        self.stood_in = False  # the configuration is another one than the file's, which cannot be obeyed
 
     @property
     def surface(self) -> str:
@@ -260,6 +263,10 @@ class Call:
 
             self._config = config.load(self.places.config)
         return self._config
+
+    def stand_in(self, config: Config) -> None:
+        """This one is obeyed instead of what the file says."""
+        self._config, self._who, self.stood_in = config, None, True
 
     @property
     def who(self) -> Who:

@@ -102,14 +102,20 @@ def load(given: str | None = None) -> Config:
     from incidents import yamlfile
 
     try:
-        text = yamlfile.read_text(path, max_bytes=yamlfile.CONFIG_BYTES)
-        if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
-            return Config(path, text)
-        bounds = {"max_bytes": yamlfile.CONFIG_BYTES, "max_values": yamlfile.CONFIG_VALUES}
-        return _parse(yamlfile.parse(text, path, **bounds), path, text)
+        return read(yamlfile.read_text(path, max_bytes=yamlfile.CONFIG_BYTES), path)
     except Mistakes as error:
         error.hint = WITHOUT
         raise
+
+
+def read(text: str, path: str) -> Config:
+    """The configuration that this text is, as `path` holds or held it. Raises Mistakes (all of them)."""
+    from incidents import yamlfile
+
+    if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
+        return Config(path, text)
+    bounds = {"max_bytes": yamlfile.CONFIG_BYTES, "max_values": yamlfile.CONFIG_VALUES}
+    return _parse(yamlfile.parse(text, path, **bounds), path, text)
 
 
 def _parse(root: Node, path: str, text: str) -> Config:

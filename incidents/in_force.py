@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from incidents import timeline
+from incidents.errors import HowdahError
 
 if TYPE_CHECKING:
     from incidents.config import Config
-    from incidents.events import Draft, Evidence
+    from incidents.events import Draft, Event, Evidence
     from incidents.store.protocol import Store
 
 LARGEST_TEXT = 100_000  # characters of a configuration that its event holds; a longer one is evidence
@@ -34,3 +35,27 @@ def record(store: Store, config: Config, draft: Callable[..., Draft]) -> None:
         data["text"] = ""
     (event,) = timeline.record(store, draft(kind="config.seen", data=data, evidence=evidence))
     store.set_cursor("configuration", event.pos)
+
+
+def last_good(
+    store: Store, path: str | None, check: Callable[[Config], None] = lambda config: None
+) -> tuple[Config, Event] | None:
+    """The last version that was obeyed and can still be read, with its event: one of the file `path`, else of any.
+
+    `check` raises a HowdahError for one that is not to be obeyed. Raises StoreError.
+    """
+    from incidents import config
+
+    seen = [event for event in store.events("system") if event.kind == "config.seen" and not event.redacted]
+    seen.sort(key=lambda event: (event.data["name"] == path, event.pos), reverse=True)
+    for event in seen:
+        try:
+            text = event.data["text"]
+            if event.evidence:
+                text = store.get_blob(event.evidence[0].sha256).decode(errors="replace")
+            found = config.read(text, event.data["name"])
+            check(found)
+        except HowdahError:
+            continue
+        return found, event
+    return None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from incidents.oncall.versions import Rota
 
 SCHEDULE = params.schedule(place=True)
-SCHEDULES = params.path("schedules", "The schedules of this file alone, without a record.")
+SCHEDULES = params.path("schedules", "The schedules of this file alone, without a record.", alone=True)
 AT = params.instant()
 FROM = params.instant("from_", "From when on; else now.")
 TO = params.instant("to", "Until when, excluded; else a week later.")

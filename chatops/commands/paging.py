@@ -59,6 +59,7 @@ INCIDENT = params.incident()
     params.text("message", "What they are to know.", short="m"),
     INCIDENT,
     group="oncall",
+    last_good=True,
     details="A policy goes from step to step until somebody acknowledges. A person or a schedule alone is paged three"
     " times, five minutes apart. docs/paging.md has the rules.",
 )
@@ -114,6 +115,7 @@ def _came_of(made: list[Event], more: str) -> str:
     group="oncall",
     permission="read",
     writes=False,
+    last_good=True,
 )
 def page_list(call: Call, incident: str | None) -> Reply:
     return _list(call, incident)
@@ -172,7 +174,7 @@ def _document(page: Page) -> dict[str, Any]:
     }
 
 
-@command("ack", "You take it: nobody else is paged for it.", PAGE, group="oncall")
+@command("ack", "You take it: nobody else is paged for it.", PAGE, group="oncall", last_good=True)
 def ack(call: Call, page: Named | None) -> Reply:
     from chatops import cards, paged
     from incidents import timeline
@@ -200,7 +202,7 @@ def ack(call: Call, page: Named | None) -> Reply:
     return cards.recorded(call, events[0], before or None, more="\n".join(too))
 
 
-@command("escalate", "The next step now, without waiting.", PAGE, group="oncall")
+@command("escalate", "The next step now, without waiting.", PAGE, group="oncall", last_good=True)
 def escalate(call: Call, page: Named | None) -> Reply:
     from chatops import cards, paged, timers
     from incidents import timeline

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from incidents.oncall.compare import Break, Shift
 
 SCHEDULE = params.schedule(place=True)
-SCHEDULES = params.path("schedules", "The schedules of this file alone, without a record.")
+SCHEDULES = params.path("schedules", "The schedules of this file alone, without a record.", alone=True)
 WEEK = 7 * 86_400 * 1_000_000  # µs
 SHOWN = 6  # findings of one kind; --json has all
 KINDS = {
@@ -92,7 +92,8 @@ def check(call: Call, schedule: str | None, weeks: int | None, schedules: str | 
     if fine:
         parts.append(Text(f"✓ {', '.join(fine)}: nothing is lacking {until}", "good"))
     if not call.config.people:
-        parts.append(Text("Whether they can be reached is not known: howdah.yaml has no people:.", "quiet"))
+        why = "the configuration is passed over" if call.stood_in else "howdah.yaml has no people:"
+        parts.append(Text(f"Whether they can be reached is not known: {why}.", "quiet"))
     return Reply(Stack(tuple(parts)), document, exit=1 if bad else 0, file="oncall-check")
 
 
@@ -150,8 +151,10 @@ def _lines(call: Call, one: Finding) -> list[str]:
 @command(
     "oncall diff",
     "What an edit would change: whose shift moves, what breaks.",
-    params.path("old", "The file of schedules as it is.", place=True, required=True, metavar="OLD"),
-    params.path("new", "The file as it would be.", place=True, required=True, metavar="NEW"),
+    params.path(
+        "old", "The file of schedules as it is.", place=True, required=True, metavar="OLD", alone=True
+    ),
+    params.path("new", "The file as it would be.", place=True, required=True, metavar="NEW", alone=True),
     params.weeks("weeks", "So many weeks ahead; else 8."),
     group="oncall",
     permission="read",

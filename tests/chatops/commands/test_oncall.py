@@ -306,3 +306,35 @@ def test_every_mistake_of_the_file_is_told_at_its_place(howdah: Howdah, rota: Pa
 
 def test_a_file_that_is_not_there_is_named(howdah: Howdah) -> None:
     assert "nope.yaml" in refused(howdah("oncall", "--schedules", "nope.yaml"))
+
+
+BROKEN = "people: [\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["who"],
+        ["shifts", "web"],
+        ["handoffs"],
+        ["next", "ada"],
+        ["explain"],
+        ["check"],
+        ["calendar"],
+        ["ics"],
+    ],
+)
+def test_a_file_alone_is_answered_also_beside_a_configuration_with_mistakes(
+    howdah: Howdah, rota: Path, words: list[str]
+) -> None:
+    (howdah.folder / "work" / "howdah.yaml").write_text(BROKEN)
+    answer = howdah("oncall", *words, "--schedules", "rota.yaml", "--json")
+    assert answer.code in (0, 1) and answer.json, answer
+    assert "the configuration is passed over: " in answer.err and "howdah.yaml:" in answer.err
+    assert howdah("oncall", *words).code == 2
+
+
+def test_two_files_are_compared_also_beside_a_configuration_with_mistakes(howdah: Howdah, rota: Path) -> None:
+    (howdah.folder / "work" / "howdah.yaml").write_text(BROKEN)
+    answer = howdah("oncall", "diff", "rota.yaml", "rota.yaml", "--json")
+    assert (answer.code, answer.json["shifts"]) == (0, []), answer

@@ -178,3 +178,41 @@ def test_the_doctor_says_whether_anybody_would_be_woken_and_makes_no_file(howdah
     assert serves.take()
     assert "howdah serve sends what is due" in howdah("doctor").out
     serves.close()
+
+
+# -- a configuration with mistakes -----------------------------------------------------------------------------------
+
+
+def test_a_page_is_listed_escalated_and_stopped_by_the_last_good_version_while_the_file_has_mistakes(
+    crew: Howdah,
+) -> None:
+    crew.ok("declare", "db down")
+    crew.ok("page", "infra")
+    go_out(crew)
+    (crew.folder / "work" / "howdah.yaml").write_text(CREW + "x: [\n")
+    for words in (["page", "list"], ["page"], ["escalate"], ["page", "nova"], ["ack"]):
+        answer = crew(*words)
+        assert answer.code == 0, answer
+        assert "howdah.yaml:" in answer.err and "goes by the version of" in answer.err
+    assert crew("note", "still up").code == 2
+    states = [page["state"] for page in crew("page", "list", "--json").json["pages"]]
+    assert states == ["acknowledged", "acknowledged"]
+
+
+def test_what_went_by_an_old_version_is_not_recorded_as_a_new_one(crew: Howdah) -> None:
+    crew.ok("declare", "db down")
+    crew.ok("page", "infra")
+    before = crew("timeline", "--json").json
+    assert before
+    (crew.folder / "work" / "howdah.yaml").write_text(CREW + "permissions: {respnd: [nova]}\n")
+    assert "respnd" in crew("ack").err
+    from incidents import open_store
+
+    with open_store(str(crew.store)) as store:
+        assert len([event for event in store.events("system") if event.kind == "config.seen"]) == 1
+
+
+def test_without_a_good_version_the_mistakes_are_the_answer(howdah: Howdah) -> None:
+    (howdah.folder / "work" / "howdah.yaml").write_text("x: [\n")
+    answer = howdah("page", "list")
+    assert answer.code == 2 and "howdah.yaml:" in answer.err
