@@ -126,7 +126,8 @@ class Pager:
     def _draft(self, act: Act, page: Page, config: Config, at: int) -> Draft:
         if isinstance(act, Fire):
             step = owed.step_of(page.policy, act.n)
-            people, why = whose.people(step, at, self._store, config, self._whom(self._store, config))
+            whom = self._whom(self._store, config)
+            people, why = whose.people(step, at, self._store, config, whom, page)
             place, round_ = act.n % len(page.policy.steps) + 1, owed.round_of(page.policy, act.n)
             return _draft(
                 page, "fired", "fired", act.n, n=act.n, step=place, round=round_, target=str(step),

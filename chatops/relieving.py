@@ -35,8 +35,8 @@ def due(seen: Seen, name: str) -> list[list[Draft]]:
     late = handoff.due_roles(offers.values(), seen.now, seen.limits)
     found = [_overdue(seen, events, offers[act.name]) for act in late]
     present = _present(events, seen.now)
-    for person in present:
-        near = _near(seen, person)
+    for person, since in active.running(events, seen.now).items():
+        near = _near(seen, person, since)
         if near is not None and not _only_stays_on(events, offers, person):
             found += _relief(seen, events, offers, near, present)
     return found
@@ -46,13 +46,13 @@ def _present(events: Sequence[Event], now: int) -> list[str]:
     return [person for person, spans in active.at_work(events, now).items() if spans[-1][1] >= now]
 
 
-def _near(seen: Seen, person: str) -> At | None:
-    """The limit that this person reaches within the notice, if they do not stay."""
+def _near(seen: Seen, person: str, since: int) -> At | None:
+    """The limit that this person, whose clock runs here since `since`, reaches within the notice, if they do not stay."""
     facts = seen.recent().get(person)
     reached = strain.limit_at(facts, seen.limits, seen.now) if facts is not None else None
     if reached is None:
         return None
-    due = max(reached[1], duty.staying(seen.oncall).get(person, reached[1]))
+    due = max(reached[1], since, duty.staying(seen.oncall).get(person, reached[1]))
     return At(person, reached[0], due) if seen.now >= due - seen.limits.notice else None
 
 

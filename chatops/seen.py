@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from incidents import carried, clock
 from incidents.escalation import pages
 from incidents.escalation.policy import Policy, Step
-from incidents.events import Actor, Draft
+from incidents.events import Draft
 from incidents.oncall import duty, relief, versions
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from incidents.oncall.strain import Facts
     from incidents.store.protocol import Store
 
-ACTOR = Actor("system", "duty")
+ACTOR = pages.DUTY
 RECENT = 3 * clock.DAY  # so far back a limit can reach; a choice looks further
 PAGED_AGAIN = 15 * clock.MINUTE
 WORKDAY = 8 * clock.HOUR  # for which a relief is asked where `active` is no limit
@@ -63,7 +63,7 @@ class Seen:
         steps = tuple(Step("person", person, wait) for person in people if person)
         target = ", ".join(step.name for step in steps)
         return pages.begin(
-            incident, Policy("handoff", steps), target=target, actor=ACTOR, text=words, key=key
+            incident, Policy(pages.HANDOFF, steps), target=target, actor=ACTOR, text=words, key=key
         )
 
 

@@ -13,6 +13,7 @@ from incidents.escalation import due, pages
 
 if TYPE_CHECKING:
     from incidents.config import Config
+    from incidents.escalation.pages import Page
     from incidents.escalation.policy import Step
     from incidents.store.protocol import Store
 
@@ -31,20 +32,23 @@ def on_call(store: Store, config: Config) -> Whom:
     return whom
 
 
-def people(step: Step, at: int, store: Store, config: Config, whom: Whom) -> tuple[tuple[str, ...], str]:
-    """The people of the step, and why there is nobody, or somebody else than the schedule says. Raises StoreError."""
+def people(
+    step: Step, at: int, store: Store, config: Config, whom: Whom, page: Page
+) -> tuple[tuple[str, ...], str]:
+    """The people of the step, and why there is nobody, or somebody else than it says. Raises StoreError."""
     from incidents import answering
 
     instead = ""
     why = ""
-    if step.what == "person":
-        found = [step.name]
-    elif step.what == "role":
-        found = [person.name for person in config.people.in_role(step.name)]
-        why = f"nobody has the role {step.name}"
+    if step.what in ("person", "role"):
+        named = [step.name] if step.what == "person" else _in_role(config, step.name)
+        why = f"nobody has the role {step.name}" if step.what == "role" else ""
+        # who is asked to take over was chosen with an eye to their rest; nobody else is asked in their place
+        found, instead = (named, "") if page.asks_to_take_over else answering.awake(store, named, at)
     else:
         try:
-            found, instead = answering.instead(store, config, step.name, whom(step.name, at), at)
+            means = whom(step.name, at)
+            found, instead = answering.instead(store, config, step.name, means, at, page.stream)
             why = "nobody is on call"
         except StoreError:
             raise
@@ -54,6 +58,10 @@ def people(step: Step, at: int, store: Store, config: Config, whom: Whom) -> tup
     if step.round_robin and len(found) > 1:
         found = [due.turn(found, last_paged(store, found))]
     return tuple(found), instead if found else why
+
+
+def _in_role(config: Config, role: str) -> list[str]:
+    return [person.name for person in config.people.in_role(role)]
 
 
 def last_paged(store: Store, wanted: Sequence[str]) -> dict[str, int]:

@@ -15,6 +15,8 @@ from incidents.escalation.policy import Policy, of_facts
 from incidents.events import Actor, Draft, Event
 
 ACTOR = Actor("system", "paging")
+DUTY = Actor("system", "duty")  # whose pages ask somebody to take over
+HANDOFF = "handoff"  # the name of their policy
 SENDING, DELIVERED, FAILED = "sending", "delivered", "failed"
 ENDINGS = {
     "page.acknowledged": "acknowledged",
@@ -56,6 +58,7 @@ class Page:
     mode: str
     auto: bool
     began: Reading
+    key: str = ""  # of the event that it began with
     fired: list[Fired] = dataclasses.field(default_factory=list)
     tries: dict[tuple[int, str], list[Try]] = dataclasses.field(default_factory=dict)
     unreachable: set[tuple[int, str]] = dataclasses.field(default_factory=set)
@@ -71,6 +74,11 @@ class Page:
     def steps(self) -> int:
         """How many firings there are at most."""
         return len(self.policy.steps) * (1 + self.policy.repeat)
+
+    @property
+    def asks_to_take_over(self) -> bool:
+        """Whether it asks its people, by name, to take over a shift or the work in an incident."""
+        return self.policy.name == HANDOFF and self.by == DUTY.id
 
     def people(self) -> list[str]:
         """Everybody whom it meant so far, each once."""
@@ -95,7 +103,7 @@ def _begun(event: Event) -> Page:
     data = event.data
     return Page(
         event.stream, event.seq, data["target"], of_facts(data["policy"]), event.body, event.actor.shown,
-        event.mode, bool(data.get("auto")), reading(event),
+        event.mode, bool(data.get("auto")), reading(event), event.key or "",
     )  # fmt: skip
 
 

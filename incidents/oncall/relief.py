@@ -6,7 +6,7 @@ the reason says which limit is broken, for whom, and why nobody else. Whoever is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from incidents import clock
@@ -52,6 +52,15 @@ def choose(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits
     `work`: at work all the time, as a relief in an incident is; else on standby. Whom `facts` does not know has
     nothing behind them.
     """
+
+    def broken(one: Facts) -> list[Breach]:
+        return strain.broken(one, limits, start, end, pages=pages, work=work)
+
+    return _chosen(candidates, facts, start, end, broken)
+
+
+def _chosen(candidates: Iterable[str], facts: Mapping[str, Facts], start: int, end: int,
+            broken: Callable[[Facts], list[Breach]]) -> Choice:  # fmt: skip
     free: list[Facts] = []
     passed: list[tuple[Facts, list[Breach]]] = []
     away: list[Passed] = []
@@ -60,7 +69,7 @@ def choose(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits
         if one.absent(start, end):
             away.append(Passed(name, "absent"))
             continue
-        breaches = strain.broken(one, limits, start, end, pages=pages, work=work)
+        breaches = broken(one)
         passed.append((one, breaches)) if breaches else free.append(one)
     over = [Passed(one.person, _why(breaches[:1], one.zone, start)) for one, breaches in passed]
     if free:
@@ -74,15 +83,24 @@ def choose(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits
     return Choice(worst.person, _least_bad(worst, breaches, start, others), tuple(breaches), tuple(others))
 
 
-def answering(
-    person: str, candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits, at: int
-) -> Choice:
+def paging(candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits, at: int) -> Choice:
+    """Whom of `candidates` a page at `at` goes to."""
+    end = at + CALL
+    return _chosen(candidates, facts, at, end, lambda one: strain.called(one, limits, at, end))
+
+
+def answering(person: str, candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits, at: int, *,
+              here: bool = False) -> Choice:  # fmt: skip
     """Who takes a page at `at` that the schedule means for `person`: they themselves where that breaks no limit, with no
-    reason; else the least loaded of `candidates` who may, and themselves where nobody may break less."""
-    mine = choose([person], facts, limits, at, at + CALL)
-    if mine.person and not mine.breaches:
-        return mine._replace(reason="", passed=())
-    return choose({person, *candidates}, facts, limits, at, at + CALL)
+    reason; else the least loaded of `candidates` who may, and themselves where nobody may break less.
+
+    `here`: they are at work in the incident it is for, so that it brings them no more work.
+    """
+    mine = paging([person], facts, limits, at)
+    known = facts.get(person, Facts(person))
+    if mine.person and not (strain.of_pages(known, limits, at) if here else mine.breaches):
+        return Choice(person, "")
+    return paging({person, *candidates}, facts, limits, at)
 
 
 def relieving(person: str, candidates: Iterable[str], facts: Mapping[str, Facts], limits: Limits, start: int,

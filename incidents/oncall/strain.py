@@ -64,6 +64,18 @@ def broken(
     return [breach for breach in found if breach is not None]
 
 
+def called(facts: Facts, limits: Limits, at: int, end: int) -> list[Breach]:
+    """The limits that a page at `at` would break, which is reckoned with work until `end`. Whoever is at work is awake:
+    no page takes a rest from them."""
+    found = broken(facts, limits, at, end)
+    return [one for one in found if one.limit != "rest"] if at_work(facts, at) else found
+
+
+def at_work(facts: Facts, at: int) -> bool:
+    """Whether work that began before `at` is going on then."""
+    return any(a < at <= b for a, b in facts.work)
+
+
 def of_pages(facts: Facts, limits: Limits, at: int, pages: int = 1) -> list[Breach]:
     """The limits that so many more pages at `at` would break."""
     found = []

@@ -238,8 +238,8 @@ class Ours:
         if n == 0:
             choice = relief.answering(_of_week(self.people, at), left, facts, self.limits, at)
         else:
-            choice = relief.choose(left, facts, self.limits, at, at + relief.CALL)
-        self._check(choice, facts, left, at, at + relief.CALL)
+            choice = relief.paging(left, facts, self.limits, at)
+        self._check(choice, facts, left, at, at + relief.CALL, page=True)
         if not choice.person:
             self.lost += 1
         elif not self._answers(choice.person, at, number, n):
@@ -282,9 +282,10 @@ class Ours:
         elif not self._answers(choice.person, at, number, 10 + at // MIN):
             self._later(at + 15 * MIN, "watch", number, who)
 
-    def _check(self, choice: Choice, facts: dict[str, Facts], people: set[str], start: int, end: int) -> None:
+    def _check(self, choice: Choice, facts: dict[str, Facts], people: set[str], start: int, end: int, *,
+               page: bool = False) -> None:  # fmt: skip
         self.choices += 1
-        may = [name for name in sorted(people) if not self.oracle.broken(facts[name], start, end)]
+        may = [name for name in sorted(people) if not self.oracle.broken(facts[name], start, end, page=page)]
         if choice.breaches:
             self.said.append(Said(start, choice.reason))
         if may and choice.person not in may:
@@ -304,9 +305,11 @@ class Oracle:
     def __init__(self, limits: Limits):
         self.limits = limits
 
-    def broken(self, one: Facts, start: int, end: int) -> set[str]:
+    def broken(self, one: Facts, start: int, end: int, *, page: bool = False) -> set[str]:
+        """`page`: it is a page only, from which whoever is at work loses no rest."""
         found = set()
-        if self._unrested(one, start, end) or self._next_unrested(one, end, start):
+        awake = page and any(a < start <= b for a, b in one.work)
+        if not awake and (self._unrested(one, start, end) or self._next_unrested(one, end, start)):
             found.add("rest")
         if self._worked(one, start) + (end - start) > _or(self.limits.active):
             found.add("active")
