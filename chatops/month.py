@@ -75,8 +75,12 @@ def this_month(call: Call) -> tuple[int, int]:
     return int(year), int(number)
 
 
+def span(call: Call, year: int, number: int) -> tuple[int, int]:
+    return month.span(call.zone, year, number)
+
+
 def read(call: Call, schedules: Rota, name: str, year: int, number: int) -> Month:
-    segments = schedules.shifts(name, *month.span(call.zone, year, number))
+    segments = schedules.there(name, *span(call, year, number))
     return Month(call, name, year, number, month.weeks(segments, call.zone, year, number), segments)
 
 

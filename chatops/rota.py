@@ -34,8 +34,8 @@ def read(call: Call, file: str | None) -> Rota:
     else:
         config = call.config
         where = config.path or ""
-        rota = versions.read(call.store, config, call.now) if config.schedules else versions.of({})
-    if not rota.names():
+        rota = versions.read(call.store, config, call.now) if config.path else versions.of({})
+    if not rota.names() and not any(one.schedules for one in rota.versions()):
         raise BadInput(
             f"there is no schedule in {where}" if where else "there is no schedule",
             hint="write them under schedules: in howdah.yaml, or name their file with --schedules",
@@ -53,13 +53,20 @@ def read_file(call: Call, file: str) -> Schedules:
     return found.schedules
 
 
-def chosen(rota: Rota, name: str | None) -> list[str]:
-    """The schedule of that name, else all. Raises NotFound with the nearest name."""
-    if name is None:
-        return rota.names()
-    if name not in rota.names():
-        raise NotFound(f"there is no schedule {name!r}", hint=near_hint(name, rota.names()))
-    return [name]
+def chosen(rota: Rota, name: str | None, start: int | None = None, end: int | None = None) -> list[str]:
+    """The schedule of that name, else all: those there are now, or that there were at `start` or in [start, end).
+    Raises NotFound with the nearest name."""
+    known = rota.names(start, end)
+    if name is not None and name not in known:
+        if name in rota.names():
+            raise NotFound(
+                f"there was no schedule {name!r} then", hint="it was added to the configuration later"
+            )
+        raise NotFound(f"there is no schedule {name!r}", hint=near_hint(name, known))
+    if not known:
+        when = "there is" if start is None else "at that time there is"
+        raise NotFound(f"{when} no schedule", hint="write schedules: in howdah.yaml (docs/oncall.md)")
+    return known if name is None else [name]
 
 
 def span(call: Call, start: int | None, end: int | None, usual: int) -> tuple[int, int]:

@@ -50,8 +50,8 @@ def who(call: Call, schedule: str | None, at: int | None, schedules: str | None)
     from chatops import rota as shared
 
     rota = shared.read(call, schedules)
-    names = shared.chosen(rota, schedule)
     moment = call.now if at is None else at
+    names = shared.chosen(rota, schedule, moment)
     found = {name: rota.on_call(name, moment) for name in names}
     document: dict[str, Any] = {"at": shared.stamp(moment)}
     if schedule is not None:
@@ -95,9 +95,9 @@ def shifts(
     from chatops import rota as shared
 
     rota = shared.read(call, schedules)
-    names = shared.chosen(rota, schedule)
     start, end = shared.span(call, from_, to, WEEK)
-    found = {name: rota.shifts(name, start, end) for name in names}
+    names = shared.chosen(rota, schedule, start, end)
+    found = {name: rota.there(name, start, end) for name in names}
     document = shared.document(schedule, {name: {"segments": shared.segments(found[name])} for name in names})
     if call.json:
         return Reply(document=document)
@@ -133,8 +133,8 @@ def handoffs(
     from chatops import rota as shared
 
     rota = shared.read(call, schedules)
-    names = shared.chosen(rota, schedule)
     start, end = shared.span(call, from_, to, WEEK)
+    names = shared.chosen(rota, schedule, start, end)
     found = {name: rota.handoffs(name, start, end) for name in names}
     of_one = {
         name: {"layers": {layer: [shared.stamp(at) for at in edges] for layer, edges in found[name].items()}}
@@ -213,8 +213,8 @@ def calendar(call: Call, schedule: str | None, month: tuple[int, int] | None, sc
     from chatops import rota as shared
 
     rota = shared.read(call, schedules)
-    names = shared.chosen(rota, schedule)
     year, number = month or drawing.this_month(call)
+    names = shared.chosen(rota, schedule, *drawing.span(call, year, number))
     made = [drawing.read(call, rota, name, year, number) for name in names]
     documents = {one.name: drawing.document(one) for one in made}
     parts = [Drawing(one.draw, one.listed()) for one in made]

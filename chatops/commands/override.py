@@ -145,12 +145,17 @@ def _list(call: Call, schedule: str | None, everything: bool) -> Reply:
     from chatops import changing
 
     rota = changing.listed(call)
-    names = [changing.schedule_named(call, rota, schedule)] if schedule is not None else rota.names()
+    made = rota.changes.overrides
+    names = list(
+        dict.fromkeys([*rota.names(), *(one.schedule for one in made.values())])
+    )  # also of one that is gone
+    if schedule is not None:
+        names = [schedule if schedule in names else changing.schedule_named(call, rota, schedule)]
     rows, documents = [], []
     for name in names:
-        made = rota.changes.overrides
         mine = [one for one in made.values() if one.schedule == name]
-        known = [one for one in rota.schedule(name, call.now).overrides if one.name not in made]
+        written = rota.schedule(name, call.now).overrides if name in rota.names() else ()
+        known = [one for one in written if one.name not in made]
         for one in [*known, *(one.override() for one in mine)]:
             if everything or (call.now < one.end and one.start < one.end):
                 rows.append(_row(call, rota, name, one))
@@ -168,6 +173,7 @@ def _row(call: Call, rota: Rota, name: str, one: Override) -> tuple[str, ...]:
     made = rota.changes.overrides.get(one.name)
     words = ": ".join(filter(None, (made.by, made.why))) if made else "the file"
     words += changing.ended(made) if made else ""
+    words += "" if name in rota.names() else "; the schedule is gone"
     what = phrase(one.kind, one.users, one.remove, one.add) + (f", level {one.level}" if one.level else "")
     start, end = (cards.short_moment(at, call.zone, call.now) for at in (one.start, one.end))
     return one.name or "-", name, what, start, end, words

@@ -37,8 +37,8 @@ def explain(call: Call, schedule: str | None, at: int | None, schedules: str | N
     from chatops import rota as shared
 
     rota = shared.read(call, schedules)
-    names = shared.chosen(rota, schedule)
     moment = call.now if at is None else at
+    names = shared.chosen(rota, schedule, moment)
     documents: dict[str, Any] = {}
     cards = []
     for name in names:

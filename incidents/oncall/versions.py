@@ -66,9 +66,23 @@ class Rota:
             self._versions = [*self._earlier(self.doubts), self._current]
         return self._versions
 
-    def names(self) -> list[str]:
-        """The schedules of the current version, as the file has them."""
-        return list(self._current.schedules)
+    def names(self, start: int | None = None, end: int | None = None) -> list[str]:
+        """The schedules of the current version, as the file has them; else those of the version in force at `start`,
+        or of all that are in [start, end), the latest first."""
+        if start is None:
+            return list(self._current.schedules)
+        numbers = range(self._version(start), self._version(start if end is None else end - 1) + 1)
+        return list(dict.fromkeys(name for number in reversed(numbers) for name in self._schedules(number)))
+
+    def there(self, name: str, start: int, end: int) -> list[Segment]:
+        """The final schedule in [start, end), as `shifts`, without the times in which no version had it."""
+        spans: list[tuple[int, int]] = []
+        for a, b, resolver in self._eras(name, start, end):
+            if resolver and spans and spans[-1][1] == a:
+                spans[-1] = (spans[-1][0], b)
+            elif resolver:
+                spans.append((a, b))
+        return [one for a, b in spans for one in self.shifts(name, a, b)]
 
     def schedule(self, name: str, at: int) -> Schedule:
         """As it was in force at that instant, changes by command included."""
@@ -110,13 +124,15 @@ class Rota:
         versions = self.versions()
         return max(bisect_right(versions, at, key=lambda version: version.since) - 1, 0) - len(versions) + 1
 
+    def _schedules(self, number: int) -> Mapping[str, Schedule]:
+        return (self._current if number == 0 else self.versions()[number - 1]).schedules
+
     def _resolver(self, name: str, number: int) -> Resolver:
         resolver = self._resolvers.get((number, name))
         if resolver is None:
-            version = self._current if number == 0 else self.versions()[number - 1]
-            if name not in version.schedules:
-                raise self._unknown(name, version)
-            made = Resolver(self.changes.applied(version.schedules[name]))
+            if name not in self._schedules(number):
+                raise self._unknown(name, number)
+            made = Resolver(self.changes.applied(self._schedules(number)[name]))
             resolver = self._resolvers[(number, name)] = made
         return resolver
 
@@ -129,24 +145,24 @@ class Rota:
         starts = [self.versions()[number - 1].since for number in numbers[1:]]
         found: list[tuple[int, int, Resolver | None]] = []
         for number, (a, b) in zip(numbers, pairwise([start, *starts, end]), strict=True):
-            version = self._current if number == 0 else self.versions()[number - 1]
-            resolver = self._resolver(name, number) if name in version.schedules else None
+            resolver = self._resolver(name, number) if name in self._schedules(number) else None
             last = found[-1][2] if found else None
             if found and (last and last.schedule) == (resolver and resolver.schedule):
                 found[-1] = (found[-1][0], b, last)
             elif a < b:
                 found.append((a, b, resolver))
         if all(resolver is None for _, _, resolver in found):
-            raise self._unknown(name, self._current)
+            raise self._unknown(name, numbers[-1])
         return found
 
-    def _unknown(self, name: str, version: Version) -> NotFound:
+    def _unknown(self, name: str, number: int) -> NotFound:
+        known = self._schedules(number)
         if name in self._current.schedules:
             hint = "the current configuration has it, the version in force then had not"
             return NotFound(f"there was no schedule {name!r} then", hint=hint)
-        if not version.schedules:
+        if not known:
             return NotFound("there is no schedule", hint="write schedules: in howdah.yaml (docs/oncall.md)")
-        return NotFound(f"there is no schedule {name!r}", hint=near_hint(name, version.schedules))
+        return NotFound(f"there is no schedule {name!r}", hint=near_hint(name, known))
 
 
 def of(schedules: Mapping[str, Schedule]) -> Rota:

@@ -8,6 +8,7 @@ from typing import Any
 import icalendar
 import pytest
 
+from incidents import clock
 from tests.chatops.conftest import Answer, Howdah
 
 # It is Tuesday 13 December 2022, 18:53:10Z; Berlin is an hour ahead.
@@ -338,3 +339,61 @@ def test_two_files_are_compared_also_beside_a_configuration_with_mistakes(howdah
     (howdah.folder / "work" / "howdah.yaml").write_text(BROKEN)
     answer = howdah("oncall", "diff", "rota.yaml", "rota.yaml", "--json")
     assert (answer.code, answer.json["shifts"]) == (0, []), answer
+
+
+# -- the set of schedules changes --------------------------------------------------------------------------------
+
+
+def keep(howdah: Howdah, **schedules: str) -> None:
+    """A configuration with these schedules, each with one person always, which a writing command has seen."""
+    lines = [f"  {name}: {{layers: [{{id: all, users: [{who}]}}]}}\n" for name, who in schedules.items()]
+    text = "schedules:\n" + "".join(lines) if schedules else "# nothing yet\n"
+    (howdah.folder / "work" / "howdah.yaml").write_text(text)
+    howdah.ok("absence", "zed", "--from", "+900d", "--for", "1h")
+
+
+def asked(howdah: Howdah, *words: str) -> Any:
+    return howdah("oncall", *words, "--json").json
+
+
+@pytest.fixture
+def grown(howdah: Howdah) -> Howdah:
+    """Ten hours ago there was `web` alone, since five hours there is `db` too, since one hour no `web`."""
+    keep(howdah, web="ada")
+    howdah.later(5 * clock.HOUR)
+    keep(howdah, web="ada", db="nova")
+    howdah.later(4 * clock.HOUR)
+    keep(howdah, db="nova")
+    howdah.later(clock.HOUR)
+    return howdah
+
+
+def test_the_past_has_the_schedules_of_its_version(grown: Howdah) -> None:
+    assert asked(grown, "who", "--at", "-9h")["schedules"] == {"web": ["ada"]}
+    assert asked(grown, "who", "--at", "-3h")["schedules"] == {"web": ["ada"], "db": ["nova"]}
+    assert asked(grown, "who")["schedules"] == {"db": ["nova"]}
+    assert list(asked(grown, "explain", "--at", "-9h")["schedules"]) == ["web"]
+    assert asked(grown, "who", "web", "--at", "-9h")["on_call"] == ["ada"]
+    assert "there was no schedule 'db' then" in refused(grown("oncall", "who", "db", "--at", "-9h"))
+    assert "there is no schedule 'web'" in refused(grown("oncall", "who", "web"))
+
+
+def test_a_span_has_the_schedules_of_all_its_versions_each_for_the_time_that_it_was_there(
+    grown: Howdah,
+) -> None:
+    found = asked(grown, "shifts", "--from", "-10h", "--to", "now")["schedules"]
+    assert {name: [(one["start"][11:16], one["end"][11:16], one["on_call"]) for one in of_one["segments"]]
+            for name, of_one in found.items()} == {
+        "db": [("23:53", "04:53", ["nova"])],
+        "web": [("18:53", "03:53", ["ada"])],
+    }  # fmt: skip
+    assert "nobody" not in grown("oncall", "shifts", "--from", "-10h", "--to", "now").out
+    assert list(asked(grown, "handoffs", "--from", "-10h")["schedules"]) == ["db", "web"]
+    days = asked(grown, "calendar", "web", "--month", "2022-12")["days"]
+    assert [one["on_call"] for day in days for one in day["segments"] if not one["on_call"]] == []
+
+
+def test_the_past_is_answered_also_when_the_last_schedule_is_gone(grown: Howdah) -> None:
+    keep(grown)
+    assert asked(grown, "who", "--at", "-2h")["schedules"] == {"web": ["ada"], "db": ["nova"]}
+    assert "there is no schedule" in refused(grown("oncall"))

@@ -191,3 +191,15 @@ def test_names_are_offered_while_one_types(
     with pytest.raises(SystemExit):
         team()
     assert "plain,ov-1" in capsys.readouterr().out
+
+
+def test_the_list_has_the_overrides_of_a_schedule_that_is_gone(team: Howdah) -> None:
+    team.ok("override", "web", "--add", "nova", "--for", "1h")
+    file = team.folder / "work" / "howdah.yaml"
+    file.write_text(file.read_text().replace("  web:\n", "  site:\n"))
+    for words in (["override", "list"], ["override", "list", "web"]):
+        (one,) = [one for one in team(*words, "--json").json["overrides"] if one["name"]]
+        assert (one["name"], one["schedule"]) == ("ov-1", "web")
+    assert "the schedule is gone" in team.ok("override", "list")
+    team.later(clock.DAY)
+    assert "ov-1" not in team.ok("override", "list") and "ov-1" in team.ok("override", "list", "--all")
