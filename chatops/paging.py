@@ -281,7 +281,7 @@ def _message(page: Page, send: Send, incident: Incident | None) -> _Message:
     lines = [
         *([page.text] if page.text else []),
         f"{send.person}, {by}{where}",
-        *([f"take it: howdah ack {page.name}"] if page.stream != STREAM else []),  # else the text says how
+        *([] if page.asks_to_take_over else [f"take it: howdah ack {page.name}"]),  # its text says how
     ]
     place = page.stream if page.stream != STREAM else "on call"
     return _Message(f"{repeated}{place}{drill} {what}".rstrip(), "\n".join(lines))

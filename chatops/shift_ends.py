@@ -49,15 +49,16 @@ def _offer(seen: Seen, edge: Edge) -> Draft:
 
 def _edge_overdue(seen: Seen, edge: Edge) -> list[Draft]:
     """Those who come are paged, then the one who could best take it."""
-    others = [*edge.incoming, *edge.outgoing]
+    incoming, _ = duty.covered(edge.incoming, duty.shields(seen.oncall, seen.now), seen.now)
+    others = [*incoming, *edge.incoming, *edge.outgoing]
     choice = seen.standby(others, seen.now + (seen.limits.rest or clock.DAY))
-    data = {"handoff": edge.name, "people": list(edge.incoming), "next": choice.person}
+    data = {"handoff": edge.name, "people": list(incoming), "next": choice.person}
     key = f"overdue:{edge.name}"
     drafts = [oncall("handoff.overdue", key, data, body=choice.reason, loud=True)]
     rows = seen.store.incidents(status="open", mode="real")
     where = rows[0].name if rows else duty.STREAM  # in an incident its chat can mention them
     words = f"nobody has taken over {edge.schedule}: howdah handoff ack"
-    drafts.append(seen.page(where, [*edge.incoming, choice.person], words, f"page:{key}"))
+    drafts.append(seen.page(where, [*incoming, choice.person], words, f"page:{key}"))
     return drafts
 
 

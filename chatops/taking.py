@@ -19,6 +19,7 @@ from incidents.store.protocol import StreamMoved
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
+    from incidents.escalation.pages import Page
     from incidents.events import Draft, Event
     from incidents.lifecycle import Incident
 
@@ -78,10 +79,32 @@ def _shift_start(call: Call, one: Handoff) -> int:
 # -- "I have it" -----------------------------------------------------------------------------------------------------
 
 
-def accept(call: Call, one: Handoff) -> list[Event]:
-    """Records that this call's person has it, and what follows. Raises AlreadyAnswered, IncidentClosed, Refused."""
+def asked_by(call: Call, page: Page) -> Handoff | None:
+    """What this page asks somebody to take over, if it waits and is not this call's person's own."""
+    events = list(call.store.events(page.stream)) if page.asks_to_take_over else []
+    found = [] if not events else [*edges(call), *handoff.waiting(handoff.fold(events).values())]
+    return next((one for one in found if _asks(page, events, one) and me(call) not in one.giver), None)
+
+
+def _asks(page: Page, events: Sequence[Event], one: Handoff) -> bool:
+    """Whether this page asks for `one`, or to relieve the same person. Their keys say so (shift_ends, relieving)."""
+    word = page.key.removeprefix("page:")
     if one.edge is not None:
-        called = _taken(call, list(call.store.events(duty.STREAM)))
+        return word == f"overdue:{one.name}"
+    return any(
+        event.kind == "handoff.offered"
+        and event.key == word
+        and tuple(event.data.get("giver", ())) == one.giver
+        for event in events
+    )
+
+
+def accept(call: Call, one: Handoff) -> list[Event]:
+    """Records that this call's person has it, and what follows: nobody is paged for it any more. Raises
+    AlreadyAnswered, IncidentClosed, Refused."""
+    if one.edge is not None:
+        open_ = [row.name for row in call.store.incidents(status="open", mode="real")]
+        called = [draft for name in (duty.STREAM, *open_) for draft in _taken(call, name, one)]
         return timeline.record(call.store, _acknowledged(call, duty.STREAM, one.name), *called)
     for _ in range(_TRIES):
         events = list(call.store.events(one.stream))
@@ -93,7 +116,7 @@ def accept(call: Call, one: Handoff) -> list[Event]:
         drafts = [
             _acknowledged(call, one.stream, one.name, mode=one.mode),
             *_moved(call, lifecycle.fold(events), one),
-            *_taken(call, events),
+            *_taken(call, one.stream, one),
             *_rest(call, events, one),
         ]
         try:
@@ -121,13 +144,13 @@ def _moved(call: Call, incident: Incident, one: Handoff) -> list[Draft]:
     return drafts
 
 
-def _taken(call: Call, events: Sequence[Event]) -> list[Draft]:
-    """The pages that called this person to take over."""
-    called = [page for page in pages.fold(events).values() if page.policy.name == "handoff" and not page.over]
+def _taken(call: Call, stream: str, one: Handoff) -> list[Draft]:
+    """The pages that called somebody to take it over are over."""
+    events = list(call.store.events(stream))
     return [
-        call.draft(page.stream, "page.acknowledged", data={"page": page.number}, mode=page.mode)
-        for page in called
-        if me(call) in (step.name for step in page.policy.steps)
+        call.draft(stream, "page.acknowledged", data={"page": page.number}, mode=page.mode)
+        for page in pages.fold(events).values()
+        if page.asks_to_take_over and page.over in ("", "exhausted") and _asks(page, events, one)
     ]
 
 

@@ -176,14 +176,22 @@ def _document(page: Page) -> dict[str, Any]:
 
 @command("ack", "You take it: nobody else is paged for it.", PAGE, group="oncall", last_good=True)
 def ack(call: Call, page: Named | None) -> Reply:
-    from chatops import cards, paged
-    from incidents import timeline
+    from chatops import cards, paged, taking
+    from incidents import telling, timeline
     from incidents.errors import AlreadyAnswered
     from incidents.escalation import pages
     from incidents.store.protocol import KeyUsed
 
-    events, before = [], ""
+    events: list[Event] = []
+    before = ""
     for one in paged.meant(call, page, ("", "exhausted"), again=True):
+        if any(event.stream == one.stream and event.data.get("page") == one.number for event in events):
+            continue  # over with the one before it
+        handed = taking.asked_by(call, one)
+        if handed is not None:  # it asked for this: whoever takes the page takes over
+            made = taking.accept(call, handed)
+            events += sorted(made, key=lambda event: event.kind != "page.acknowledged")
+            continue
         draft = call.draft(
             one.stream,
             "page.acknowledged",
@@ -198,7 +206,7 @@ def ack(call: Call, page: Named | None) -> Reply:
                 raise AlreadyAnswered(paged.taken(one, error.event)) from None
             events.append(error.event)
             before = f"page #{one.number} acknowledged  (recorded before)"
-    too = [f"{event.stream} #{event.seq}  page #{event.data['page']} acknowledged" for event in events[1:]]
+    too = [f"{event.stream} #{event.seq}  {telling.sentence(event)}" for event in events[1:]]
     return cards.recorded(call, events[0], before or None, more="\n".join(too))
 
 

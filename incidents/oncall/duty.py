@@ -1,8 +1,9 @@
 """Who carries duty now: another fact than who is on the schedule. A pure fold of the stream `oncall`.
 
 At an edge of the final schedule those who come and those who go both have it, until one of the former says "I have it"
-(`handoff.acknowledged`), or for `limits.overrun` at most: then those who go are let go in any case. Who rests has no
-pages: their cover has them, and who rests gets them only where nobody else is left.
+(`handoff.acknowledged`), or for `limits.overrun` at most: then those who go are let go in any case. Who was asked
+because those who come did not answer, and said so, has it beside them as long as that. Who rests has no pages: their
+cover has them, and who rests gets them only where nobody else is left.
 """
 
 from __future__ import annotations
@@ -84,7 +85,10 @@ def on_duty(name: str, rota: Shifts, events: Iterable[Event], at: int, limits: L
     going = {one for edge in waiting for one in edge.outgoing} - set(scheduled)
     outgoing = tuple(sorted(going - _sleeping(name, events, scheduled, at)))
     incoming = tuple(sorted({one for edge in waiting for one in edge.incoming} & set(scheduled)))
-    people, covers = covered((*scheduled, *outgoing), shields(events, at), at)
+    instead = {e.acknowledged for e in passed if e.acknowledged and e.acknowledged not in e.incoming}
+    people, covers = covered(
+        (*scheduled, *outgoing, *sorted(instead - set(scheduled) - set(outgoing))), shields(events, at), at
+    )
     since = passed[-1].at if passed else None
     return Duty(name, at, people, scheduled, outgoing, incoming, since, waiting, covers)
 

@@ -69,7 +69,11 @@ def fold(events: Iterable[Event]) -> dict[str, Handoff]:
             if one.waits:
                 one.by = str(data["person"])
         elif event.kind == "handoff.overdue" and data.get("handoff") in found:
-            found[data["handoff"]].overdue = True
+            one = found[data["handoff"]]
+            one.overdue = True
+            if one.edge is not None:  # of a role there is a new offer
+                asked = [*one.receiver, *data["people"], *filter(None, [data.get("next")])]
+                one.receiver = tuple(dict.fromkeys(asked))
         elif event.kind in _ENDS:
             for one in found.values():
                 if one.waits:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from incidents.events import Event
 from tests.chatops.conftest import Howdah
 from tests.chatops.test_handing import CONFIG, Team, lead
 
@@ -80,3 +81,59 @@ def test_a_word_of_who_rests_calls_no_relief(team: Team) -> None:
     assert team.howdah("join", "--incident", "2", by="nova").code == 0
     named = team.looked()[0]
     assert named.kind == "relief.named" and named.data["due"] == team.howdah.at, "not before they came"
+
+
+def overdue(team: Team) -> Event:
+    """Nobody has taken nova's shift over, and an incident is open: the page that asks for it."""
+    lead(team)
+    team("nova", "role", "commander", "--release")
+    for time in ("14T09:00", "14T09:15"):
+        team.at(time)
+        team.look()
+    team.pager()
+    return team.events(kind="page.started")[-1]
+
+
+@pytest.mark.parametrize("words", [["ack"], ["handoff", "ack"]])
+def test_who_takes_the_page_of_a_shift_has_the_shift_and_nobody_is_paged_for_it_any_more(
+    team: Team, words: list[str]
+) -> None:
+    overdue(team)
+    team("hazel", *words)
+    assert team.duty().acknowledged and team.duty().people == ("hazel",)
+    assert team.events("oncall")[-1].kind == "handoff.acknowledged"
+    assert team.events(kind="page.")[-1].kind == "page.acknowledged"
+    for time in ("14T09:40", "14T11:00"):
+        team.at(time)
+        assert (team.look(), team.pager()) == ([], [])
+
+
+def test_who_was_asked_instead_and_takes_it_has_it_beside_those_who_come_as_long_as_an_overrun(
+    team: Team,
+) -> None:
+    page = overdue(team)
+    assert [step["name"] for step in page.data["policy"]["steps"]] == ["hazel", "malte"]
+    assert "You take over infra from nova" in team("malte", "handoff")
+    team("malte", "ack", f"inc-1#{page.seq}")
+    assert team.duty().people == ("hazel", "malte"), "nova is let go"
+    team.at("14T11:01")
+    assert team.duty().people == ("hazel",)
+
+
+def test_who_takes_the_page_of_a_relief_has_the_role_and_the_other_rests(team: Team) -> None:
+    lead(team)
+    for time in ("10T20:00", "10T20:15"):
+        team.at(time)
+        team.look()
+    said = team("hazel", "ack")
+    assert "hazel is commander" in said and "nova rests until" in said
+    assert "commander  hazel" in team("nova", "role")
+    assert team.howdah("ack", by="preston").code != 0, "the earlier page is over too"
+
+
+def test_who_is_relieved_takes_over_nothing_by_the_page_of_their_relief(team: Team) -> None:
+    lead(team)
+    team.at("10T20:00")
+    team.look()
+    team("nova", "ack")
+    assert "commander  nova" in team("nova", "role") and team.events("oncall") == []
