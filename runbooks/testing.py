@@ -26,6 +26,7 @@ from runbooks.document import Runbook, Step
 from runbooks.inputs import OutputSpec
 from runbooks.keeper import Ended, Keeper, Order, OutputInfo
 from runbooks.reach import Reach
+from runbooks.targets.ssh import Answer
 
 BEGIN = 1_670_932_800 * clock.SECOND  # 2022-12-13T12:00:00Z
 MOST_TURNS = 10_000
@@ -124,6 +125,11 @@ class _NoKeeper(Keeper):
 
     def has(self, n: int) -> bool:
         return False
+
+    def wait(self, timeout: int | None = None, **_: Any) -> list[Any]:
+        """Nothing is heard; the time passes at once."""
+        clock.advance(timeout or 0)
+        return []
 
 
 @dataclasses.dataclass(slots=True)
@@ -262,13 +268,19 @@ def _as_given(specs: Mapping[str, OutputSpec], given: Mapping[str, Any]) -> dict
 
 
 class _NoReach(Reach):
-    """Other machines answer by the case alone."""
+    """Other machines answer by the case alone; what has ended on them has left nothing behind."""
+
+    def stop(self, act: Any, why: str) -> None:
+        pass
 
     def finish(self, act: Any, here: Any, **_: Any) -> Any:
         return here
 
-    def witness(self, act: Any, here: Any) -> Any:
-        return here
+    def answer(self, act: Any) -> Answer:
+        return Answer("lost")
+
+    def waits(self) -> list[int]:
+        return []
 
 
 # -- what came of it -----------------------------------------------------------------------------------------------

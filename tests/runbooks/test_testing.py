@@ -96,6 +96,9 @@ def test_a_broken_copy_fails_and_says_which_branch_was_not_taken(
     lines = text.split("\n")
     at = next(n for n in range(where.where[0] - 1, len(lines)) if re.match(r"\s+if: ", lines[n]))
     lines[at] = re.sub(r"if: .*", "if: ${{ 1 == 2 }}", lines[at])
+    indent = len(lines[at]) - len(lines[at].lstrip())
+    while lines[at + 1].startswith(" " * (indent + 1)):  # an expression of several lines
+        del lines[at + 1]
     copy = tmp_path / os.path.basename(path)
     copy.write_text("\n".join(lines))
     shutil.copy(testing.find(path), tmp_path)
