@@ -248,8 +248,9 @@ def ics(
     since = call.now - feed.HISTORY
     found: list[Duty] = []
     for name in names:
-        segments = rota.shifts(name, since - feed.LOOK_BACK, until)
-        found += feed.duties(name, rota.schedule(name, call.now).zone, segments, since=since)
+        zone = rota.schedule(name, call.now).zone
+        segments = rota.shifts(name, *feed.window(zone, since, until))
+        found += feed.duties(name, zone, segments, since=since, until=until)
     mine = sorted(
         (one for one in found if person in (None, one.person)), key=lambda one: (one.start, one.uid)
     )

@@ -19,7 +19,7 @@ from incidents.oncall.zones import zone
 DEFAULT = Limits()
 LACK, NOTE = "lack", "note"
 KINDS = ("empty", "gap", "unreachable", "rest", "consecutive_days", "doubled", "stranger", "hidden", "clock")
-_BEFORE = 9 * clock.DAY  # what of the past is looked at, for who comes from a long shift
+_ROUND = 32 * clock.DAY  # what is looked at on either side, so that a turn of a month is seen whole
 _GLANCE = 15 * clock.DAY  # most layers show in two weeks that they are not hidden
 
 
@@ -61,17 +61,17 @@ def check_all(
     by_schedule: dict[str, list[stints.Stint]] = {}
     for name, schedule in schedules.items():
         resolver = Resolver(schedule)
-        segments = resolver.shifts(start - _BEFORE, end)
+        segments = resolver.shifts(start - _ROUND, end + _ROUND)
         by_schedule[name] = stints.stints(segments)
-        found += _of_one(resolver, _cut(segments, start), start, end)
+        found += _of_one(resolver, _cut(segments, start, end), start, end)
     if people is not None:
-        found += _unreachable(by_schedule, start, people)
-    found += _strained(by_schedule, start, rules, people or {})
+        found += _unreachable(by_schedule, (start, end), people)
+    found += _strained(by_schedule, (start, end), rules, people or {})
     found += [
-        Finding("doubled", NOTE, one.schedules[0], max(one.start, start), one.end,
+        Finding("doubled", NOTE, one.schedules[0], max(one.start, start), min(one.end, end),
                 f"{one.person} is on call for {one.schedules[1]} as well", people=(one.person,))
         for one in stints.doubled(by_schedule)
-        if one.end > start
+        if one.end > start and one.start < end
     ]  # fmt: skip
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.start, one))
 
@@ -80,8 +80,12 @@ def lacking(findings: Iterable[Finding]) -> bool:
     return any(one.state == LACK for one in findings)
 
 
-def _cut(segments: Iterable[Segment], start: int) -> list[Segment]:
-    return [one._replace(start=max(one.start, start)) for one in segments if one.end > start]
+def _cut(segments: Iterable[Segment], start: int, end: int) -> list[Segment]:
+    return [
+        Segment(max(one.start, start), min(one.end, end), one.people)
+        for one in segments
+        if one.end > start and one.start < end
+    ]
 
 
 def _of_one(resolver: Resolver, segments: list[Segment], start: int, end: int) -> list[Finding]:
@@ -107,14 +111,15 @@ def _gaps(schedule: Schedule, segments: list[Segment], start: int, end: int) -> 
 
 
 def _unreachable(
-    by_schedule: Mapping[str, Sequence[stints.Stint]], start: int, people: Mapping[str, Known]
+    by_schedule: Mapping[str, Sequence[stints.Stint]], asked: stints.Span, people: Mapping[str, Known]
 ) -> list[Finding]:
+    start, end = asked
     found = []
     for name, mine in by_schedule.items():
         first: dict[str, tuple[int, int]] = {}
         for one in mine:
-            if one.end > start:
-                first.setdefault(one.person, (max(one.start, start), one.end))
+            if one.end > start and one.start < end:
+                first.setdefault(one.person, (max(one.start, start), min(one.end, end)))
         for who, (a, b) in first.items():
             lacks = people[who].lacks if who in people else "is not in people: of howdah.yaml"
             if lacks:
@@ -124,9 +129,15 @@ def _unreachable(
 
 
 def _strained(
-    by_schedule: Mapping[str, Sequence[stints.Stint]], start: int, rules: Limits, people: Mapping[str, Known]
+    by_schedule: Mapping[str, Sequence[stints.Stint]],
+    asked: stints.Span,
+    rules: Limits,
+    people: Mapping[str, Known],
 ) -> list[Finding]:
-    """Whose limits these shifts break by themselves, over all schedules, from `start` on."""
+    """Whose limits these shifts break by themselves, over all schedules, in the span asked about: a rest that begins to
+    be lacking in it, days in a row that go on in it. What is over is no matter."""
+    start, end = asked
+    seen = (start - _ROUND, end + _ROUND)
     found: list[Finding] = []
     named: dict[str, set[str]] = {}
     everything: list[stints.Stint] = []
@@ -137,7 +148,7 @@ def _strained(
     for who, spans in stints.by_person(everything).items():
         zone_name = people[who].zone if who in people else "UTC"
         told: dict[tuple[str, int], Finding] = {}  # by limit and end of what is one row of days
-        for at, breach in strain.in_schedule(who, spans, rules, zone_name):
+        for at, breach in strain.in_schedule(who, spans, rules, zone_name, seen):
             until = breach.until or at
             key = (breach.limit, at)
             if breach.limit == "consecutive_days":
@@ -147,7 +158,10 @@ def _strained(
             says = f"{who}: {breach.words}"
             schedules = ", ".join(sorted(named[who]))
             told[key] = Finding(breach.limit, LACK, schedules, at, until, says, people=(who,))
-        found += [one._replace(start=max(one.start, start)) for one in told.values() if one.end > start]
+        for made in told.values():
+            begun = made.start >= start or (made.kind == "consecutive_days" and made.end - clock.DAY > start)
+            if begun and made.start < end:
+                found.append(made._replace(start=max(made.start, start)))
     return found
 
 

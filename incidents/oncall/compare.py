@@ -143,10 +143,11 @@ def _people(
 ) -> list[Break]:
     """Limits that are broken, and people in two places at once, that were not before."""
     before, after = ({name: stints.stints(found) for name, found in one.items()} for one in (was, now))
-    known = _broken(before, rules)
+    seen = (start - _ROUND, end + _ROUND)
+    known = _broken(before, rules, seen)
     found = [
         Break(limit, schedule, at, until, f"{who}: {says}", who)
-        for (limit, who, at), (until, says, schedule) in _broken(after, rules).items()
+        for (limit, who, at), (until, says, schedule) in _broken(after, rules, seen).items()
         if (limit, who, at) not in known and start <= at < end
     ]
     twice: dict[tuple[str, tuple[str, str]], list[Span]] = {}
@@ -162,7 +163,7 @@ def _people(
 
 
 def _broken(
-    by_schedule: Mapping[str, Sequence[Stint]], rules: Limits
+    by_schedule: Mapping[str, Sequence[Stint]], rules: Limits, seen: Span
 ) -> dict[tuple[str, str, int], tuple[int, str, str]]:
     """(limit, person, at) -> until when, in words, of which schedules."""
     everything = [one for found in by_schedule.values() for one in found]
@@ -170,7 +171,7 @@ def _broken(
     for who, spans in stints.by_person(everything).items():
         mine = ", ".join(name for name, all_ in by_schedule.items() if any(one.person == who for one in all_))
         last = 0  # days in a row are told once, where they become too many
-        for at, breach in strain.in_schedule(who, spans, rules):
+        for at, breach in strain.in_schedule(who, spans, rules, seen=seen):
             until = breach.until or at
             if breach.limit != "consecutive_days" or at > last:
                 found[breach.limit, who, at] = (until, breach.words, mine)

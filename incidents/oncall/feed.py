@@ -17,8 +17,10 @@ from incidents.oncall.schedule import Segment
 from incidents.oncall.zones import zone
 
 HISTORY = 4 * 7 * clock.DAY  # what is over stays in the feed so long
-LOOK_BACK = 26 * 7 * clock.DAY  # further back no shift's begin is looked for
+_LOOK_BACK = 26 * 7 * clock.DAY  # further back no shift's begin is looked for
+_LOOK_AHEAD = 62 * clock.DAY  # further ahead no shift's end
 _ENDLESS = "always"
+_EPOCH = datetime.date(1970, 1, 1)
 
 
 class Duty(NamedTuple):
@@ -31,9 +33,19 @@ class Duty(NamedTuple):
     schedule: str
 
 
-def duties(schedule: str, zone_name: str, segments: Iterable[Segment], *, since: int) -> list[Duty]:
-    """The shifts that end after `since` (µs). `segments` reach LOOK_BACK further: one that begins with them has no
-    begin that could name it."""
+def window(zone_name: str, since: int, until: int) -> tuple[int, int]:
+    """[start, end) of the segments that `duties` wants for the shifts between `since` and `until`: whole months, so that
+    what lasts longer does not change with each reading."""
+    clocks = zone(zone_name)
+    start, end = (_date(clocks.wall(at)).replace(day=1) for at in (since - _LOOK_BACK, until + _LOOK_AHEAD))
+    return clocks.first((start - _EPOCH).days * clock.DAY), clocks.first((end - _EPOCH).days * clock.DAY)
+
+
+def duties(
+    schedule: str, zone_name: str, segments: Iterable[Segment], *, since: int, until: int
+) -> list[Duty]:
+    """The shifts that end after `since` (µs) and begin before `until`, whole. `segments` are those of the `window`: a
+    shift that begins with them has no begin that could name it."""
     clocks = zone(zone_name)
     segments = list(segments)
     first = segments[0].start if segments else 0
@@ -43,7 +55,7 @@ def duties(schedule: str, zone_name: str, segments: Iterable[Segment], *, since:
         day = _ENDLESS if one.start == first else _date(clocks.wall(one.start)).strftime("%Y%m%d")
         uid = f"{schedule}-{one.person}-{day}"
         numbers[uid] = number = numbers.get(uid, 0) + 1
-        if one.end > since:
+        if one.end > since and one.start < until:
             name = f"{uid}@howdah" if number == 1 else f"{uid}-{number}@howdah"
             found.append(Duty(name, one.start, one.end, one.person, schedule))
     return found
@@ -80,4 +92,4 @@ def _moment(at: int) -> datetime.datetime:
 
 
 def _date(wall: int) -> datetime.date:
-    return datetime.date(1970, 1, 1) + datetime.timedelta(days=wall // clock.DAY)
+    return _EPOCH + datetime.timedelta(days=wall // clock.DAY)

@@ -100,10 +100,11 @@ def of_pages(facts: Facts, limits: Limits, at: int, pages: int = 1) -> list[Brea
 
 
 def in_schedule(
-    person: str, duties: Sequence[Span], limits: Limits, zone_name: str = "UTC"
+    person: str, duties: Sequence[Span], limits: Limits, zone_name: str = "UTC", seen: Span | None = None
 ) -> list[tuple[int, Breach]]:
     """What these duties break by themselves, without any incident: rest between shifts, days in a row; with the
-    instant at which it begins. Linear in their number."""
+    instant at which it begins. Days that reach an end of `seen`, where the duties are known, may be more. Linear in
+    their number."""
     found: list[tuple[int, Breach]] = []
     joined = windows.joined(sorted(duties))
     chain: list[Span] = []
@@ -113,7 +114,9 @@ def in_schedule(
         days = days_of(chain[0][0], duty[1])
         if limits.consecutive_days is not None and days > limits.consecutive_days:
             at = chain[0][0] + limits.consecutive_days * clock.DAY
-            found.append((max(at, duty[0]), _days_breach(person, limits.consecutive_days, days, duty[1])))
+            whole = seen is None or (seen[0] + clock.DAY <= chain[0][0] and duty[1] + clock.DAY <= seen[1])
+            row = _days_breach(person, limits.consecutive_days, days, duty[1], whole=whole)
+            found.append((max(at, duty[0]), row))
         if limits.rest is None or duty[1] - duty[0] > clock.DAY - limits.rest:
             stretch = []
             continue
@@ -191,8 +194,8 @@ def _days(facts: Facts, limits: Limits, start: int, end: int) -> Breach | None:
     return _days_breach(facts.person, limits.consecutive_days, days, after[1])
 
 
-def _days_breach(person: str, limit: int, days: int, end: int) -> Breach:
-    words = f"{days} days in a row, limit {limit}"
+def _days_breach(person: str, limit: int, days: int, end: int, *, whole: bool = True) -> Breach:
+    words = f"{'' if whole else 'at least '}{days} days in a row, limit {limit}"
     return Breach("consecutive_days", person, _over(days - limit, limit), end + clock.DAY, words)
 
 

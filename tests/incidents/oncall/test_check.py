@@ -167,3 +167,42 @@ def test_what_the_clocks_do_is_a_note() -> None:
     )
     assert (one.kind, one.state) == ("clock", "note")
     assert one.says.startswith("the clocks of Europe/Berlin go forward 1 h: the turn of ")
+
+
+# -- the edges of what is looked at ----------------------------------------------------------------------------
+
+
+MONTHLY = '{layers: [{id: a, rotation: {unit: month, start: "2022-11-01T09:00", participants: [ada, bob]}}]}'
+
+
+def days_in_a_row(text: str, start: str, end: str) -> list[str]:
+    return [one.says for one in findings(text, at(start), at(end)) if one.kind == "consecutive_days"]
+
+
+def test_a_row_of_days_is_counted_whole_although_it_begins_before_and_ends_after() -> None:
+    assert days_in_a_row(MONTHLY, "2022-11-20T09:00Z", "2022-12-10T09:00Z") == [
+        "ada: 30 days in a row, limit 7",
+        "bob: 31 days in a row, limit 7",
+    ]
+
+
+def test_a_row_of_days_whose_ends_are_not_seen_is_at_least_so_long() -> None:
+    (says,) = days_in_a_row("{layers: [{id: a, users: [ada]}]}", "2022-11-20T09:00Z", "2022-12-10T09:00Z")
+    assert says == "ada: at least 84 days in a row, limit 7"
+
+
+def test_a_shift_every_day_is_one_row_also_beyond_what_was_asked_about() -> None:
+    daily = '{layers: [{id: a, users: [ada], windows: [{start: "09:00", end: "17:00"}]}]}'
+    (says,) = days_in_a_row(daily, "2022-11-20T09:00Z", "2022-12-10T09:00Z")
+    assert says == "ada: at least 84 days in a row, limit 7"
+
+
+def test_a_row_of_days_that_is_over_and_one_that_has_not_begun_are_not_told() -> None:
+    assert days_in_a_row(MONTHLY, "2022-12-01T11:00Z", "2022-12-05T09:00Z") == []
+
+
+def test_too_little_rest_before_now_is_not_told_and_what_comes_is_told_once_each() -> None:
+    short = '{layers: [{id: a, rotation: {unit: hour, length: 8, start: "2022-11-01T00:00", participants: [ada, bob]}}]}'
+    begin = at("2022-11-20T09:00Z")
+    found = findings(short, begin, begin + clock.DAY, rules=Limits(consecutive_days=None))
+    assert [(one.start - begin) // clock.HOUR for one in found if one.kind == "rest"] == [7, 15, 23]
