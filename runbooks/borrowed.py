@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from incidents.errors import BadInput
 from incidents.yamlfile import Node
-from runbooks import document, exact, inference, keys, levels, using
+from runbooks import document, exact, inference, inputs, keys, levels, using
 from runbooks.actions import base
 from runbooks.document import Command, Effect, Step, Uses
 from runbooks.expressions import Template
@@ -65,7 +65,27 @@ def sub(reader: Reader, find: Find, node: Node, values: dict[str, Any]) -> docum
                 f"the secret `{name}` must be a secret of this runbook",
                 "write ${{ inputs.NAME }}",
             )
+    _literals(reader, given, book, read)
     return document.Sub(book, read)
+
+
+def _literals(reader: Reader, given: Node, book: document.Runbook, read: dict[str, Any]) -> None:
+    """Values that stand there as they are must be such as the other runbook's inputs take."""
+    for name, spec in book.inputs.items():
+        if name not in read or spec.type == "secret" or using.known_later(read[name]):
+            continue
+        value = using.filled(read[name], {})
+        if isinstance(value, dict) or (isinstance(value, list) and spec.type != "list"):
+            reader.wrong(
+                given.value[name],
+                f"`{name}` is {kind_of(given.value[name])}, not a {spec.type}",
+                "give one value",
+            )
+            continue
+        try:
+            inputs.read_value(spec, value)
+        except BadInput as problem:
+            reader.wrong(given.value[name], f"`{name}`: {problem.message}", problem.hint or "")
 
 
 def _action(reader: Reader, node: Node, given: Node | None) -> Uses | None:

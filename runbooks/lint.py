@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from incidents.errors import Mistake
+from incidents import hosts
+from incidents.errors import BadInput, Mistake
+from incidents.hosts import Hosts
 from incidents.yamlfile import place_in_block
-from runbooks import inputs, lint_script, shell_text
+from runbooks import exact, inputs, lint_code, lint_script, lint_taint, shell_text
 from runbooks.document import ArgvTemplate, Diagnosis, Program, Runbook, Step, Uses, Verify
 from runbooks.expressions import Expr, Template, references
 from runbooks.quoting import Script
@@ -54,14 +56,16 @@ class _Part(NamedTuple):
     verify: Verify | None = None
 
 
-def lint(runbook: Runbook) -> list[Finding]:
-    """Everything found, in the order of the file. The runbook itself is well-formed, else it would not be here."""
-    return sorted(set(_Linter(runbook).findings()))
+def lint(runbook: Runbook, known: Hosts | None = None) -> list[Finding]:
+    """Everything found, in the order of the file. The runbook itself is well-formed, else it would not be here.
+    `known` are the hosts of howdah.yaml, where there is one."""
+    return sorted(set(_Linter(runbook, known).findings()))
 
 
 class _Linter:
-    def __init__(self, runbook: Runbook):
+    def __init__(self, runbook: Runbook, known: Hosts | None):
         self.runbook = runbook
+        self.known = known
         self.lines = runbook.text.split("\n")
         self.looked_at = list(_expressions(runbook))
 
@@ -76,6 +80,8 @@ class _Linter:
                 continue  # it is found in its own file
             yield from self.step(step)
             yield from self.relied_on(step)
+            yield from self.hosts(step)
+            yield from self.kept(step)
             for part in parts(step):
                 yield from (
                     self.script(part) if isinstance(part.command, Script) else self.argv(part, part.command)
@@ -109,6 +115,25 @@ class _Linter:
                 yield self.at(*step.where, what, cure, "warning")
                 return
 
+    def hosts(self, step: Step) -> Iterator[Finding]:
+        """Names in `targets` that no host and no role has."""
+        if self.known is None or step.targets is None:
+            return
+        for item in step.targets.hosts:
+            try:
+                hosts.choose([] if item.expressions else [item.text], self.known)
+            except BadInput as problem:
+                yield self.template(item, problem.message, problem.hint or "")
+
+    def kept(self, step: Step) -> Iterator[Finding]:
+        """Numbers that the record holds as text, where nothing tells that they are numbers."""
+        if isinstance(step.run, Uses) and step.run.action == "set":
+            for name, one in step.run.given.items():
+                if isinstance(one, list | dict) and _fractions(one):
+                    what = f"a number with a fraction inside `{name}` becomes a text"
+                    cure = "give it a name of its own; by itself it stays a number"
+                    yield self.at(*step.where, what, cure, "warning")
+
     # -- argv ------------------------------------------------------------------------------------------------
 
     def argv(self, part: _Part, argv: ArgvTemplate) -> Iterator[Finding]:
@@ -116,7 +141,9 @@ class _Linter:
             yield self.template(
                 argv[0], "the program itself comes from data", "name the program, hand data to it"
             )
-        code = _code(argv)
+        code, words = _code(argv), [item.text for item in argv]
+        statement = lint_code.statement(words)
+        yield from self.text_of(part, argv, words, statement)
         ended = False
         for place, item in enumerate(argv):
             ended = ended or item.text == "--"
@@ -125,18 +152,41 @@ class _Linter:
             if place in code:
                 cure = "hand it over as an argument of its own, or in env:"
                 yield self.template(item, "data becomes part of a program's text here", cure)
-            elif place and not ended and not code and self.may_be_option(item.parts[0]):
+            elif (
+                place and not ended and not code and place != statement and self.may_be_option(item.parts[0])
+            ):
                 cure = "put -- before it, or give the input a type or pattern that rules it out"
                 yield self.template(item, "this argument may begin with -", cure, "warning")
             if any(self.secret(expr) for expr in item.expressions):
                 cure = "every account of the machine sees arguments: hand it over in env:"
                 yield self.template(item, "a secret stands in an argument", cure, "warning")
-        program, words = posixpath.basename(argv[0].text), [item.text for item in argv[1:]]
-        if bound := lint_script.unbounded(program, words):
+        program = posixpath.basename(words[0])
+        if bound := lint_script.unbounded(program, words[1:]):
             yield self.template(argv[0], *bound, "warning")
-        if program == "sudo" and not lint_script.sudo_asks_nothing(words):
+        if program == "sudo" and not lint_script.sudo_asks_nothing(words[1:]):
             what = "sudo has no terminal to ask for a password"
             yield self.template(argv[0], what, "write sudo -n", "warning")
+
+    def text_of(
+        self, part: _Part, argv: ArgvTemplate, words: list[str], statement: int | None
+    ) -> Iterator[Finding]:
+        """The arguments that are a program's text: a script for a shell, a statement, the format of printf."""
+        if statement is not None and self.more_than_a_word(argv[statement]):
+            cure = "let the server bind it: `uses: sql` with params"
+            yield self.template(argv[statement], "data becomes part of a statement's text here", cure)
+        if posixpath.basename(words[0]) == "printf" and len(argv) > 1 and self.more_than_a_word(argv[1]):
+            what = "data is the format of printf: a % in it is read as one"
+            yield self.template(argv[1], what, "write '%s' before it")
+        for place in _code(argv, lint_code.SHELLS):
+            if argv[place].expressions:
+                continue
+            for _, message, hint, severity in self.found(part, argv[place].text, whole=False):
+                yield self.template(argv[place], message, hint, severity)
+
+    def more_than_a_word(self, item: Template) -> bool:
+        """Does it hold data whose type does not make it digits, or one word?"""
+        types = [one.types.get(name, "string") for one in item.expressions for name in references(one)]
+        return any(type not in lint_taint.ONE_WORD for type in types)
 
     def template(self, item: Template, message: str, hint: str, severity: str = "error") -> Finding:
         return self.at(item.place.line, item.place.column, message, hint, severity)
@@ -164,18 +214,21 @@ class _Linter:
     def script(self, part: _Part) -> Iterator[Finding]:
         script = part.command
         assert isinstance(script, Script)
-        data = self.data(part.step)
-        commands = shell_text.commands(script.text)
-        found = list(lint_script.problems(commands, data))
-        if part.part in ("verify", "undo verify"):
+        for at, message, hint, severity in self.found(part, script.text, whole=True):
+            yield self.at(*self.place(script, at), message, hint, severity)
+
+    def found(self, part: _Part, text: str, *, whole: bool) -> list[lint_code.Found]:
+        """`whole`: it is the script itself, with our own options, and not one that an argument holds."""
+        commands = shell_text.commands(text)
+        found = list(lint_script.problems(commands, self.data(part.step)))
+        if whole and part.part in ("verify", "undo verify"):
             found += lint_script.lies(commands)
         if part.part == "diagnose":
             nobody = {
                 inputs.variable(n) for n, s in self.runbook.inputs.items() if s.required or s.type == "secret"
             }
             found += lint_script.missing(commands, nobody)
-        for at, message, hint, severity in found:
-            yield self.at(*self.place(script, at), message, hint, severity)
+        return found
 
     def data(self, step: Step | Diagnosis) -> dict[str, str]:
         """The variables of a step that hold data, with their types."""
@@ -211,6 +264,12 @@ class _Linter:
             yield self.at(line, column, what, cure)
         if verify.no - {1} and program in ANSWERS_WITH_ONE and plain:
             yield self.at(line, column, f"{program} exits above 1 on an error", "write no: [1]")
+
+
+def _fractions(value: object) -> bool:
+    if isinstance(value, list | dict):
+        return any(map(_fractions, value.values() if isinstance(value, dict) else value))
+    return exact.is_number(value) and not isinstance(value, int)
 
 
 def _expressions(value: object) -> Iterator[Expr]:
@@ -263,11 +322,13 @@ def _plain_program(command: Program) -> tuple[str, bool]:
     return posixpath.basename(names[0].text), plain
 
 
-def _code(argv: ArgvTemplate) -> set[int]:
-    """The places of the arguments that a shell or an interpreter runs as code, here or at the far end of ssh."""
+def _code(argv: ArgvTemplate, programs: Collection[str] = ("ssh", *INTERPRETERS)) -> set[int]:
+    """The places of the arguments that one of these programs runs as code, here or at the far end of ssh."""
     places: set[int] = set()
     for at, item in enumerate(argv):
         program = posixpath.basename(item.text)
+        if program not in programs:
+            continue
         if program == "ssh" and at <= 2:
             places |= set(range(at + 1, len(argv)))
         flag = INTERPRETERS.get(program)

@@ -1,26 +1,17 @@
-"""The lint rules for scripts: where data becomes code, words or options, and where a check lies about an act."""
+"""The lint rules for scripts: where data becomes words or options, what is left or removed, where a check lies."""
 
 from __future__ import annotations
 
-import itertools
-import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from runbooks.shell_text import Command, Use, Word
+from runbooks import shell_text
+from runbooks.lint_code import Found, code_word, data_as_code, is_one, program_of
+from runbooks.lint_taint import ASSIGNING, ONE_WORD, TESTS, along
+from runbooks.shell_text import Command, Word
 
-Found = tuple[int, str, str, str]  # offset, what is wrong, what to do, error or warning
-
-# Their texts are digits, or one word: neither arithmetic nor word splitting can make more of them.
-ONE_WORD = frozenset(("int", "bytes", "bool", "number", "percent", "duration"))
 NEVER_AN_OPTION = ONE_WORD | {"path", "host"}
 _SUDO_WITH_VALUE = frozenset("CDRTUghpru")  # single letters after which another word belongs to the option
-SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "su", "runuser"))
-TESTS = frozenset(("test", "[", "[["))
-ARITHMETIC_TESTS = frozenset(("-eq", "-ne", "-lt", "-le", "-gt", "-ge"))
-ASSIGNING = frozenset(
-    ("declare", "local", "typeset", "export", "readonly")
-)  # their `x=$y` is no word to split
 # Programs that take paths and options, and `--` between them.
 TAKES_PATHS = frozenset(
     (
@@ -45,12 +36,14 @@ TAKES_PATHS = frozenset(
 
 def problems(commands: Sequence[Command], data: Mapping[str, str]) -> Iterator[Found]:
     """`data` are the variables whose values come from outside, with their types."""
-    for command in commands:
-        yield from _data_as_code(command, data)
-        yield from _words(command, data)
+    for command, known in along(commands, data):
+        yield from data_as_code(command, known)
+        yield from _words(command, known)
+        yield from _inner(command, data)
         yield from _services(command)
         yield from _removes(command)
         yield from _unbounded(command)
+    yield from _stays(commands, data)
 
 
 def missing(commands: Sequence[Command], nobody: Collection[str]) -> Iterator[Found]:
@@ -61,69 +54,41 @@ def missing(commands: Sequence[Command], nobody: Collection[str]) -> Iterator[Fo
             yield use.at, f"nobody has given {use.name} when a machine is looked at", cure, "error"
 
 
-def _program(command: Command) -> str:
-    names = command.names()
-    return posixpath.basename(names[0].text) if names else ""
+def _inner(command: Command, data: Mapping[str, str]) -> Iterator[Found]:
+    """A script within the script, where it is plain text: `bash -c '…'`."""
+    code = code_word(command.names())
+    if code is None or code.uses or not re.fullmatch(r"'[^']*'", code.text):
+        return
+    for at, what, cure, severity in problems(shell_text.commands(code.text[1:-1]), data):
+        yield code.at + 1 + at, what, cure, severity
 
 
-def _data_as_code(command: Command, data: Mapping[str, str]) -> Iterator[Found]:
-    names = command.names()
-    program = _program(command)
-    if program == "eval":
-        yield (
-            names[0].at,
-            "`eval` runs data as code",
-            "call the program itself; an array holds arguments",
-            "error",
-        )
-    code = _code_word(program, names)
-    if code is not None and any(use.name in data for use in code.uses):
-        cure = 'hand it over behind the script: sh -c \'… "$1"\' sh "$IN_NAME"'
-        yield code.at, "data becomes part of a program's text here", cure, "error"
-    for word in command.words:
-        for use in word.uses:
-            if use.name not in data or data[use.name] in ONE_WORD:
-                continue
-            if use.how == "indirect":
-                yield use.at, f"${{!{use.name}}} runs what its value names", "use the value itself", "error"
-            elif use.how == "arithmetic" or _computed(command, word, use):
-                what = f"arithmetic evaluates the text of {use.name}, and a text such as a[$(cmd)] runs a command"
-                yield use.at, what, _typed(use.name), "error"
+def _stays(commands: Sequence[Command], data: Mapping[str, str]) -> Iterator[Found]:
+    """`cd ""` stays where it is, and what then removes `./*` removes what is there."""
+    for at, command in enumerate(commands):
+        names = command.names()
+        word = names[-1] if len(names) > 1 else None
+        if program_of(command) != "cd" or word is None or len(word.uses) != 1:
+            continue
+        name = word.uses[0].name
+        if (
+            is_one(word)
+            and data.get(name, "path") not in NEVER_AN_OPTION
+            and any(map(_removes_here, commands[at + 1 :]))
+        ):
+            what = f"where {name} is empty cd stays where it is, and what is removed then is there"
+            yield word.at, what, f"write ${{{name}:?}}, which ends the script then", "warning"
 
 
-def _typed(name: str) -> str:
-    return "give the input the type int" if name.startswith("IN_") else "take it from a value of type int"
-
-
-def _code_word(program: str, names: Sequence[Word]) -> Word | None:
-    if program in SHELLS:
-        for flag, word in itertools.pairwise(names[1:]):
-            if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", flag.text):
-                return word
-    if program == "ssh":
-        return next((word for word in names[2:] if word.uses and not word.text.startswith("-")), None)
-    return None
-
-
-def _computed(command: Command, word: Word, use: Use) -> bool:
-    """Is the variable an operand of arithmetic in `[[ ]]`, of `let`, or a name that `-v`, `unset`, `printf -v` read?"""
-    names = command.names()
-    texts = [name.text for name in names]
-    if not texts or word not in names:
-        return False
-    at = names.index(word)
-    if texts[0] == "let":
-        return at > 0
-    if texts[0] == "unset" or (texts[0] == "printf" and at == 2 and texts[1] == "-v"):
-        return at > 0
-    if texts[0] == "[[" and {*texts[at - 1 : at], *texts[at + 1 : at + 2]} & ARITHMETIC_TESTS:
-        return True
-    return texts[0] in TESTS and texts[at - 1] == "-v"
+def _removes_here(command: Command) -> bool:
+    return program_of(command) == "rm" and any(
+        word.text.lstrip("\"'")[:1] in (".", "*") for word in command.names()[1:]
+    )
 
 
 def _words(command: Command, data: Mapping[str, str]) -> Iterator[Found]:
     names = command.names()
-    program = _program(command)
+    program = program_of(command)
     ended = False
     for place, word in enumerate(names):
         ended = ended or word.text == "--"
@@ -169,7 +134,7 @@ def sudo_asks_nothing(arguments: Sequence[str]) -> bool:
 
 def _services(command: Command) -> Iterator[Found]:
     """What stays in the background keeps the step's output open."""
-    if command.after != "&" or not command.names() or _program(command) in ("}", "done", "fi", "esac"):
+    if command.after != "&" or not command.names() or program_of(command) in ("}", "done", "fi", "esac"):
         return
     signs = [sign.lstrip("0123456789") for sign in command.redirects]
     out = any(sign in (">", ">>", ">|", "&>", "&>>") for sign in signs)
@@ -181,7 +146,7 @@ def _services(command: Command) -> Iterator[Found]:
 
 def _removes(command: Command) -> Iterator[Found]:
     """`rm -r "$X/…"` removes everything where X is empty."""
-    if _program(command) != "rm":
+    if program_of(command) != "rm":
         return
     names = command.names()
     if not any(re.fullmatch(r"-[A-Za-z]*[rR][A-Za-z]*|--recursive", word.text) for word in names[1:]):
@@ -220,7 +185,7 @@ def _short(word: str, bounds: Sequence[str]) -> bool:
 
 def _unbounded(command: Command) -> Iterator[Found]:
     names = command.names()
-    program = _program(command)
+    program = program_of(command)
     bound = unbounded(program, [word.text for word in names[1:]])
     if bound is not None:
         yield names[0].at, *bound, "warning"
@@ -230,7 +195,7 @@ def lies(commands: Sequence[Command]) -> Iterator[Found]:
     """Forms in which a check that failed looks like an answer."""
     for command in commands:
         names = command.names()
-        program = _program(command)
+        program = program_of(command)
         if program in TESTS:
             for word in names[1:]:
                 if word.command:

@@ -12,8 +12,11 @@ from incidents import ids
 from incidents.errors import BadInput
 from incidents.events import Actor
 from incidents.hosts import Hosts, choose
-from runbooks import inputs, orders
-from runbooks.document import Runbook
+from runbooks import inputs, orders, spread, using
+from runbooks.document import Runbook, Step, Sub
+from runbooks.expressions import UNKNOWN, Expr, Template, forecast
+from runbooks.quoting import HIDDEN
+from runbooks.typed import as_text
 
 SEVERITY = "sev3"  # of an incident that a run declares, where its runbook names none
 
@@ -78,13 +81,59 @@ def _cwd() -> str:
 
 
 def _hosts(runbook: Runbook, known: Hosts, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that a run with targets takes along. Raises BadInput for a host that is surely none."""
-    targets = [step.targets for step in runbook.walk() if step.targets is not None]
-    for one in targets:
-        for template in one.hosts:
-            if not template.expressions:
-                choose([template.text], known)
-    return {name: host.facts() for name, host in known.items()} if targets else {}
+    """The facts that a run with targets takes along. Raises BadInput for a host that is surely none: one that stands in
+    the file, or in an input of a step that is not sure to be skipped."""
+    if not any(step.targets is not None for step in runbook.walk()):
+        return {}
+    hidden = dict.fromkeys(inputs.secrets(runbook, values), HIDDEN)
+    names = {
+        "inputs": {**values, **hidden},
+        "steps": UNKNOWN,
+        "run": {"id": UNKNOWN},
+        "incident": {"id": UNKNOWN},
+    }
+    for steps in (runbook.steps, runbook.rescue, runbook.always):
+        _check_hosts(steps, names, known)
+    return {name: host.facts() for name, host in known.items()}
+
+
+def _check_hosts(steps: Sequence[Step], names: Mapping[str, Any], known: Hosts) -> None:
+    """What cannot be told yet, or fails by itself, is the step's own matter when it begins."""
+    for step in steps:
+        skipped = step.if_ is not None and _forecast(step.if_, names) is False
+        for template in step.targets.hosts if step.targets is not None else ():
+            words = _words(template, names) if not skipped or not template.expressions else []
+            try:
+                choose(words, known)
+            except BadInput as problem:
+                raise BadInput(problem.message, hint=problem.hint, where=str(template.place)) from None
+        inner = _inside(step.sub, names) if step.sub is not None else names
+        if not skipped and inner is not None:
+            for listed in (step.block, step.rescue, step.always):
+                _check_hosts(listed, inner, known)
+
+
+def _words(template: Template, names: Mapping[str, Any]) -> list[str]:
+    if any(_forecast(expr, names) is UNKNOWN for expr in template.expressions):
+        return []
+    try:
+        return [as_text(word) for word in spread.values([template], names)]
+    except BadInput:
+        return []
+
+
+def _inside(sub: Sub, names: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    try:
+        return using.inside(sub, names)
+    except BadInput:
+        return None
+
+
+def _forecast(expr: Expr, names: Mapping[str, Any]) -> Any:
+    try:
+        return forecast(expr, names)
+    except BadInput:
+        return UNKNOWN
 
 
 def _check_allowed(runbook: Runbook, allowed: Sequence[str]) -> None:

@@ -136,6 +136,11 @@ def inside(sub: Sub, names: Mapping[str, Any]) -> dict[str, Any]:
     return {**names, "inputs": known, "steps": UNKNOWN}
 
 
+def known_later(value: Any) -> bool:
+    """Does it hold an expression?"""
+    return next(_expressions(value), None) is not None
+
+
 def _expressions(value: Any) -> Iterator[Expr]:
     if isinstance(value, Template):
         yield from value.expressions

@@ -28,7 +28,9 @@ def runbook_lint(call: Call, runbook: str) -> Reply:
     from runbooks import lint, shellcheck
 
     book = which.runbook(call, runbook)
-    found = sorted([*lint.lint(book), *shellcheck.findings(book)])
+    found = sorted(
+        [*lint.lint(book, call.config.hosts if call.config.path else None), *shellcheck.findings(book)]
+    )
     mistakes = [
         {
             "file": m.file,

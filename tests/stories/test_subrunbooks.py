@@ -184,3 +184,31 @@ def test_mistakes_have_their_own_places(books: Scene) -> None:
         book = books.runbook(f"name: outer\nsteps:\n  - {text}\n", "outer.yaml")
         wrong = books("runbook", "lint", book)
         assert wrong.code == 2 and says in wrong.text and "Traceback" not in wrong.text, (text, wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("{who: x, times: many}", "`times`: 'many' is not a whole number"),
+        ("{who: x, times: [1]}", "`times` is a list, not a int"),
+        ("{who: {a: b}}", "`who` is a map, not a string"),
+        ("{who: x, mount: relative}", "`mount`: 'relative' is not an absolute path"),
+    ],
+)
+def test_a_value_that_the_other_runbook_does_not_take_is_a_mistake_with_its_place(
+    books: Scene, given: str, says: str
+) -> None:
+    books.runbook(INNER.replace("  times:", "  mount: {type: path}\n  times:"), "inner.yaml")
+    book = books.runbook(f"name: outer\nsteps:\n  - uses: ./inner.yaml\n    with: {given}\n", "outer.yaml")
+    for command in (("runbook", "lint"), ("run",)):
+        wrong = books(*command, book)
+        assert wrong.code == 2 and "outer.yaml:4:" in wrong.text and says in wrong.text, wrong
+    assert books.acts() == [] and not books.runs()
+
+
+def test_what_is_written_as_a_text_input_stays_as_it_is_written(books: Scene) -> None:
+    book = books.runbook(
+        "name: outer\nsteps:\n  - {uses: ./inner.yaml, with: {who: 1.10, times: 1}}\n", "outer.yaml"
+    )
+    books.ok("run", book)
+    assert books.acts() == ["inner:1.10:1:none:0"]
