@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from incidents.errors import BadInput
 from incidents.escalation import contacts
 
 if TYPE_CHECKING:
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
 LONGEST_WHY = 300  # characters
 MISSING = "apprise is not installed: pip install 'howdah[paging]'"
+
+
+def unresolved(template: str) -> str:
+    """Why this process cannot read what stands behind the reference; empty where it can. It holds no secret."""
+    if not contacts.is_reference(template):
+        return ""
+    from runbooks import quoting
+
+    try:
+        quoting.resolve_secret(template)
+    except BadInput as error:
+        return error.message
+    return ""
 
 
 def url(template: str, person: Person) -> str:

@@ -33,6 +33,9 @@ def brief(store: Store, config: Config, zone: str, now: int, *, since: int, only
         parts.append("nothing is open")
     over = [row for row in rows if not row.open] if only is None else []
     around = [*_over(over, since, zone, now), *_pages(store, rows, since, zone, now, only)]
+    around.append(
+        f"{'times':<{briefing.NAME}} {zone}"
+    )  # whoever reads it on a phone sees no zone anywhere else
     return "\n\n".join([*parts, *(["\n".join(around)] if around else [])])
 
 

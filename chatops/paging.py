@@ -41,15 +41,17 @@ class Pager:
     """`look` does what is due. `config` gives the configuration in force, `whom` the people of a schedule.
 
     `warn` hears of an incident that cannot be paged for; `send` and `begin` (how a send is begun beside this thread)
-    are there to be replaced in tests.
+    are there to be replaced in tests. `left`, where given, is filled with the channels that this process cannot read
+    (whom by which, and why) and leaves to another one; else they have failed.
     """
 
     def __init__(
         self, store: Store, config: Callable[[], Config], *, whom: Whose = whose.on_call,
         warn: Callable[[str], None] = lambda line: None, send: Sender = channels.send, begin: Begin | None = None,
+        left: dict[tuple[str, str], str] | None = None,
     ):  # fmt: skip
         self._store, self._config, self._whom, self._warn = store, config, whom, warn
-        self._send, self._begin = send, begin or _beside
+        self._send, self._begin, self._left = send, begin or _beside, left
         self._watched: dict[str, _Watched] = {}
         self._sendings: list[_Sending] = []
         self._said: set[str] = set()
@@ -114,14 +116,26 @@ class Pager:
         paging = config.paging or contacts.Paging()
         for page in pages.fold(watched.events).values():
             in_flight = [one.send.flight for one in self._sendings if one.page.name == page.name]
-            acts = owed.due(
-                page, now, lambda person: contacts.ways(config.people.get(person), paging), in_flight
-            )
+            acts = owed.due(page, now, lambda person: self._ways(person, config, paging), in_flight)
+            acts = [act for act in acts if not (isinstance(act, Unreachable) and self._leaves(act.person))]
             drafts += [self._draft(act, page, config, now.at) for act in acts]
             sends += [
                 (act, page) for act in acts if isinstance(act, Send) and act.channel not in contacts.CHATS
             ]
         return drafts, sends
+
+    def _ways(self, person: str, config: Config, paging: contacts.Paging) -> list[str]:
+        """The person's channels in their order, less those that are left."""
+        ways = contacts.ways(config.people.get(person), paging)
+        if self._left is None:
+            return list(ways)
+        for way in ways:
+            if way not in contacts.CHATS and (why := channels.unresolved(paging.channels.get(way, ""))):
+                self._left[person, way] = why
+        return [way for way in ways if (person, way) not in self._left]
+
+    def _leaves(self, person: str) -> bool:
+        return any(one == person for one, _ in self._left or ())
 
     def _draft(self, act: Act, page: Page, config: Config, at: int) -> Draft:
         if isinstance(act, Fire):

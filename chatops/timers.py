@@ -121,11 +121,12 @@ def served(
 def at_once(call: Call) -> list[Event]:
     """Where no process runs the timers: does what is due of pages here and now, and says what is missing.
 
-    It takes as long as the channels do. Where one runs they are its business, and nothing is done.
+    It takes as long as the channels do; one that this shell cannot read is left to `howdah serve`. Where one runs they are its business, and nothing is done.
     """
     from chatops.paging import Pager
 
-    pager = Pager(call.store, lambda: call.config, warn=call.warn)
+    left: dict[tuple[str, str], str] = {}
+    pager = Pager(call.store, lambda: call.config, warn=call.warn, left=left)
     timers = Timers(call.store, one=[pager], warn=call.warn)
     if not timers.acts:
         timers.finish()
@@ -136,6 +137,8 @@ def at_once(call: Call) -> list[Event]:
             made += fresh
     finally:
         timers.finish()
+    for (person, channel), why in left.items():
+        call.warn(f"{channel} to {person} is left to howdah serve: {why}")
     if made:
         call.warn("no process runs the timers, so no further step goes out: start howdah serve")
     return made

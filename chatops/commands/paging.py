@@ -67,7 +67,7 @@ def page(call: Call, target: str | None, message: str | None, incident: str | No
     if target is None:
         return _list(call, incident)
     from chatops import cards, paged, timers, which
-    from incidents import timeline
+    from incidents import answering, timeline
     from incidents.escalation import pages
 
     policy = _policy(call, target)
@@ -77,7 +77,11 @@ def page(call: Call, target: str | None, message: str | None, incident: str | No
     draft = call.draft(one, "page.started", data=data, body=message or "", importance="high")
     (event,) = timeline.record(call.store, draft)
     made = timers.at_once(call)
-    return cards.recorded(call, event, more=_came_of(made, f"next: howdah ack {one.name}#{event.seq}"))
+    first = policy.steps[0]
+    named = [first.name] if first.what == "person" and not made else []  # else what came of it says who rests
+    _, rests = answering.awake(call.store, named, call.now)
+    more = "\n".join(filter(None, (rests, f"next: howdah ack {one.name}#{event.seq}")))
+    return cards.recorded(call, event, more=_came_of(made, more))
 
 
 def _policy(call: Call, word: str) -> Policy:

@@ -162,7 +162,7 @@ def _carried(one: Facts, start: int) -> str:
     had = load(one, start, start)
     nights = f"{had.night_pages} night page{'s' if had.night_pages != 1 else ''} in {WEEKS} weeks"
     since = rested(one, start)
-    rest = "not called in them" if since is None else f"rested {_hours(since)}"
+    rest = "not called in them" if since is None else _rested(since)
     return f"{one.person}: {nights}, {rest}, {_time(one.zone, start)} there"
 
 
@@ -172,7 +172,7 @@ def _why(breaches: list[Breach], zone_name: str, start: int) -> str:
 
 def _breach(breach: Breach, zone_name: str, start: int) -> str:
     name = breach.limit.replace("_", " ")
-    until = f", until {_time(zone_name, breach.until, start)}" if breach.until is not None else ""
+    until = f", until {_time(zone_name, breach.until, start)} there" if breach.until is not None else ""
     return f"{name} ({breach.words}{until})"
 
 
@@ -180,18 +180,17 @@ def _listed(passed: list[Passed]) -> str:
     return "; ".join(f"{one.person}: {one.why}" for one in passed)
 
 
-def _hours(micros: int) -> str:
+def _rested(micros: int) -> str:
+    if micros < clock.MINUTE:
+        return "at work until now"
     if micros >= 4 * clock.DAY:
-        return f"{micros // clock.DAY} days"
-    return (
-        f"{micros // clock.HOUR} h"
-        if micros >= clock.HOUR
-        else clock.words(micros // clock.MINUTE * clock.MINUTE)
-    )
+        return f"rested {micros // clock.DAY} days"
+    unit = clock.HOUR if micros >= clock.HOUR else clock.MINUTE
+    return f"rested {micros // unit} {'h' if unit == clock.HOUR else 'min'}"
 
 
 def _time(zone_name: str, at: int, now: int | None = None) -> str:
-    """`09:00`, in that person's zone; with its day where it is not the day of `now`."""
+    """`09:00`, by that person's clock, wherever the reader is, who is told that it is there; with its day where it is not the day of `now`."""
     stamp = clock.iso(at, zone_name, precision="seconds")
     if now is not None and stamp[:10] != clock.iso(now, zone_name, precision="seconds")[:10]:
         return f"{clock.day_name(stamp[:10]).rpartition(' ')[0]} {stamp[11:16]}"

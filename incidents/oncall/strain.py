@@ -151,7 +151,10 @@ def _too_long(person: str, zone_name: str, behind: Sequence[Span], rest: int, du
     if last + rest <= duty[0]:
         return None
     had = max(0, duty[0] - last)
-    words = (f"rested {clock.words(had)}" if had else "still at work") + f", limit {clock.words(rest)}"
+    minutes = had // clock.MINUTE * clock.MINUTE
+    words = (
+        f"rested {clock.words(minutes)}" if minutes else "still at work"
+    ) + f", limit {clock.words(rest)}"
     return Breach("rest", person, _over(rest - had, rest), last + rest, words)
 
 

@@ -310,7 +310,7 @@ def test_a_page_that_would_break_a_limit_goes_to_another_of_the_schedule_with_th
         stays = answering.instead(store, config.load(), "infra", ["nova"], team.howdah.at or 0)
     assert people == ["hazel"]
     assert why.startswith("hazel stands in for nova; hazel: 0 night pages in 8 weeks")
-    assert "nova: rest (rested 5 h, limit 11 h, until 14:00)" in why
+    assert "nova: rest (rested 5 h, limit 11 h, until 14:00 there)" in why
     assert stays == (["nova"], "")
 
 

@@ -461,3 +461,33 @@ def test_a_configuration_that_changes_holds_at_once_and_one_with_mistakes_does_n
     assert len(told) == 1
     assert list(current().escalation) == ["bad", "all"]
     assert len(told) == 1
+
+
+def test_a_channel_that_a_command_cannot_read_is_left_to_whoever_serves(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.configure(PEOPLE.replace('"json://push/{name}"', "env:HOWDAH_TEST_PUSH"))
+    monkeypatch.delenv("HOWDAH_TEST_PUSH", raising=False)
+    desk.declare()
+    desk.page(alone("person", "malte"))
+    left: dict[tuple[str, str], str] = {}
+    desk.pager = paging.Pager(desk.store, lambda: desk.config, whom=desk._whom, send=desk._send, left=left)
+    assert desk.look() == ["page.fired"] and desk.sent == []
+    assert left == {("malte", "push"): "the secret's environment variable HOWDAH_TEST_PUSH is not set"}
+    monkeypatch.setenv("HOWDAH_TEST_PUSH", "json://push/{name}")
+    desk.restart()
+    assert desk.look() == ["page.sending", "page.delivered"] and desk.sent == [("push", "malte")]
+
+
+def test_the_next_channel_is_tried_where_the_first_is_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.configure(PEOPLE.replace('"json://push/{name}"', "env:HOWDAH_TEST_PUSH"))
+    monkeypatch.delenv("HOWDAH_TEST_PUSH", raising=False)
+    desk.declare()
+    desk.page(alone("person", "hazel"))
+    desk.pager = paging.Pager(
+        desk.store, lambda: desk.config, whom=desk._whom, send=desk._send, begin=lambda run: run(), left={}
+    )
+    assert desk.look() == ["page.fired", "page.sending", "page.delivered"]
+    assert desk.sent == [("mail", "h%40example.org")]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chatops import timers
 from incidents.events import Event
 from tests.chatops.conftest import Howdah
 from tests.chatops.test_handing import CONFIG, Team, lead
@@ -43,6 +44,11 @@ def test_a_page_by_name_or_by_role_goes_to_who_has_the_pages_of_who_rests(team: 
     relieved(team)
     assert paged(team, "nova") == (["preston"], WHY)
     assert paged(team, "lead") == (["preston"], WHY)
+    assert WHY in team.howdah("page", "nova", "--incident", "1", by="malte").out
+    serves = timers.Lock(str(team.howdah.store))
+    assert serves.take()
+    assert WHY in team("malte", "page", "nova"), "also where somebody else sends it"
+    serves.close()
     team("nova", "stay")
     assert paged(team, "nova") == (["nova"], "")
 

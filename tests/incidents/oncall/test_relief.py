@@ -33,8 +33,22 @@ def test_the_least_loaded_is_chosen_and_the_reason_is_printed() -> None:
     assert choice.breaches == ()
     assert choice.reason == (
         "preston: 2 night pages in 8 weeks, rested 31 h, 12:00 there; passed over: "
-        "hazel: rest (rested 8 h, limit 11 h, until 15:00)"
+        "hazel: rest (rested 8 h, limit 11 h, until 15:00 there)"
     )
+
+
+def test_every_time_is_by_the_clock_of_whom_it_is_about_and_says_so() -> None:
+    choice = choose(
+        Facts("hazel", "Europe/Berlin", work=((T - 2 * H, T),)),
+        Facts("max", "Asia/Tokyo", work=((T - 8 * H, T - 2 * clock.SECOND),)),
+        hours=13,
+    )
+    assert (
+        "hazel breaks least: rest (still at work, limit 11 h, until Thu 10 Nov 00:00 there)" in choice.reason
+    )
+    assert "max: rest (still at work, limit 11 h, until Thu 10 Nov 07:59 there)" in choice.reason
+    just = choose(Facts("preston", work=((T - H, T),)), hours=2)
+    assert just.reason == "preston: 0 night pages in 8 weeks, at work until now, 12:00 there"
 
 
 def test_by_day_before_by_night_then_few_night_pages_then_few_pages() -> None:
