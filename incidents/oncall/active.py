@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from incidents import clock
 from incidents.oncall import windows
+from incidents.oncall.duty import STREAM
 
 if TYPE_CHECKING:
     from incidents.events import Event
@@ -94,7 +95,7 @@ def _folded(events: Iterable[Event], now: int) -> _Fold:
         kind, data, at = event.kind, event.data, event.at
         if kind in ("role.assigned", "role.released") and data:
             fold.role(str(data["person"]), str(data["role"]), at, taken=kind == "role.assigned")
-        elif kind in _BEGINS:
+        elif kind in _BEGINS and event.stream != STREAM:  # to have a shift is duty, and no work yet
             fold.begin(str(data.get("person") or event.actor.shown), at)
         elif kind == "duty.left":
             fold.stop(str(data.get("person") or event.actor.shown), at)

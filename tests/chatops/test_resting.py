@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatops import timers
+from incidents import clock
 from incidents.events import Event
 from tests.chatops.conftest import Howdah
 from tests.chatops.test_handing import CONFIG, Team, lead
@@ -143,3 +144,13 @@ def test_who_is_relieved_takes_over_nothing_by_the_page_of_their_relief(team: Te
     team.look()
     team("nova", "ack")
     assert "commander  nova" in team("nova", "role") and team.events("oncall") == []
+
+
+def test_to_take_over_a_shift_is_no_work_in_an_incident(team: Team) -> None:
+    team("nova", "list")
+    team.at("14T09:00")
+    team.look()
+    team("hazel", "handoff", "ack")
+    team.at("14T20:00")
+    rows = {row["person"]: row for row in team.howdah("people", "load", "--json").json["people"]}
+    assert rows["hazel"]["active"] <= 30 * clock.MINUTE
