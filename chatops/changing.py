@@ -38,14 +38,15 @@ class Asked(NamedTuple):
     length: int | None = None
 
     def span(self, call: Call, now: int) -> tuple[int, int]:
-        """[start, end), cut to begin now at the earliest. Raises BadInput."""
+        """[start, end) in whole seconds, cut to begin now at the earliest. Raises BadInput."""
+        now = clock.whole(now)
         if (self.end is None) == (self.length is None):
             what = (
                 "it is not said when it ends" if self.end is None else "--to and --for both say when it ends"
             )
             raise BadInput(what, hint="give --to TIME, or --for 8h")
-        start = now if self.start is None else self.start
-        end = start + (self.length or 0) if self.end is None else self.end
+        start = now if self.start is None else clock.whole(self.start)
+        end = clock.whole(start + (self.length or 0) if self.end is None else self.end)
         if end <= start:
             raise BadInput(
                 f"it would end {clock.iso(end, call.zone)}, not after it begins: {clock.iso(start, call.zone)}",
@@ -98,7 +99,7 @@ class Done(NamedTuple):
 
     def moved(self, name: str, start: int, end: int) -> list[Moved]:
         """Whose time it moves in [start, end) of this schedule, as far ahead as it is told."""
-        start = max(start, self.event.at)
+        start = max(start, clock.whole(self.event.at))
         end = min(end, start + AHEAD)
         if start >= end:
             return []

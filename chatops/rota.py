@@ -69,10 +69,15 @@ def chosen(rota: Rota, name: str | None, start: int | None = None, end: int | No
     return known if name is None else [name]
 
 
+def second(call: Call, at: int | None = None) -> int:
+    """`at`, else now, to the whole second, as schedules have their times."""
+    return clock.whole(call.now if at is None else at)
+
+
 def span(call: Call, start: int | None, end: int | None, usual: int) -> tuple[int, int]:
     """From now, for the usual length, where nothing else was said. Raises BadInput for one that is none."""
-    start = call.now if start is None else start
-    end = start + usual if end is None else end
+    start = second(call, start)
+    end = start + usual if end is None else clock.whole(end)
     if start >= end:
         raise BadInput(
             f"--to ({told(call, end)}) is not after --from ({told(call, start)})", hint="the end is outside"

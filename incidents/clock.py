@@ -111,6 +111,11 @@ def iso(at: int, zone: str | None = None, *, precision: str = "microseconds") ->
     return moment.astimezone(find_zone(zone)).isoformat(timespec=precision)
 
 
+def whole(at: int) -> int:
+    """The second in which `at` lies, by its begin."""
+    return at - at % SECOND
+
+
 def parse_iso(text: str) -> int:
     """µs of an RFC 3339 text that carries an offset. Raises BadInput."""
     try:

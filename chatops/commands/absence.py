@@ -145,11 +145,12 @@ def _list(call: Call, everything: bool) -> Reply:
 )
 def end(call: Call, name: str) -> Reply:
     from chatops import changing, moves
+    from incidents import clock
 
     def decide(rota: Rota) -> Decided:
         made: MadeAbsence = changing.found(rota.changes.absences, name, "absence")
         changing.check_counts(call, made)
-        return changing.Decided({"name": name, "end": call.now})
+        return changing.Decided({"name": name, "end": clock.whole(call.now)})
 
     done = changing.record(call, "oncall.absence_ended", lambda known: known.data["name"] == name, decide)
     made = done.before.changes.absences.get(name)

@@ -50,7 +50,7 @@ def who(call: Call, schedule: str | None, at: int | None, schedules: str | None)
     from chatops import rota as shared
 
     rota = shared.read(call, schedules)
-    moment = call.now if at is None else at
+    moment = shared.second(call, at)
     names = shared.chosen(rota, schedule, moment)
     found = {name: rota.on_call(name, moment) for name in names}
     document: dict[str, Any] = {"at": shared.stamp(moment)}
@@ -172,7 +172,7 @@ def next_shifts(call: Call, person: str | None, weeks: int | None, schedules: st
     if person is not None:
         shared.must_be_known(call, rota, who)
     ahead = weeks or 8 * WEEK
-    found = shared.shifts_of(rota, who, call.now, call.now + ahead)
+    found = shared.shifts_of(rota, who, shared.second(call), shared.second(call) + ahead)
     document = {
         "person": who,
         "shifts": [

@@ -204,12 +204,13 @@ def _document(call: Call, rota: Rota, name: str, one: Override) -> dict[str, Any
 )
 def end(call: Call, name: str, why: str | None) -> Reply:
     from chatops import changing, moves
+    from incidents import clock
     from incidents.oncall.changes import MadeOverride
 
     def decide(rota: Rota) -> Decided:
         made: MadeOverride = changing.found(rota.changes.overrides, name, "override")
         changing.check_counts(call, made)
-        return changing.Decided({"name": name, "end": call.now}, why or "")
+        return changing.Decided({"name": name, "end": clock.whole(call.now)}, why or "")
 
     done = changing.record(call, "oncall.override_ended", lambda known: known.data["name"] == name, decide)
     made = done.before.changes.overrides.get(name)

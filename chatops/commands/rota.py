@@ -37,7 +37,7 @@ def explain(call: Call, schedule: str | None, at: int | None, schedules: str | N
     from chatops import rota as shared
 
     rota = shared.read(call, schedules)
-    moment = call.now if at is None else at
+    moment = shared.second(call, at)
     names = shared.chosen(rota, schedule, moment)
     documents: dict[str, Any] = {}
     cards = []
@@ -70,10 +70,11 @@ def check(call: Call, schedule: str | None, weeks: int | None, schedules: str | 
 
     rota = shared.read(call, schedules)
     names = shared.chosen(rota, schedule)
-    end = call.now + (weeks or 26 * WEEK)
+    start = shared.second(call)
+    end = start + (weeks or 26 * WEEK)
     found = checking.check_all(
         {name: rota.schedule(name, call.now) for name in names},
-        call.now,
+        start,
         end,
         rules=call.config.limits,
         people=shared.known_people(call),
@@ -81,7 +82,7 @@ def check(call: Call, schedule: str | None, weeks: int | None, schedules: str | 
     bad = checking.lacking(found)
     document = {
         "fine": not bad,
-        "from": shared.stamp(call.now),
+        "from": shared.stamp(start),
         "to": shared.stamp(end),
         "findings": [_document(one) for one in found],
     }
@@ -167,11 +168,12 @@ def diff(call: Call, old: str, new: str, weeks: int | None) -> Reply:
     from chatops import rota as shared
     from incidents.oncall import compare
 
-    end = call.now + (weeks or 8 * WEEK)
+    start = shared.second(call)
+    end = start + (weeks or 8 * WEEK)
     before, after = shared.read_file(call, old), shared.read_file(call, new)
-    found = compare.compare(before, after, call.now, end, rules=call.config.limits)
+    found = compare.compare(before, after, start, end, rules=call.config.limits)
     document = {
-        "from": shared.stamp(call.now),
+        "from": shared.stamp(start),
         "to": shared.stamp(end),
         "shifts": [_shift_document(one) for one in found.shifts],
         "breaks": [

@@ -66,17 +66,19 @@ def offer(
 def _span(call: Call, rota: Rota, name: str, giver: str, asked: Asked) -> tuple[int, int]:
     """What is offered: as asked, else the next shift. Raises BadInput, Refused where it is not theirs to give."""
     from chatops import changing
+    from incidents import clock
     from incidents.errors import BadInput
 
     if asked.start is None and asked.end is None:
-        ahead = call.now + changing.AHEAD
-        shifts = changing.times_of(rota.shifts(name, call.now, ahead), giver)
-        mine = changing.layer_times(rota, name, giver, call.now, ahead)
-        for start, end in sorted(shifts or mine, key=lambda span: span[0] <= call.now):
+        now = clock.whole(call.now)
+        ahead = now + changing.AHEAD
+        shifts = changing.times_of(rota.shifts(name, now, ahead), giver)
+        mine = changing.layer_times(rota, name, giver, now, ahead)
+        for start, end in sorted(shifts or mine, key=lambda span: span[0] <= now):
             for a, b in mine:
                 if a < end and start < b:
                     return max(a, start), min(b, end)
-        raise _nothing_to_give(call, rota, name, giver, call.now, ahead)
+        raise _nothing_to_give(call, rota, name, giver, now, ahead)
     if asked.end is None:
         raise BadInput("until when?", hint="give --to TIME; without --from and --to it is your next shift")
     start, end = asked.span(call, call.now)
@@ -118,12 +120,13 @@ def _check_overlap(call: Call, one: MadeSwap, start: int, end: int) -> None:
 )
 def take(call: Call, name: str, person: str | None, why: str | None) -> Reply:
     from chatops import changing, moves
+    from incidents import clock
 
     taker = person or changing.me(call)
 
     def decide(rota: Rota) -> Decided:
         _check_take(call, rota, changing.found(rota.changes.swaps, name, "swap"), taker)
-        return changing.Decided({"name": name, "person": taker, "start": call.now}, why or "")
+        return changing.Decided({"name": name, "person": taker, "start": clock.whole(call.now)}, why or "")
 
     def same(known: Event) -> bool:
         return (known.data["name"], known.data["person"]) == (name, taker)

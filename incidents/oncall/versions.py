@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from incidents import clock
 from incidents.errors import HowdahError, Mistakes, NotFound
 from incidents.near import near_hint
 from incidents.oncall import changes as by_command
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """One version of the schedules, in force from `since` (µs) until the next; `digest` is SHA-256 hex of the file's
+    """One version of the schedules, in force from `since` (µs, a whole second) until the next; `digest` is SHA-256 hex of the file's
     text, `name` its path. What was made by command is not in it."""
 
     since: int
@@ -174,7 +175,7 @@ def read(store: Store, config: Config, now: int) -> Rota:
     """What the record and the current configuration say. `now` (µs) is the instant from which on `config` is in
     force where the record has not seen it; a call's own `now`."""
     digest = hashlib.sha256(config.text.encode()).hexdigest()
-    current = Version(now, config.schedules, digest, config.path or "")
+    current = Version(clock.whole(now), config.schedules, digest, config.path or "")
     changes = by_command.fold(store.events(by_command.STREAM))
     return Rota(current, changes, lambda doubts: _earlier(store, current, doubts))
 
@@ -203,7 +204,7 @@ def _earlier(store: Store, current: Version, doubts: list[str]) -> list[Version]
                 f"{when} cannot be read: answers for its time are those of the version before ({why})"
             )
             continue
-        found.append(Version(event.at, schedules, digest, name))
+        found.append(Version(clock.whole(event.at), schedules, digest, name))
     found.sort(key=lambda version: version.since)
     return [version for version in found if version.since < current.since]
 
