@@ -29,6 +29,11 @@ def when(start: int, end: int, zone: str) -> str:
     return f"{local} ({zone}), which is {utc} UTC"
 
 
+def instant(at: int, zone: str) -> str:
+    """`Sat 12 Nov 2022 09:00 +01:00`."""
+    return f"{_day(at, zone)} {_time(at, zone)}{_offset(at, zone)}"
+
+
 def _span(start: int, end: int, zone: str) -> str:
     day = "" if _day(end, zone) == _day(start, zone) else _day(end, zone) + " "
     before, after = _offset(start, zone), _offset(end, zone)

@@ -157,9 +157,28 @@ def end(call: Call, name: str) -> Reply:
     if made is None:
         return moves.reply(call, done, f"{name} is ended", (), [])
     moved = _moved(done, made.start, made.end)
-    said = (
-        f"{name}  {made.user} is back"
-        if made.start < done.event.at
-        else f"{name} is cancelled: {made.user} stays"
-    )
+    begun = made.start < done.event.at
+    said = f"{name}  {made.user} is back" if begun else f"{name} is cancelled: {made.user} stays"
+    away = _still_away(done, made.user, max(made.start, clock.whole(done.event.at)))
+    if away:
+        names, until, where = away
+        said = f"{name} is {'ended' if begun else 'cancelled'}"
+        said += f": {made.user} is still absent{where} until {moves.instant(until, call.zone)}, by {names}"
     return moves.reply(call, done, said, moves.moves(moved, call.zone, named=True), moved)
+
+
+def _still_away(done: Done, person: str, at: int) -> tuple[str, int, str] | None:
+    """By which other absences they are away from `at` on without a break, until when, and in which schedules where
+    these are of some only."""
+    found: dict[tuple[int, int, str], set[str]] = {}  # (start, end, name) -> schedules
+    for schedule in done.after.names():
+        for one in done.after.schedule(schedule, at).absences:
+            if one.user == person:
+                found.setdefault((one.start, one.end, one.name or "the file"), set()).add(schedule)
+    until, names, where = at, list[str](), set[str]()
+    for (start, end, name), schedules in sorted(found.items()):
+        if start <= until < end:
+            until, where = end, where | schedules
+            names.append(name)
+    some = "" if where == set(done.after.names()) else f" in {', '.join(sorted(where))}"
+    return (", ".join(dict.fromkeys(names)), until, some) if names else None

@@ -49,3 +49,7 @@ def test_what_is_no_time_is_refused_with_the_forms_there_are(typed: str) -> None
 def test_a_year_that_no_calendar_of_ours_has_is_refused(typed: str, zone: str) -> None:
     with pytest.raises(BadInput, match="too far away"):
         clock.parse_instant(typed, zone, NOW)
+
+
+def test_a_whole_second_is_the_begin_of_the_one_that_runs_also_before_1970() -> None:
+    assert [clock.whole(at) for at in (0, 1, 999_999, 1_000_000, -1)] == [0, 0, 0, 1_000_000, -1_000_000]

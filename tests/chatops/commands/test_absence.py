@@ -87,3 +87,21 @@ def test_without_any_schedule_an_absence_is_kept_all_the_same(howdah: Howdah) ->
     assert "hazel is not on call then" in howdah.ok("absence", "--for", "2d", by="hazel")
     assert "there is no schedule" in howdah("override", "--add", "nova", "--for", "1h").err
     assert "there is no schedule" in howdah("swap", "offer").err
+
+
+def test_who_is_away_by_another_absence_too_is_not_back(team: Howdah) -> None:
+    team.ok("absence", "hazel", "--for", "3h")
+    team.ok("absence", "hazel", "--from", "+2h", "--for", "3h")
+    team.ok("absence", "hazel", "--for", "1h")
+    team.later(10 * clock.MINUTE)
+    out = team.ok("absence", "end", "ab-3", by="hazel")
+    assert "ab-3 is ended: hazel is still absent until Wed 14 Dec 2022 00:53:10 +01:00, by ab-1, ab-2" in out
+    assert "is back" not in out
+    assert "hazel is back" in team.ok("absence", "end", "ab-1", by="hazel")
+
+
+def test_an_absence_of_the_file_holds_in_its_schedule_only(team: Howdah) -> None:
+    team.ok("absence", "preston", "--from", "2022-12-24T12:00Z", "--for", "1h")
+    assert "preston is still absent in infra until Tue 27 Dec 2022 01:00 +01:00, by the file" in team.ok(
+        "absence", "end", "ab-1", by="hazel"
+    )
