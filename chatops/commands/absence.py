@@ -71,15 +71,16 @@ def _moved(done: Done, start: int, end: int) -> list[tuple[str, Moved]]:
 
 
 def _gap(call: Call, rota: Rota, name: str, one: Moved) -> dict[str, Any]:
-    """Time that has nobody, and who of this schedule could take it: those who are neither absent nor on call anywhere
-    then, who is on call least in the four weeks around it first."""
+    """Time that has nobody, and who of this schedule's layers could take it: those who are neither absent nor on call
+    anywhere then, who is on call least in the four weeks around it first."""
     from chatops import changing, moves
     from incidents import clock
+    from incidents.oncall import gaps
 
     around = (max(call.now, one.start - 14 * clock.DAY), one.end + 14 * clock.DAY)
     shifts = {other: rota.shifts(other, *around) for other in rota.names()}
     free: list[tuple[int, str]] = []
-    for person in rota.schedule(name, one.start).people():
+    for person in gaps.on_layers(rota.schedule(name, one.start)):
         times = [span for segments in shifts.values() for span in changing.times_of(segments, person)]
         busy = any(start < one.end and one.start < end for start, end in times)
         if not busy and not changing.absent(rota, name, person, one.start, one.end):

@@ -23,6 +23,7 @@ LARGEST = (1 << 53) - 1  # of an integer, as yamlfile has it
 MANY = 200  # mistakes; nobody asks of each of more than these which word was meant, and it takes its time
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 LETTERS = "a name is letters, digits and . _ -, at most 64"
+_DIGITS = re.compile(r"-?[1-9][0-9]*", re.ASCII)
 _INT = re.compile(r"-?(?:0|[1-9][0-9]{0,15})", re.ASCII)
 
 _OF_THIS_MACHINE = ("localtime", "posix", "right/")  # names that another may lack or mean otherwise
@@ -195,7 +196,10 @@ def length(notes: Fields, node: Node, key: str) -> int | None:
 
 
 def level(notes: Fields, node: Node, key: str) -> int | None:
-    return _whole(notes, node, key, -LARGEST, LARGEST, "it is a whole number, also negative; the higher wins")
+    hint = "it is a whole number, also negative; the higher wins"
+    if scalar(node) and _DIGITS.fullmatch(node.text):
+        hint = f"it is too large: from -{LARGEST:,} to {LARGEST:,}"
+    return _whole(notes, node, key, -LARGEST, LARGEST, hint)
 
 
 def _whole(notes: Fields, node: Node, key: str, lowest: int, highest: int, hint: str) -> int | None:
@@ -213,8 +217,10 @@ def zone(notes: Fields, node: Node, key: str) -> str | None:
         return None
     if _is_zone(node.text):
         return node.text
-    meant = _zone_meant(short(node.text)) if len(notes.mistakes) < MANY else None
-    hint = f"did you mean {meant}?" if meant else "use an IANA name such as Europe/Berlin"
+    letters = node.text.isascii() and node.text.isalpha() and node.text.isupper() and len(node.text) <= 5
+    meant = _zone_meant(short(node.text)) if len(notes.mistakes) < MANY and not letters else None
+    hint = "use an IANA name such as Europe/Berlin" + ("; an abbreviation is none" if letters else "")
+    hint = f"did you mean {meant}?" if meant else hint
     notes.wrong(node, f"`{key}`: {shown(node)} is not a time zone", hint)
     return None
 

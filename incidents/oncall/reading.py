@@ -102,7 +102,7 @@ _SCHEDULE = Form(
         "layers": reading_layers.layers,
         "overrides": reading_changes.overrides,
         "swaps": fields.many(reading_changes.swap),
-        "temporary": fields.many(reading_changes.temporary),
+        "temporary": reading_changes.temporaries,
         "absences": fields.many(reading_changes.absence),
     },
 )

@@ -32,14 +32,10 @@ def overrides(notes: Fields, node: Node, key: str) -> tuple[Override, ...] | Non
 def _placed(
     notes: Fields, node: Node, person: str, override: Override, taken: list[tuple[int, int, int]]
 ) -> None:
-    span = (override.start, override.end, node.line)
-    at = bisect(taken, span)
-    for start, end, line in taken[max(0, at - 1) : at + 1]:
-        if start < override.end and end > override.start:
-            what = f"this override of {person} overlaps the one in line {line}"
-            notes.wrong(node, what, "end one before the other begins, or give them different levels")
-            return
-    insort(taken, span)
+    line = _beside(override.start, override.end, node.line, taken)
+    if line is not None:
+        what = f"this override of {person} overlaps the one in line {line}"
+        notes.wrong(node, what, "end one before the other begins, or give them different levels")
 
 
 def _override(notes: Fields, node: Node) -> Override | None:
@@ -72,7 +68,36 @@ def swap(notes: Fields, node: Node) -> Swap | None:
     return Swap(given["from"], given["to"], given["start"], given["end"], given.get("status", "taken"))
 
 
-def temporary(notes: Fields, node: Node) -> Temporary | None:
+def temporaries(notes: Fields, node: Node, key: str) -> tuple[Temporary, ...] | None:
+    """Two at once are doubtful: the people of both are on call then."""
+    nodes = notes.list(node, key, f"`{key}: [{{…}}]`")
+    if nodes is None:
+        return None
+    taken: list[tuple[int, int, int]] = []  # (start, end, line), none overlaps another
+    found = []
+    for one in nodes:
+        temporary = _temporary(notes, one)
+        if temporary is None:
+            continue
+        found.append(temporary)
+        line = _beside(temporary.start, temporary.end, one.line, taken)
+        if line is not None:
+            what = f"this temporary schedule overlaps the one in line {line}"
+            notes.doubt(one, what, "while both last, the people of both are on call")
+    return tuple(found)
+
+
+def _beside(start: int, end: int, line: int, taken: list[tuple[int, int, int]]) -> int | None:
+    """The line of one of `taken` that overlaps it; else it is put among them."""
+    at = bisect(taken, (start, end, line))
+    for other_start, other_end, other in taken[max(0, at - 1) : at + 1]:
+        if other_start < end and other_end > start:
+            return other
+    insort(taken, (start, end, line))
+    return None
+
+
+def _temporary(notes: Fields, node: Node) -> Temporary | None:
     given = notes.map(node, _TEMPORARY)
     if not notes.ordered(node, given):
         return None

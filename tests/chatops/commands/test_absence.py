@@ -16,7 +16,7 @@ def test_the_answer_says_what_it_leaves_uncovered_and_who_could_take_it(team: Ho
         "Thu 15 Dec 2022 00:00 to Sat 17 Dec 2022 00:00 +01:00 (Europe/Berlin),"
         " which is Wed 14 Dec 2022 23:00 to Fri 16 Dec 2022 23:00 UTC\n"
         "infra: hazel → nobody, Thu 15 Dec 2022 09:00 to Fri 16 Dec 2022 09:00 +01:00\n"
-        "1 gap with nobody; nova or preston could take it\n"
+        "1 gap with nobody; preston could take it\n"
         "howdah swap offer infra --from 2022-12-15T08:00:00Z --to 2022-12-16T08:00:00Z\n"
     )
     offered = ("swap", "offer", "infra", "--from", "2022-12-15T08:00:00Z", "--to", "2022-12-16T08:00:00Z")

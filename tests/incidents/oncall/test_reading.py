@@ -9,6 +9,7 @@ import pytest
 from incidents import clock, yamlfile
 from incidents.errors import BadInput, Mistakes
 from incidents.oncall import reading
+from incidents.oncall.resolve import Resolver
 from incidents.oncall.schedule import (
     EVERY_DAY,
     FIRST,
@@ -257,3 +258,21 @@ def test_a_file_full_of_mistakes_is_told_within_reason() -> None:
     assert len(found) == 3000
     assert found[0].endswith("did you mean Europe/Berlin?")
     assert found[-1].endswith("use an IANA name such as Europe/Berlin")
+
+
+def test_two_temporary_schedules_at_once_are_doubtful_and_have_the_people_of_both() -> None:
+    one = "      - {start: 2022-11-%sT00:00Z, end: 2022-11-%sT00:00Z, shifts: [{users: [%s], start: 2022-11-%sT00:00Z, end: 2022-11-%sT00:00Z}]}\n"
+    spans = [("10", "12", "a"), ("12", "14", "b"), ("11", "13", "c")]
+    text = "schedules:\n  infra:\n    layers: [{id: x, users: [nova]}]\n    temporary:\n"
+    read = reading.loads(text + "".join(one % (a, b, who, a, b) for a, b, who in spans), "f")
+    assert [str(doubt) for doubt in read.doubts] == [
+        "f:7:9: infra: this temporary schedule overlaps the one in line 5; while both last, the people of both are on call"
+    ]
+    assert Resolver(read.schedules["infra"]).on_call(at("2022-11-11T12:00Z")) == ("a", "c")
+
+
+def test_what_is_too_large_or_no_zone_but_letters_says_so() -> None:
+    (level,) = told("schedules: {a: {layers: [{id: x, users: [nova], level: 99999999999999999999}]}}")
+    assert level.endswith("it is too large: from -9,007,199,254,740,991 to 9,007,199,254,740,991")
+    (zone,) = told("schedules: {a: {timezone: CEST, layers: [{id: x, users: [nova]}]}}")
+    assert "did you mean" not in zone and "use an IANA name such as Europe/Berlin" in zone
