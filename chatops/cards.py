@@ -86,7 +86,7 @@ def recorded(
     """The answer to a change: the event's number and what it says; `given`: its time was given, so it is echoed."""
     said = layout.cut(layout.one_line(text if text is not None else telling.sentence(event)), 200)
     if event.replayed:
-        said += "  (recorded before, by this key)"
+        said += "  (recorded before, by this key)" if call.places.key is not None else "  (recorded before)"
     line = f"{event.stream} #{event.seq}  {said}"
     if given:
         line += f"\nat {moment(event.at, call.zone, event.precision)}"
