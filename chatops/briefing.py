@@ -218,7 +218,10 @@ def _noted(view: View) -> Iterator[str]:
     notes = [
         e
         for e in timeline.view(view.events)
-        if e.event.kind == "note" and not e.event.data.get("about") and not (e.retracted or e.redacted)
+        if e.event.kind == "note"
+        and e.event.actor.type != "system"
+        and not e.event.data.get("about")
+        and not (e.retracted or e.redacted)
     ]
     if notes:
         last = notes[-1]

@@ -81,7 +81,7 @@ def _pages(
 
 
 def _events(store: Store, name: str) -> list[Event]:
-    return [event for event in store.events(name) if event.kind == "page.sending"]
+    return [event for event in store.events(name) if event.kind in ("page.started", "page.sending")]
 
 
 def _line(text: str) -> str:

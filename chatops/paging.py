@@ -291,7 +291,7 @@ def _message(page: Page, send: Send, incident: Incident | None) -> _Message:
     repeated = "possibly repeated: " if send.repeated else ""
     steps = len(page.policy.steps)
     where = f" ({page.target}, step {send.n % steps + 1})" if steps > 1 else ""
-    by = "you are paged" if page.auto else f"{page.by} pages you"
+    by = "your shift begins" if page.is_brief else "you are paged" if page.auto else f"{page.by} pages you"
     lines = [
         *([page.text] if page.text else []),
         f"{send.person}, {by}{where}",

@@ -66,6 +66,11 @@ class Seen:
             incident, Policy(pages.HANDOFF, steps), target=target, actor=ACTOR, text=words, key=key
         )
 
+    def brief(self, incident: str, person: str, words: str, key: str) -> Draft:
+        """Sent once to this person, by their channels."""
+        policy = Policy(pages.BRIEF, (Step("person", person, self.limits.handoff or PAGED_AGAIN),))
+        return pages.begin(incident, policy, target=person, actor=ACTOR, text=words, key=key)
+
 
 def oncall(kind: str, key: str, data: dict[str, Any], *, body: str = "", loud: bool = False) -> Draft:
     """An event of the stream `oncall`."""

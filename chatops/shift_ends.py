@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatops import handover
-from chatops.seen import Seen, oncall
+from chatops.seen import ACTOR, Seen, oncall
 from incidents import carried, clock
+from incidents.escalation import contacts
+from incidents.events import Draft
 from incidents.oncall import duty, handoff, strain
 
 if TYPE_CHECKING:
-    from incidents.events import Draft
     from incidents.oncall.duty import Edge
     from incidents.oncall.relief import Choice
     from incidents.oncall.strain import Facts
@@ -25,17 +26,19 @@ def edges(seen: Seen, name: str) -> list[list[Draft]]:
     found = []
     for act in handoff.due_edges(edges, seen.oncall, seen.now, seen.limits):
         if isinstance(act, handoff.Offer):
-            found.append([_offer(seen, act.edge)])
+            found.append(_offer(seen, act.edge))
         elif isinstance(act, handoff.Overdue):
             found.append(_edge_overdue(seen, by_name[act.name]))
         else:
             data = {"handoff": act.edge.name, "people": list(act.edge.outgoing), "schedule": name}
-            found.append([oncall("duty.released", f"released:{act.edge.name}", data, loud=True)])
+            key = f"released:{act.edge.name}"
+            words = f"nobody has taken over {name}: {', '.join(act.edge.outgoing)} is let go"
+            found.append([oncall("duty.released", key, data, loud=True), *_told(seen, words, key)])
     return found
 
 
-def _offer(seen: Seen, edge: Edge) -> Draft:
-    """The brief of the last shift, for those who come."""
+def _offer(seen: Seen, edge: Edge) -> list[Draft]:
+    """The brief of the last shift, for those who come. Where an incident is open it says so, and it goes out to them."""
     shifts = seen.rota.shifts(edge.schedule, edge.at - carried.AHEAD, edge.at)
     since = shifts[-1].start if shifts else edge.at - clock.DAY
     zone = carried.zone_of(seen.config, edge.incoming, seen.rota.schedule(edge.schedule, seen.now).zone)
@@ -44,7 +47,26 @@ def _offer(seen: Seen, edge: Edge) -> Draft:
         "receiver": list(edge.incoming), "giver": list(edge.outgoing), "schedule": edge.schedule, "edge": edge.at,
         "why": handoff.SHIFT,
     }  # fmt: skip
-    return oncall("handoff.offered", f"handoff:{edge.name}", data, body=brief)
+    key = f"handoff:{edge.name}"
+    offer = oncall("handoff.offered", key, data, body=brief)
+    giver = f" from {', '.join(edge.outgoing)}" if edge.outgoing else ""
+    words = f"{', '.join(edge.incoming)} is to take over {edge.schedule}{giver}: howdah handoff ack"
+    told = _told(seen, words, key)
+    if not told:
+        return [offer]
+    paging = seen.config.paging or contacts.Paging()
+    coming, _ = duty.covered(edge.incoming, duty.shields(seen.oncall, seen.now), seen.now)
+    reached = [one for one in coming if contacts.ways(seen.config.people.get(one), paging)]
+    text = f"take over {edge.schedule}{giver}: howdah handoff ack\n{brief}"
+    return [offer, *told, *(seen.brief(told[0].stream, one, text, f"page:{key}:{one}") for one in reached)]
+
+
+def _told(seen: Seen, words: str, key: str) -> list[Draft]:
+    """A line on the timeline of each open incident."""
+    return [
+        Draft(stream=row.name, kind="note", actor=ACTOR, body=words, key=f"{row.name}:{key}")
+        for row in seen.store.incidents(status="open", mode="real")
+    ]
 
 
 def _edge_overdue(seen: Seen, edge: Edge) -> list[Draft]:

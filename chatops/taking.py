@@ -90,7 +90,7 @@ def _asks(page: Page, events: Sequence[Event], one: Handoff) -> bool:
     """Whether this page asks for `one`, or to relieve the same person. Their keys say so (shift_ends, relieving)."""
     word = page.key.removeprefix("page:")
     if one.edge is not None:
-        return word == f"overdue:{one.name}"
+        return word == f"overdue:{one.name}" or word.startswith(f"handoff:{one.name}:")
     return any(
         event.kind == "handoff.offered"
         and event.key == word

@@ -80,7 +80,7 @@ def due(page: Page, now: Reading, ways: Ways, in_flight: Collection[Flight] = ()
             act = _for_person(page, fired.n, person, now, ways, in_flight)
             if act is not None:
                 acts.append(act)
-    step = _next_step(page, now)
+    step = _next_step(page, now) if not (page.is_brief and page.fired) else None
     if step is None or (isinstance(step, Exhaust) and not _settled(page)):
         return acts  # after an outage the end may be due before the last people were paged
     return [*acts, step]

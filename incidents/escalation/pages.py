@@ -16,7 +16,10 @@ from incidents.events import Actor, Draft, Event
 
 ACTOR = Actor("system", "paging")
 DUTY = Actor("system", "duty")  # whose pages ask somebody to take over
-HANDOFF = "handoff"  # the name of their policy
+HANDOFF, BRIEF = (
+    "handoff",
+    "brief",
+)  # the names of their policies; a brief is sent, and nobody is called after it
 SENDING, DELIVERED, FAILED = "sending", "delivered", "failed"
 ENDINGS = {
     "page.acknowledged": "acknowledged",
@@ -78,7 +81,12 @@ class Page:
     @property
     def asks_to_take_over(self) -> bool:
         """Whether it asks its people, by name, to take over a shift or the work in an incident."""
-        return self.policy.name == HANDOFF and self.by == DUTY.id
+        return self.policy.name in (HANDOFF, BRIEF) and self.by == DUTY.id
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether it only tells its people that their shift begins: it has no end, and is no page in any figure."""
+        return self.policy.name == BRIEF and self.by == DUTY.id
 
     def people(self) -> list[str]:
         """Everybody whom it meant so far, each once."""
@@ -143,8 +151,11 @@ def reading(event: Event) -> Reading:
 
 def last_paged(events: Iterable[Event], into: dict[str, int]) -> None:
     """Adds to `into` when (µs) each person was meant by a page of these events last."""
+    briefs: set[int] = set()
     for event in events:
-        if event.kind == "page.fired" and event.mode == "real":
+        if event.kind == "page.started" and event.data and _begun(event).is_brief:
+            briefs.add(event.seq)
+        if event.kind == "page.fired" and event.mode == "real" and event.data.get("page") not in briefs:
             for person in event.data.get("people", ()):
                 into[person] = max(into.get(person, event.recorded_at), event.recorded_at)
 

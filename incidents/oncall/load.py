@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from incidents.events import Event
     from incidents.oncall.resolve import Resolver
 
+BRIEF = "brief"  # the policy by which the brief of a shift goes out, as incidents/escalation/pages.py has it
 HALF_A_NIGHT = 4 * clock.HOUR  # whoever has duty so long in a night has it that night
 Span = tuple[int, int]
 
@@ -158,10 +159,16 @@ def facts(people: Mapping[str, str], duties: Mapping[str, Sequence[Span]], log: 
 
 
 def pages(events: Iterable[Event]) -> list[tuple[str, int]]:
-    """(person, instant) of each page of this stream; the same page on another channel or once more is no other."""
+    """(person, instant) of each page of this stream; the same page on another channel or once more is no other, and
+    the brief of a shift is none."""
     found: dict[tuple[str, int], int] = {}
+    briefs: set[int] = set()
     for event in events:
-        if event.kind == "page.sending" and event.mode == "real" and event.data:
+        if event.mode != "real" or not event.data:
+            continue
+        if event.kind == "page.started" and event.actor.type == "system":
+            briefs |= {event.seq} if event.data["policy"].get("name") == BRIEF else set()
+        elif event.kind == "page.sending" and event.data["page"] not in briefs:
             found.setdefault((str(event.data["person"]), int(event.data["page"])), event.at)
     return [(person, at) for (person, _), at in found.items()]
 

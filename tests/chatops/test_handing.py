@@ -237,7 +237,8 @@ def test_at_the_end_of_a_shift_the_next_one_reads_a_brief_and_says_so(team: Team
     lead(team)
     team("nova", "role", "commander", "--release")
     team.at("14T09:00")
-    (offer,) = team.looked()
+    offer, told = team.looked()
+    assert (told.stream, told.body) == ("inc-1", "hazel is to take over infra from nova: howdah handoff ack")
     assert data(offer)["receiver"] == ["hazel"] and data(offer)["giver"] == ["nova"]
     assert "media is gone" in offer.body and "pages    none since Mon 7 Nov 10:00" in offer.body
     assert team.duty().people == ("hazel", "nova")
@@ -263,7 +264,8 @@ def test_who_does_not_take_over_a_shift_is_paged_then_the_next_and_who_went_is_l
     )
     assert [step["name"] for step in page.data["policy"]["steps"]] == ["hazel", "malte"]
     team.at("14T11:00")
-    (released,) = team.looked()
+    released, told = team.looked()
+    assert (told.stream, told.body) == ("inc-1", "nobody has taken over infra: nova is let go")
     assert (released.kind, data(released)["people"], released.importance) == (
         "duty.released",
         ["nova"],

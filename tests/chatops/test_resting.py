@@ -154,3 +154,25 @@ def test_to_take_over_a_shift_is_no_work_in_an_incident(team: Team) -> None:
     team.at("14T20:00")
     rows = {row["person"]: row for row in team.howdah("people", "load", "--json").json["people"]}
     assert rows["hazel"]["active"] <= 30 * clock.MINUTE
+
+
+def test_at_the_edge_of_a_shift_who_comes_is_sent_the_brief_once_and_it_is_no_page(team: Team) -> None:
+    Path("howdah.yaml").write_text(CONFIG.replace("hazel: {", 'hazel: {discord: "1000000000000000002", '))
+    lead(team)
+    team("nova", "role", "commander", "--release")
+    team.at("14T09:00")
+    team.look()
+    begun = team.events(kind="page.started")[-1]
+    assert (
+        begun.body.startswith("take over infra from nova: howdah handoff ack\n")
+        and "media is gone" in begun.body
+    )
+    assert [e.data["person"] for e in team.pager() if e.kind == "page.sending"] == ["hazel"]
+    rows = {row["person"]: row for row in team.howdah("people", "load", "--json").json["people"]}
+    assert rows["hazel"]["pages"] == 0
+    team.at("14T09:14")
+    assert [e.kind for e in team.pager() if e.kind in ("page.fired", "page.exhausted")] == []
+    team("hazel", "ack")
+    assert team.duty().acknowledged
+    team.at("14T11:00")
+    assert "handoff.overdue" not in team.look() and "page.exhausted" not in [e.kind for e in team.pager()]
