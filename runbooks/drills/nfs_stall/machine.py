@@ -143,6 +143,11 @@ class Machine:
             if done.exit != 0:
                 raise Failed(f"ssh-keygen: {done.errors.decode('utf-8', 'replace').strip()}")
         self.ports = dict(zip(HOSTS, _free_ports(len(HOSTS)), strict=True))
+        control = os.path.join(
+            self.folder, "%n"
+        )  # ssh puts 17 characters behind it; unix(7) has room for 107
+        if len(control) > 80:
+            control = "none"
         public = _read(os.path.join(self.folder, "host.pub")).decode().split()
         known = [f"[127.0.0.1]:{port} {' '.join(public[:2])}\n" for port in self.ports.values()]
         _write(os.path.join(self.folder, "known"), "".join(known))
@@ -161,7 +166,7 @@ class Machine:
                 "  User root",
                 "  ConnectTimeout 20",
             ]
-            lines += ["  ControlMaster auto", "  ControlPersist 60", f"  ControlPath {self.folder}/%C.m"]
+            lines += ["  ControlMaster auto", "  ControlPersist 60", f"  ControlPath {control}"]
         _write(os.path.join(self.folder, "ssh_config"), "\n".join(lines) + "\n")
         os.mkdir(self.bin, 0o700)
         wrapper = os.path.join(self.bin, "ssh")
