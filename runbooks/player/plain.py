@@ -209,7 +209,9 @@ def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
         parts.append(follow.shown_outputs(data.outputs))
     if data.recovered:
         parts.append("its end was found after a crash")
-    if data.dropped:
+    if data.dropped == 1:  # as the engine says it where it cannot know
+        parts.append("some of its output may be missing")
+    elif data.dropped:
         parts.append(f"{data.dropped:,} of {data.bytes:,} bytes of its output were not kept")
     if data.services:
         parts.append("left running: " + ", ".join(data.services))
