@@ -11,7 +11,7 @@ import os
 import select
 import sys
 
-SEGMENT = 40  # lines after which a new segment begins
+SEGMENT = 12  # lines after which a new segment begins
 PAUSE = 0.08  # seconds between two lines
 RETRY = 0.2
 

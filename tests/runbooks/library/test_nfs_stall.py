@@ -107,7 +107,7 @@ def counters(sample: str, point: str = "/srv/media") -> list[int]:
 def test_the_counters_of_a_real_client_are_read_of_the_mount_that_is_meant() -> None:
     age, sends, replies, ended, failed, later = counters("blocked_create")
     assert (age, sends, replies, later) == (187, 7084, 7082, 7)
-    assert ended > 4000 and failed == 0
+    assert ended > 4000 and failed == 14  # each time that the server put it off
     assert counters("blocked_create", "/srv/other") == [0, 0, 0, 0, 0, 0]
 
 
