@@ -174,7 +174,7 @@ steps:
         assert b"".join(store.get_blob(one.sha256) for one in event.evidence) == whole
 
 
-def test_of_an_output_that_is_too_long_to_be_kept_over_there_the_lack_is_counted(far: Far) -> None:
+def test_of_an_output_that_is_too_long_to_be_kept_over_there_the_lack_is_told(far: Far) -> None:
     far.begin("""
 name: endless
 steps:
@@ -187,8 +187,8 @@ steps:
     far.server.cut()
     assert far.scene.wait_for("run.ended").data["status"] == "ok"
     told = outcome(far)
-    assert told["bytes"] - told["dropped"] == 16 << 20 or told["bytes"] == 20_000_000
-    assert 20_000_000 >= told["bytes"] > 19_000_000 and told["dropped"] > 2_000_000
+    assert 20_000_000 >= told["bytes"] >= (16 << 20) - 100 and told["dropped"] > 0
+    assert told["tail"].endswith("xxx")
 
 
 def test_the_timeline_says_that_the_link_was_lost_and_how_long_it_really_ran(far: Far) -> None:
