@@ -120,9 +120,8 @@ hand_over() {
     echo $! >"$F.tee"
     wait $! 2>/dev/null
     code=$?
-    true >"$F.tee"
     [ "$code" = 0 ] || gather "$code"
-    true >"$F.whole"
+    echo whole >"$F.tee"
     say eof "$1" 2>/dev/null
     [ ! -s "$F.drain" ] || { read -r pid <"$F.drain" && kill "$pid" 2>/dev/null; }
 }
@@ -130,6 +129,7 @@ hand_over() {
 # The rest of an output, of which the link gets no more: it is kept, and what is too much is counted. $1 is how the one
 # before ended; where that was by itself the file took nothing any more.
 gather() {
+    true >"$F.tee"
     [ -n "$LINK" ] || true >"$F.hole"
     if [ "$1" -gt 128 ] && [ ! -e "$F.got" ]; then
         cat <&4 >>"$F.out" 2>/dev/null &
@@ -277,7 +277,10 @@ rest() {
     fi
     if [ -n "$F" ]; then
         tenths=0
-        while [ "$state" = exit ] && [ ! -e "$F.whole" ] && [ "$tenths" -lt 10 ]; do
+        while [ "$state" = exit ] && [ "$tenths" -lt 10 ]; do
+            tee=
+            [ ! -s "$F.tee" ] || read -r tee <"$F.tee"
+            [ "$tee" != whole ] || break
             sleep 0.1
             tenths=$((tenths + 1))
         done
@@ -295,7 +298,9 @@ got() {
     [ -n "$F" ] || return
     true >"$F.got"
     for name in tee cat; do
-        [ ! -s "$F.$name" ] || { read -r pid <"$F.$name" && kill "$pid"; }
+        pid=
+        [ ! -s "$F.$name" ] || read -r pid <"$F.$name"
+        case $pid in '' | whole) ;; *) kill "$pid" ;; esac
     done
     true >"$F.out"
 } 2>/dev/null
