@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from incidents import timeline
+from incidents import clock, timeline
 from incidents.events import Actor
 from incidents.store import open_store
-from tests.stories.scene import Scene, ended
+from tests.stories.scene import Scene, ended, until
 
 TEAM = ("hazel", "malte", "nova", "preston")
 CONFIG = """\
@@ -74,6 +74,10 @@ def test_what_was_was_although_the_file_is_edited(team: Scene) -> None:
     before = made["changes"][0]
     then = before["start"]
     assert before["after"] == ["malte"]
+    until(
+        lambda: clock.wall() >= clock.parse_iso(then) + clock.SECOND,
+        "the next second: versions count by these",
+    )
     write(team, CONFIG.replace("[hazel, preston]", "[nova]"))
     assert asked(team, "oncall", "who", "infra")["on_call"] == ["malte"]
     with open_store(team.store) as store:
