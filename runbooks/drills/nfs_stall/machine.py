@@ -174,10 +174,16 @@ class Machine:
         os.chmod(wrapper, 0o700)
 
     def _share(self, where: dict[str, str], shared: str) -> None:
-        """Shares `/`, read-only. The mounts are in a namespace that ends with the process."""
+        """Shares `/`, read-only. The mounts are in a namespace that ends with the process; it must not hold those of
+        others, or their disks stay in use."""
         view = os.path.join(self.folder, "view")
         os.mkdir(view, 0o700)
-        script = 'mount --bind / "$1" && mount -o remount,bind,ro "$1" && cd / && exec "$2" --socket-path="$3" -o source="$1" -o cache=always -o sandbox=chroot'
+        loops = r"""awk '/ - (fuse[^ ]*|[^ ]+ \/dev\/loop[^ ]*) / { print $5 }' /proc/self/mountinfo"""
+        rid = f'{loops} | while read -r at; do umount -l "$(printf %b "$at")"; done'
+        script = (
+            rid
+            + '; mount --bind / "$1" && mount -o remount,bind,ro "$1" && cd / && exec "$2" --socket-path="$3" -o source="$1" -o cache=always -o sandbox=chroot'
+        )
         self._serve(
             "virtiofsd",
             [
