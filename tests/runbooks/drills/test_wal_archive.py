@@ -83,7 +83,10 @@ def cure(lab: Lab) -> None:
 def destroy_the_archive(lab: Lab) -> None:
     """What was done that night: everything goes, and the backup and the standby with it."""
     for name in os.listdir(facts(lab)["archive"]):
-        os.unlink(os.path.join(facts(lab)["archive"], name))
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # a segment that was still being written has its name by now
+            os.unlink(os.path.join(facts(lab)["archive"], name))
     start(lab)
     save(lab)
 
