@@ -9,7 +9,7 @@ from incidents import carried, clock
 from incidents.escalation import pages
 from incidents.escalation.policy import Policy, Step
 from incidents.events import Draft
-from incidents.oncall import duty, relief, versions
+from incidents.oncall import duty, load, relief, versions
 
 if TYPE_CHECKING:
     from incidents.config import Config
@@ -68,7 +68,7 @@ class Seen:
 
     def brief(self, incident: str, person: str, words: str, key: str) -> Draft:
         """Sent once to this person, by their channels."""
-        policy = Policy(pages.BRIEF, (Step("person", person, self.limits.handoff or PAGED_AGAIN),))
+        policy = Policy(load.BRIEF, (Step("person", person, self.limits.handoff or PAGED_AGAIN),))
         return pages.begin(incident, policy, target=person, actor=ACTOR, text=words, key=key)
 
 

@@ -14,6 +14,7 @@ from incidents.oncall import duty, handoff, strain
 if TYPE_CHECKING:
     from incidents.oncall.duty import Edge
     from incidents.oncall.relief import Choice
+    from incidents.oncall.schedule import Span
     from incidents.oncall.strain import Facts
 
 MORNING = 6 * clock.HOUR  # after a night its cover is proposed
@@ -116,7 +117,7 @@ def _cover(seen: Seen, name: str, person: str, choice: Choice, until: int, night
     return oncall("relief.cover", f"cover:{name}:{person}:{night}", data, body=choice.reason)
 
 
-def _woken(facts: Facts, night: strain.Span) -> bool:
+def _woken(facts: Facts, night: Span) -> bool:
     """Paged in this night, or at work in it."""
     worked = any(a < night[1] and b > night[0] for a, b in facts.work)
     return worked or any(night[0] <= page < night[1] for page in facts.pages)

@@ -9,7 +9,8 @@ from incidents import clock
 from incidents.errors import NotFound
 from incidents.oncall import load, relief, windows
 from incidents.oncall.duty import STREAM
-from incidents.oncall.strain import Facts, Span
+from incidents.oncall.schedule import Span
+from incidents.oncall.strain import Facts
 
 if TYPE_CHECKING:
     from incidents.config import Config

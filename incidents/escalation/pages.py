@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 from incidents.clock import Reading
 from incidents.escalation.policy import Policy, of_facts
 from incidents.events import Actor, Draft, Event
+from incidents.oncall.load import BRIEF
 
 ACTOR = Actor("system", "paging")
 DUTY = Actor("system", "duty")  # whose pages ask somebody to take over
-HANDOFF, BRIEF = (
-    "handoff",
-    "brief",
-)  # the names of their policies; a brief is sent, and nobody is called after it
+HANDOFF = "handoff"  # the name of their policy; that of a brief is load.BRIEF
 SENDING, DELIVERED, FAILED = "sending", "delivered", "failed"
 ENDINGS = {
     "page.acknowledged": "acknowledged",

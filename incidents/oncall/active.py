@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 from incidents import clock
 from incidents.oncall import windows
+from incidents.oncall.schedule import STREAM, Span
 
 if TYPE_CHECKING:
     from incidents.events import Event
 
-STREAM = "oncall"  # of the schedules, as duty.py has it
 WORD = 30 * clock.MINUTE  # what one's own word counts for
 _ENDS = ("incident.resolved", "incident.cancelled")
 _BEGINS = ("page.acknowledged", "handoff.acknowledged", "duty.joined")
-
-Span = tuple[int, int]
 
 
 class _Fold:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents.oncall.schedule import OVERRIDES, Absence, Override, Schedule, Segment, Swap
+from incidents.oncall.schedule import STREAM as STREAM
 
 if TYPE_CHECKING:
     from incidents.events import Event
 
-STREAM = "oncall"
 PREFIXES = {  # kind of event -> how the things that it makes are called, with a number
     "oncall.overridden": "ov",
     "oncall.swap_offered": "sw",

@@ -13,7 +13,7 @@ from incidents import clock
 from incidents.oncall import gaps, jumps, stints, strain, windows
 from incidents.oncall.limits import Limits
 from incidents.oncall.resolve import Resolver
-from incidents.oncall.schedule import Group, Layer, Schedule, Segment
+from incidents.oncall.schedule import Group, Layer, Schedule, Segment, Span
 from incidents.oncall.zones import zone
 
 DEFAULT = Limits()
@@ -63,7 +63,7 @@ def check_all(
         resolver = Resolver(schedule)
         segments = resolver.shifts(start - _ROUND, end + _ROUND)
         by_schedule[name] = stints.stints(segments)
-        found += _of_one(resolver, _cut(segments, start, end), start, end)
+        found += _of_one(resolver, stints.cut(segments, start, end), start, end)
     if people is not None:
         found += _unreachable(by_schedule, (start, end), people)
     found += _strained(by_schedule, (start, end), rules, people or {})
@@ -78,14 +78,6 @@ def check_all(
 
 def lacking(findings: Iterable[Finding]) -> bool:
     return any(one.state == LACK for one in findings)
-
-
-def _cut(segments: Iterable[Segment], start: int, end: int) -> list[Segment]:
-    return [
-        Segment(max(one.start, start), min(one.end, end), one.people)
-        for one in segments
-        if one.end > start and one.start < end
-    ]
 
 
 def _of_one(resolver: Resolver, segments: list[Segment], start: int, end: int) -> list[Finding]:
@@ -111,7 +103,7 @@ def _gaps(schedule: Schedule, segments: list[Segment], start: int, end: int) -> 
 
 
 def _unreachable(
-    by_schedule: Mapping[str, Sequence[stints.Stint]], asked: stints.Span, people: Mapping[str, Known]
+    by_schedule: Mapping[str, Sequence[stints.Stint]], asked: Span, people: Mapping[str, Known]
 ) -> list[Finding]:
     start, end = asked
     found = []
@@ -130,7 +122,7 @@ def _unreachable(
 
 def _strained(
     by_schedule: Mapping[str, Sequence[stints.Stint]],
-    asked: stints.Span,
+    asked: Span,
     rules: Limits,
     people: Mapping[str, Known],
 ) -> list[Finding]:
@@ -229,7 +221,7 @@ def _covered(schedule: Schedule, suspects: Sequence[Layer], start: int, end: int
     return found
 
 
-def _manned(schedule: Schedule, layer: Layer, start: int, end: int) -> list[stints.Span]:
+def _manned(schedule: Schedule, layer: Layer, start: int, end: int) -> list[Span]:
     """When this layer has somebody, by turn, window, swap and absence."""
     start, end = max(start, layer.since), min(end, layer.until)
     if start >= end:

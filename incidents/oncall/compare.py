@@ -10,8 +10,8 @@ from incidents.oncall import stints, strain
 from incidents.oncall.changes import Moved, moved
 from incidents.oncall.limits import Limits
 from incidents.oncall.resolve import Resolver
-from incidents.oncall.schedule import Schedule, Segment
-from incidents.oncall.stints import Span, Stint
+from incidents.oncall.schedule import Schedule, Segment, Span
+from incidents.oncall.stints import Stint
 
 DEFAULT = Limits()
 _NEAR = 2 * clock.HOUR  # two shifts that differ by a change of the clocks are of one length
@@ -63,7 +63,7 @@ def compare(
     now = {name: _segments(new.get(name), start, end) for name in names}
     spans, shifts, breaks = {}, list[Shift](), list[Break]()
     for name in names:
-        before, after = (_cut(one[name], start, end) for one in (was, now))
+        before, after = (stints.cut(one[name], start, end) for one in (was, now))
         if differing := moved(before, after):
             spans[name] = tuple(differing)
             shifts += _shifts(name, stints.stints(was[name]), stints.stints(now[name]), start, end)
@@ -79,14 +79,6 @@ def _segments(schedule: Schedule | None, start: int, end: int) -> list[Segment]:
     if schedule is None:
         return [Segment(start - _ROUND, end + _ROUND, ())]
     return Resolver(schedule).shifts(start - _ROUND, end + _ROUND)
-
-
-def _cut(segments: Sequence[Segment], start: int, end: int) -> list[Segment]:
-    return [
-        Segment(max(one.start, start), min(one.end, end), one.people)
-        for one in segments
-        if one.end > start and one.start < end
-    ]
 
 
 # -- whose shift -----------------------------------------------------------------------------------------------

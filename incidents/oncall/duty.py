@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from incidents import clock
 from incidents.oncall.limits import Limits
+from incidents.oncall.schedule import STREAM as STREAM
 from incidents.oncall.schedule import Group, Segment
 
 if TYPE_CHECKING:
     from incidents.events import Event
-
-STREAM = "oncall"
 
 
 class Shifts(Protocol):

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from incidents import clock
 from incidents.oncall import active, strain, windows
 from incidents.oncall.rotation import weekday
+from incidents.oncall.schedule import Span
 from incidents.oncall.strain import Facts
 from incidents.oncall.zones import zone
 
 if TYPE_CHECKING:
     from incidents.events import Event
-    from incidents.oncall.resolve import Resolver
 
-BRIEF = "brief"  # the policy by which the brief of a shift goes out, as incidents/escalation/pages.py has it
+BRIEF = "brief"  # the policy by which the brief of a shift goes out: nobody is called after it
 HALF_A_NIGHT = 4 * clock.HOUR  # whoever has duty so long in a night has it that night
-Span = tuple[int, int]
 
 
 class Row(NamedTuple):
@@ -103,12 +102,13 @@ def _nights_and_weekends(zone_name: str, duties: Sequence[Span]) -> tuple[int, i
     nights: set[int] = set()
     days: set[int] = set()
     for start, end in duties:
+        nights |= {
+            dusk
+            for dusk, dawn in strain.nights(zone_name, start, end)
+            if min(end, dawn) - max(start, dusk) >= HALF_A_NIGHT
+        }
         for day in range(clocks.wall(start) // clock.DAY - 1, clocks.wall(end) // clock.DAY + 1):
             midnight = day * clock.DAY
-            dusk = clocks.first(midnight + strain.NIGHT[0])
-            dawn = clocks.last(midnight + clock.DAY + strain.NIGHT[1])
-            if min(end, dawn) - max(start, dusk) >= HALF_A_NIGHT:
-                nights.add(day)
             touched = min(end, clocks.last(midnight + clock.DAY)) - max(start, clocks.first(midnight))
             if weekday(midnight) >= 5 and touched >= clock.HOUR:
                 days.add(day)
@@ -171,13 +171,3 @@ def pages(events: Iterable[Event]) -> list[tuple[str, int]]:
         elif event.kind == "page.sending" and event.data["page"] not in briefs:
             found.setdefault((str(event.data["person"]), int(event.data["page"])), event.at)
     return [(person, at) for (person, _), at in found.items()]
-
-
-def duties(resolvers: Iterable[Resolver], start: int, end: int) -> dict[str, list[Span]]:
-    """person -> when the schedules have them on call in [start, end)."""
-    found: dict[str, list[Span]] = {}
-    for resolver in resolvers:
-        for segment in resolver.shifts(start, end):
-            for person in segment.people:
-                found.setdefault(person, []).append((segment.start, segment.end))
-    return {person: windows.joined(sorted(spans)) for person, spans in found.items()}

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from incidents import clock
 
+STREAM = "oncall"  # of the events about schedules and duty
 Group = tuple[str, ...]  # people who are on call together
+Span = tuple[int, int]  # [start, end)
 
 FIRST, LAST = -62_000_000_000 * clock.SECOND, 253_000_000_000 * clock.SECOND  # years 5 and 9987
 UNITS = ("hour", "day", "week", "month")

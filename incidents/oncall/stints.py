@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from incidents.oncall.schedule import Segment
-
-Span = tuple[int, int]
+from incidents.oncall import windows
+from incidents.oncall.schedule import Segment, Span
 
 
 class Stint(NamedTuple):
@@ -45,15 +44,18 @@ def by_person(found: Iterable[Stint]) -> dict[str, list[Span]]:
 
 def gaps(segments: Iterable[Segment]) -> list[Span]:
     """Where nobody is on call, neighbours joined."""
-    found: list[Span] = []
-    for one in segments:
-        if one.people or one.start >= one.end:
-            continue
-        if found and found[-1][1] == one.start:
-            found[-1] = (found[-1][0], one.end)
-        else:
-            found.append((one.start, one.end))
-    return found
+    return windows.joined(
+        [(one.start, one.end) for one in segments if not one.people and one.start < one.end]
+    )
+
+
+def cut(segments: Iterable[Segment], start: int, end: int) -> list[Segment]:
+    """What of the segments lies in [start, end)."""
+    return [
+        Segment(max(one.start, start), min(one.end, end), one.people)
+        for one in segments
+        if one.end > start and one.start < end
+    ]
 
 
 def minus(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:

@@ -7,19 +7,18 @@ by itself is standby: its person sleeps in it, and only what woke them counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from incidents import clock
 from incidents.oncall import windows
 from incidents.oncall.limits import Limits
+from incidents.oncall.schedule import Span
 from incidents.oncall.zones import zone
 
 NIGHT = (22 * clock.HOUR, 6 * clock.HOUR)  # on the wall
 SHIFT = clock.DAY  # pages of a longer one are counted over the last so many hours
 _SLACK = 2 * clock.HOUR  # a week in which the clocks change is a week
-
-Span = tuple[int, int]
 
 
 class Facts(NamedTuple):
@@ -294,13 +293,14 @@ def touches_night(zone_name: str, start: int, end: int) -> bool:
 
 def in_nights(zone_name: str, start: int, end: int) -> int:
     """How many µs of [start, end) lie between 22:00 and 06:00 on this zone's clocks."""
+    return sum(max(0, min(end, dawn) - max(start, dusk)) for dusk, dawn in nights(zone_name, start, end))
+
+
+def nights(zone_name: str, start: int, end: int) -> Iterator[Span]:
+    """Every night of that zone of which some may lie in [start, end)."""
     clocks = zone(zone_name)
-    total = 0
     for day in range(clocks.wall(start) // clock.DAY - 1, clocks.wall(end) // clock.DAY + 1):
-        dusk = clocks.first(day * clock.DAY + NIGHT[0])
-        dawn = clocks.last((day + 1) * clock.DAY + NIGHT[1])
-        total += max(0, min(end, dawn) - max(start, dusk))
-    return total
+        yield clocks.first(day * clock.DAY + NIGHT[0]), clocks.last((day + 1) * clock.DAY + NIGHT[1])
 
 
 def _count(pages: Sequence[int], start: int, end: int) -> int:

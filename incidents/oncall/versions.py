@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from incidents import clock
 from incidents.errors import HowdahError, Mistakes, NotFound
 from incidents.near import near_hint
+from incidents.oncall import applied, windows
 from incidents.oncall import changes as by_command
 from incidents.oncall.changes import Changes
 from incidents.oncall.resolve import Explanation, Resolver
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """One version of the schedules, in force from `since` (µs, a whole second) until the next; `digest` is SHA-256 hex of the file's
-    text, `name` its path. What was made by command is not in it."""
+    """One version of the schedules, in force from `since` (µs, a whole second) until the next; `digest` is SHA-256 hex
+    of the file's text, `name` its path. What was made by command is not in it."""
 
     since: int
     schedules: Mapping[str, Schedule]
@@ -48,9 +49,8 @@ class Rota:
         earlier: Callable[[list[str]], Sequence[Version]] = lambda doubts: (),
     ):
         self.changes = changes
-        self.doubts: list[
-            str
-        ] = []  # versions that could not be read, in sentences, as far as they were asked for
+        # Versions that could not be read, in sentences, as far as they were asked for.
+        self.doubts: list[str] = []
         self._current, self._earlier = current, earlier
         self._versions: list[Version] | None = None
         self._resolvers: dict[tuple[int, str], Resolver] = {}
@@ -77,12 +77,7 @@ class Rota:
 
     def there(self, name: str, start: int, end: int) -> list[Segment]:
         """The final schedule in [start, end), as `shifts`, without the times in which no version had it."""
-        spans: list[tuple[int, int]] = []
-        for a, b, resolver in self._eras(name, start, end):
-            if resolver and spans and spans[-1][1] == a:
-                spans[-1] = (spans[-1][0], b)
-            elif resolver:
-                spans.append((a, b))
+        spans = windows.joined([(a, b) for a, b, resolver in self._eras(name, start, end) if resolver])
         return [one for a, b in spans for one in self.shifts(name, a, b)]
 
     def schedule(self, name: str, at: int) -> Schedule:
@@ -98,13 +93,11 @@ class Rota:
     def shifts(self, name: str, start: int, end: int) -> list[Segment]:
         """The final schedule over the whole of [start, end), neighbours with equal people joined; nobody while a
         version had no such schedule."""
-        found: list[Segment] = []
-        for a, b, resolver in self._eras(name, start, end):
-            pieces = resolver.shifts(a, b) if resolver else [Segment(a, b, ())]
-            if found and pieces and found[-1].people == pieces[0].people:
-                pieces[0] = Segment(found.pop().start, pieces[0].end, pieces[0].people)
-            found += pieces
-        return found
+        return applied.joined(
+            piece
+            for a, b, resolver in self._eras(name, start, end)
+            for piece in (resolver.shifts(a, b) if resolver else [Segment(a, b, ())])
+        )
 
     def handoffs(self, name: str, start: int, end: int) -> dict[str, list[int]]:
         """By layer, every edge of every turn that touches [start, end); an edge that a turn would have had in a time

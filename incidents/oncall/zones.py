@@ -2,10 +2,10 @@
 
 Clocks jump. Two monotone readings make that harmless: `high`, the latest wall time that the clocks have shown so far,
 and `low`, the latest that they will not show again. A wall time was reached when it is at most `high`, first pass and
-gap alike; it is over when it is at most `low`: its last pass has begun. `first` and `last` are the same rules as instants: the first pass of
-a wall time, its last, and for one that does not exist the first instant after the gap.
+gap alike; it is over when it is at most `low`: its last pass has begun. `first` and `last` are the same rules as
+instants: the first pass of a wall time, its last, and for one that does not exist the first instant after the gap.
 
-The transitions are found by asking zoneinfo day by day, a year at a time and once a process.
+The transitions are found by asking zoneinfo day by day, eight years at a time and once a process.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from typing import NamedTuple
 
 from incidents import clock
 
-_SLACK = (
-    3 * clock.DAY
-)  # a chunk knows more than its years, so that a wall time beside its edge is found in it
+# A chunk knows more than its years, so that a wall time beside its edge is found in it.
+_SLACK = 3 * clock.DAY
 _YEARS = 8  # in one chunk
-_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 
 
 class Chunk(NamedTuple):

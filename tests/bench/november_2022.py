@@ -21,7 +21,8 @@ from incidents import clock
 from incidents.oncall import load, relief, strain
 from incidents.oncall.limits import Limits
 from incidents.oncall.relief import Choice
-from incidents.oncall.strain import Facts, Span
+from incidents.oncall.schedule import Span
+from incidents.oncall.strain import Facts
 
 MIN, HOUR, DAY = clock.MINUTE, clock.HOUR, clock.DAY
 START = clock.parse_iso("2022-11-01T00:00:00Z")
