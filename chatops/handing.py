@@ -13,6 +13,7 @@ from chatops import relieving, shift_ends
 from chatops.seen import Seen
 from incidents import clock, timeline
 from incidents.errors import NotFound, Refused
+from incidents.reminding import Paced
 from incidents.store.protocol import KeyUsed
 
 if TYPE_CHECKING:
@@ -21,20 +22,9 @@ if TYPE_CHECKING:
     from incidents.store.protocol import Store
 
 
-class Handing:
-    """For a loop: `look` records what is due, at most every `every` µs."""
-
-    def __init__(self, store: Store, config: Callable[[], Config], *, every: int = 5 * clock.SECOND):
-        self._store, self._config, self._every = store, config, every
-        self._next = 0
-
-    def look(self) -> list[Event]:
-        """What was recorded now by this process, mostly nothing. Raises StoreError."""
-        at = clock.monotonic()
-        if at < self._next:
-            return []
-        self._next = at + self._every
-        return look(self._store, self._config(), clock.wall())
+def handing(store: Store, config: Callable[[], Config], *, every: int = 5 * clock.SECOND) -> Paced:
+    """`look`, for a loop."""
+    return Paced(lambda now: look(store, config(), now), every=every)
 
 
 def look(store: Store, config: Config, now: int) -> list[Event]:

@@ -30,6 +30,13 @@ class Seen:
         self.rota = versions.read(store, config, now)
         self.oncall = list(store.events(duty.STREAM))
         self._facts: dict[int | None, dict[str, Facts]] = {}
+        self._zones: dict[str, str] | None = None
+
+    def zones(self) -> dict[str, str]:
+        """Whose clock each person lives by."""
+        if self._zones is None:
+            self._zones = carried.zones(self.config, self.rota, self.now)
+        return self._zones
 
     def facts(self) -> dict[str, Facts]:
         """Of the weeks by which people are chosen."""

@@ -89,9 +89,11 @@ def mornings(seen: Seen, name: str) -> list[list[Draft]]:
     """Who was woken and has duty before they are rested: somebody could have it until then."""
     found = []
     for person in seen.rota.on_call(name, seen.now):
-        facts = seen.recent().get(person)
-        night = strain.night_at(facts.zone, seen.now - MORNING) if facts is not None else None
-        if facts is None or night is None or seen.now < night[1] or not _woken(facts, night):
+        night = strain.night_at(seen.zones().get(person, "UTC"), seen.now - MORNING)
+        if night is None or seen.now < night[1]:  # most of the day; the log need not be read for that
+            continue
+        facts = seen.recent()[person]
+        if not _woken(facts, night):
             continue
         until = min(strain.rested_at(facts, seen.limits, seen.now), _duty_end(seen, name, person))
         if until - seen.now < clock.HOUR:

@@ -97,9 +97,9 @@ def served(
 ) -> Timers:
     """All that `howdah serve` does by the clock; what goes wrong is warned of, what goes out is said."""
     from chatops import paging
-    from chatops.handing import Handing
+    from chatops.handing import handing
     from incidents import in_force
-    from incidents.reminding import Reminders
+    from incidents.reminding import reminders
 
     warn, say = warn or call.warn, say or call.say
     for doubt in call.config.doubts:
@@ -114,8 +114,14 @@ def served(
 
     config = Current(call.config, warn, obeyed)
     pager = paging.Pager(call.store, config, warn=warn)
-    reminders = Reminders(call.store, call.config.updates)
-    return Timers(call.store, all=[reminders, Handing(call.store, config)], one=[pager], told=told, warn=warn)
+
+    return Timers(
+        call.store,
+        all=[reminders(call.store, call.config.updates), handing(call.store, config)],
+        one=[pager],
+        told=told,
+        warn=warn,
+    )
 
 
 def at_once(call: Call) -> list[Event]:

@@ -50,8 +50,9 @@ def instead(
     except NotFound:
         return list(people), ""
     facts = carried.facts(store, config, rota, at)
-    staying = {person for person, until in duty.staying(store.events(duty.STREAM)).items() if until > at}
-    resting = duty.shields(store.events(duty.STREAM), at)
+    events = list(store.events(duty.STREAM))
+    staying = {person for person, until in duty.staying(events).items() if until > at}
+    resting = duty.shields(events, at)
     here = active.running(store.events(incident), at) if incident not in ("", duty.STREAM) else {}
     found: list[str] = []
     reasons = []

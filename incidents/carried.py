@@ -29,19 +29,24 @@ def facts(
     since = now - relief.WEEKS * 7 * clock.DAY if since is None else since
     duties: dict[str, list[Span]] = {}
     away: dict[str, list[Span]] = {}
-    zones: dict[str, str] = {}
     for name in rota.names():
-        schedule = rota.schedule(name, now)
-        for person in schedule.people():
-            zones.setdefault(person, schedule.zone)
-        for absence in schedule.absences:
+        for absence in rota.schedule(name, now).absences:
             away.setdefault(absence.user, []).append((absence.start, absence.end))
         for segment in rota.shifts(name, since, now + AHEAD):
             for person in segment.people:
                 duties.setdefault(person, []).append((segment.start, segment.end))
-    zones |= {one.name: one.zone or zones.get(one.name, "UTC") for one in config.people}
     joined = {person: windows.joined(sorted(spans)) for person, spans in duties.items()}
-    return load.facts(zones, joined, log(store, since), now, absences=away)
+    return load.facts(zones(config, rota, now), joined, log(store, since), now, absences=away)
+
+
+def zones(config: Config, rota: Rota, now: int) -> dict[str, str]:
+    """person -> whose clock they live by: their own, else that of the first schedule that names them. Reads no log."""
+    found: dict[str, str] = {}
+    for name in rota.names():
+        schedule = rota.schedule(name, now)
+        for person in schedule.people():
+            found.setdefault(person, schedule.zone)
+    return found | {one.name: one.zone or found.get(one.name, "UTC") for one in config.people}
 
 
 def log(store: Store, since: int) -> Iterator[list[Event]]:

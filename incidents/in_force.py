@@ -45,15 +45,13 @@ def last_good(
     `check` raises a HowdahError for one that is not to be obeyed. Raises StoreError.
     """
     from incidents import config
+    from incidents.oncall import versions
 
     seen = [event for event in store.events("system") if event.kind == "config.seen" and not event.redacted]
     seen.sort(key=lambda event: (event.data["name"] == path, event.pos), reverse=True)
     for event in seen:
         try:
-            text = event.data["text"]
-            if event.evidence:
-                text = store.get_blob(event.evidence[0].sha256).decode(errors="replace")
-            found = config.read(text, event.data["name"])
+            found = config.read(versions.text_of(store, event), event.data["name"])
             check(found)
         except HowdahError:
             continue

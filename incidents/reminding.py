@@ -6,7 +6,7 @@ and a restart make one event of it. Of those that were missed while nothing ran 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from incidents import cadence, clock, lifecycle, timeline
@@ -61,11 +61,11 @@ def _whom(events: list[Event]) -> str:
     return events[0].actor.shown if events[0].actor.type == "human" else ""
 
 
-class Reminders:
-    """For a loop: looks at most every `every` µs, and only while there is something open."""
+class Paced:
+    """For a loop: `look` asks `due` what it records at an instant (µs), at most every `every` µs."""
 
-    def __init__(self, store: Store, settings: Mapping[str, int | None], *, every: int = 10 * clock.SECOND):
-        self._store, self._settings, self._every = store, settings, every
+    def __init__(self, due: Callable[[int], list[Event]], *, every: int):
+        self._due, self._every = due, every
         self._next = 0
 
     def look(self) -> list[Event]:
@@ -74,4 +74,9 @@ class Reminders:
         if at < self._next:
             return []
         self._next = at + self._every
-        return remind(self._store, self._settings, clock.wall())
+        return self._due(clock.wall())
+
+
+def reminders(store: Store, settings: Mapping[str, int | None], *, every: int = 10 * clock.SECOND) -> Paced:
+    """`remind`, for a loop."""
+    return Paced(lambda now: remind(store, settings, now), every=every)

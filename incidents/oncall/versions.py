@@ -25,6 +25,7 @@ from incidents.oncall.schedule import FIRST, Group, Schedule, Segment
 
 if TYPE_CHECKING:
     from incidents.config import Config
+    from incidents.events import Event
     from incidents.store.protocol import Store
 
 
@@ -185,12 +186,7 @@ def _earlier(store: Store, current: Version, doubts: list[str]) -> list[Version]
             continue
         digest, name = event.data["digest"], event.data["name"]
         try:
-            text = (
-                store.get_blob(event.evidence[0].sha256).decode(errors="replace")
-                if event.evidence
-                else event.data["text"]
-            )
-            schedules = _schedules(text, name)
+            schedules = _schedules(text_of(store, event), name)
         except HowdahError as error:
             why = str(error).split("\n")[0]
             doubts.append(
@@ -200,6 +196,13 @@ def _earlier(store: Store, current: Version, doubts: list[str]) -> list[Version]
         found.append(Version(clock.whole(event.at), schedules, digest, name))
     found.sort(key=lambda version: version.since)
     return [version for version in found if version.since < current.since]
+
+
+def text_of(store: Store, event: Event) -> str:
+    """The configuration of a `config.seen`. Raises NotFound where it is evidence that is gone."""
+    if event.evidence:
+        return store.get_blob(event.evidence[0].sha256).decode(errors="replace")
+    return str(event.data["text"])
 
 
 def _schedules(text: str, path: str) -> Mapping[str, Schedule]:

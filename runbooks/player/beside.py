@@ -21,7 +21,7 @@ class Beside:
 
     def __init__(self, store: Store, updates: Mapping[str, int | None]):
         self._store, self._updates = store, updates
-        self._reminders = reminding.Reminders(store, updates)
+        self._reminders = reminding.reminders(store, updates)
         self._usual: expected.Usual | None = None
         self._due = ""
         self._look = 0
