@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from incidents import clock
 from incidents.errors import Failed
 from runbooks import procfs
 from runbooks.procfs import Process
@@ -37,6 +38,23 @@ class Lab(Protocol):
 
     def inputs(self) -> dict[str, str]:
         """What the runbook that has the scenario's name is given."""
+
+
+class Played:
+    """What every lab does alike: `seen_at` is when the trouble was seen (boot's monotonic µs)."""
+
+    def __init__(self, ledger: Ledger):
+        self.ledger = ledger
+        self.seen_at: int | None = None
+
+    def seen(self) -> None:
+        """The player saw the trouble, or declared it: the first call counts."""
+        if self.seen_at is None:
+            self.seen_at = clock.monotonic()
+
+    def plays(self, run_dir: str) -> None:
+        """Notes a run before its driver starts, so that a kill of the drill leaves neither driver nor keeper."""
+        self.ledger.note("run", folder=os.path.realpath(run_dir))
 
 
 class Scenario(Protocol):

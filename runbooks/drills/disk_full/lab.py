@@ -42,12 +42,12 @@ def can_mount(folder: str, ledgers: str | None = None) -> tuple[bool, str]:
     return (False, left[0]) if left else (True, "")
 
 
-class Lab:
+class Lab(base.Played):
     """One filesystem, its service and what the drill knows about them."""
 
     def __init__(self, folder: str | None, ledger: janitor.Ledger, *, size: int = SIZE):
         parent = os.path.realpath(folder or tempfile.gettempdir())
-        self.ledger = ledger
+        super().__init__(ledger)
         self.size = size
         self.folder = os.path.join(parent, janitor.PREFIX + ledger.drill)
         self.image = os.path.join(self.folder, "image")
@@ -59,7 +59,6 @@ class Lab:
         self._can_move = True
         self.need = NEED
         self.facts: dict[str, str] | None = None  # what the fault's own judge has to know
-        self.seen_at: int | None = None
 
     @property
     def what(self) -> str:
@@ -70,15 +69,6 @@ class Lab:
         if self._writer is None:
             raise Failed("the lab's service was not started")
         return self._writer
-
-    def seen(self) -> None:
-        """The player saw the trouble, or declared it: the first call counts."""
-        if self.seen_at is None:
-            self.seen_at = clock.monotonic()
-
-    def plays(self, run_dir: str) -> None:
-        """Notes a run before its driver starts, so that a kill of the drill leaves neither driver nor keeper."""
-        self.ledger.note("run", folder=os.path.realpath(run_dir))
 
     def inputs(self) -> dict[str, str]:
         """The inputs of the runbook `disk-full` for this lab."""

@@ -44,16 +44,15 @@ def paths() -> Paths:
     )
 
 
-class Lab:
+class Lab(base.Played):
     """One guest, its service, and what the drill knows about them."""
 
     def __init__(self, folder: str | None, ledger: janitor.Ledger):
         parent = os.path.realpath(folder or tempfile.gettempdir())
-        self.ledger = ledger
+        super().__init__(ledger)
         self.folder = os.path.join(parent, janitor.PREFIX + ledger.drill)
         self.paths = paths()
         self.machine = Machine(self.folder, ledger)
-        self.seen_at: int | None = None
         self.broken_at: int | None = None
         self.used = False
 
@@ -94,15 +93,6 @@ class Lab:
         self.machine.must("client", "bash /run/lab/serve.sh stop")
         self.machine.must("server", "bash /run/lab/renew.sh")
         self.machine.must("client", "bash /run/lab/serve.sh </dev/null >/dev/null")
-
-    def seen(self) -> None:
-        """The player saw the trouble, or declared it: the first call counts."""
-        if self.seen_at is None:
-            self.seen_at = clock.monotonic()
-
-    def plays(self, run_dir: str) -> None:
-        """Notes a run before its driver starts, so that a kill of the drill leaves neither driver nor keeper."""
-        self.ledger.note("run", folder=os.path.realpath(run_dir))
 
     def inputs(self) -> dict[str, str]:
         """The inputs of the runbook `nfs-stall` for this lab."""

@@ -53,13 +53,13 @@ def programs() -> dict[str, str]:
     return {name: where for name, where in found.items() if where is not None}
 
 
-class Lab:
+class Lab(base.Played):
     """One Redis, its application, its workers, and what the drill knows about them. `within`: seconds in which every
     queue must be empty, or else it is a backlog."""
 
     def __init__(self, folder: str | None, ledger: janitor.Ledger, *, jobs: int = JOBS, drain: bool = False):
         parent = os.path.realpath(folder or tempfile.gettempdir())
-        self.ledger = ledger
+        super().__init__(ledger)
         self.jobs = jobs
         self.drain = drain  # the observer waits until every queue is empty
         self.folder = os.path.join(parent, janitor.PREFIX + ledger.drill)
@@ -71,22 +71,12 @@ class Lab:
         self.aside: tuple[str, ...] = ()  # classes that a cure may keep away
         self.flight: list[int] = []  # the jobs that a kill took with it
         self.broken_at = 0
-        self.seen_at: int | None = None
         self._numbers = 0
         self._started = 0
 
     @property
     def what(self) -> str:
         return f"127.0.0.1:{self.port}: a Redis of its own, and an application with {self.jobs} jobs in {self.app}"
-
-    def seen(self) -> None:
-        """The player saw the trouble, or declared it: the first call counts."""
-        if self.seen_at is None:
-            self.seen_at = clock.monotonic()
-
-    def plays(self, run_dir: str) -> None:
-        """Notes a run before its driver starts, so that a kill of the drill leaves neither driver nor keeper."""
-        self.ledger.note("run", folder=os.path.realpath(run_dir))
 
     def inputs(self) -> dict[str, str]:
         """The inputs of the runbook `queue-backlog` for this lab."""

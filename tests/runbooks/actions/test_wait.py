@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,9 @@ def test_a_port_that_opens() -> None:
         thread.join()
 
 
-def test_a_page_that_gets_well() -> None:
-    statuses = [503, 500, 200]
+@contextlib.contextmanager
+def page(statuses: list[int]) -> Iterator[str]:
+    """A page that answers each request with the next of these, and its address."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -52,9 +55,17 @@ def test_a_page_that_gets_well() -> None:
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        assert ask("wait", {"http": f"http://127.0.0.1:{server.server_port}/", "every": 50_000}).code == 0
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_page_that_gets_well() -> None:
+    statuses = [503, 500, 200]
+    with page(statuses) as address:
+        assert ask("wait", {"http": address, "every": 50_000}).code == 0
     assert statuses == []
 
 
@@ -63,21 +74,8 @@ def test_what_it_sees_instead_is_told_once_each(tmp_path: Path) -> None:
     told = ask("wait", {"file": str(tmp_path / "made"), "every": 20_000})
     assert told.text == f"{tmp_path}/made: there is no such file\n{{}}\n"
     statuses = [503, 503, 500, 404, 200]
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(statuses.pop(0))
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        seen = ask("wait", {"http": f"http://127.0.0.1:{server.server_port}/", "every": 20_000}).text
-        server.shutdown()
-        thread.join()
+    with page(statuses) as address:
+        seen = ask("wait", {"http": address, "every": 20_000}).text
     assert [line.rpartition(": ")[2] for line in seen.splitlines()[:-1]] == [
         "status 503",
         "status 500",
