@@ -71,9 +71,7 @@ class Course:
     _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
     _looked: bool = False  # since the end of the last attempt
     _due: dict[str, int] = dataclasses.field(default_factory=dict)
-    waits: dict[tuple[str, int, int], int] = dataclasses.field(
-        default_factory=dict
-    )  # see runbooks/resting.py
+    waits: dict[tuple[str, int, int], int] = dataclasses.field(default_factory=dict)  # of runbooks/resting.py
     resumed: bool = False  # another driver began it
     reach: Reach = dataclasses.field(init=False)
     links: regained.Links = dataclasses.field(init=False)
@@ -416,31 +414,41 @@ class Course:
         verdict = outcome.judge(
             step, self.run.step(step.path), attempt, finish, raw, lambda: self.names(step.path)
         )
+        again = self._conclude(
+            step, attempt, verdict, printed, "end", exit=None if finish.unreached else finish.exit, signal=finish.signal,
+            why=self.links.why(attempt, verdict.why), took=regained.took(attempt, printed, ended),
+            tail=raw[-INLINE:].decode("utf-8", "replace"), recovered=attempt.n not in self._launched,
+            survivors=list(finish.survivors), services=[] if ended is None else outcome.services(ended),
+            unreachable=finish.unreached, may_run=finish.may_run,
+        )  # fmt: skip
+        if again and not parts.split_path(step.path)[1]:  # others need not wait for one of several
+            self.scribe.flush()
+            self.sleep_until(self._due[step.path])
+
+    def _conclude(
+        self, step: Step, attempt: journal.Attempt, verdict: outcome.Verdict, printed: regained.Printed, word: str,
+        **known: Any,
+    ) -> bool:  # fmt: skip
+        """Records the outcome, once by this word of its key, and what was printed; whether another attempt is due."""
         if verdict.status == "again" and self.run.aborting:
             verdict = verdict._replace(status="failed")
+        again = verdict.status == "again"
         evidence, lost = self._evidence(attempt, printed)
-        data = kinds.StepEnded(
+        told = kinds.StepEnded(
             path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
-            attempt=attempt.number, exit=None if finish.unreached else finish.exit, signal=finish.signal,
-            why=self.links.why(attempt, verdict.why), outputs=verdict.outputs,
-            tail=raw[-INLINE:].decode("utf-8", "replace"), bytes=printed.info.total, dropped=printed.info.dropped + lost,
-            took=regained.took(attempt, printed, ended), recovered=attempt.n not in self._launched,
-            final=verdict.status != "again", survivors=list(finish.survivors),
-            services=[] if ended is None else outcome.services(ended), unreachable=finish.unreached,
-            may_run=finish.may_run,
-        )  # fmt: skip
-        key = f"{self.run.id}:end:{attempt.n}"
-        told = data._asdict()
+            attempt=attempt.number, outputs=verdict.outputs, bytes=printed.info.total,
+            dropped=printed.info.dropped + lost, final=not again, **known,
+        )._asdict()  # fmt: skip
         for rare in ("unreachable", "may_run"):
             if not told[rare]:
                 del told[rare]
+        key = f"{self.run.id}:{word}:{attempt.n}"
         self.scribe.emit("step.ended", told, step=step.path, key=key, evidence=evidence)
-        self._drop_output(attempt.n, printed)
-        if verdict.status == "again":
+        if printed.text:
+            self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, attempt.n))
+        if again:
             self._due[step.path] = clock.monotonic() + self._delay(step, attempt.number)
-            if not parts.split_path(step.path)[1]:  # others need not wait for one of several
-                self.scribe.flush()
-                self.sleep_until(self._due[step.path])
+        return again
 
     def _evidence(
         self, attempt: journal.Attempt, printed: regained.Printed
@@ -449,10 +457,6 @@ class Course:
         if len(printed.text) <= INLINE or printed.info.held:
             return (), max(0, len(printed.info.held) - INLINE)
         return remains.keep_output(self.scribe.store, self.run.id, self.runs_dir, attempt.n)
-
-    def _drop_output(self, n: int, printed: regained.Printed) -> None:
-        if printed.text:
-            self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, n))
 
     def told_later(self, step: Step, attempt: journal.Attempt, finish: doubt.Finish) -> None:
         """What became of an attempt that was in doubt, as its host says it now."""
@@ -470,22 +474,10 @@ class Course:
         ):
             lost = "it ended there with exit 0, but of what it printed some was lost with the link"
             verdict = outcome.Verdict("in_doubt", lost)
-        if verdict.status == "again" and self.run.aborting:
-            verdict = verdict._replace(status="failed")
-        evidence, lost_here = self._evidence(attempt, printed)
-        data = kinds.StepEnded(
-            path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
-            attempt=attempt.number, exit=finish.exit, why=verdict.why, outputs=verdict.outputs,
-            tail=printed.text[-INLINE:].decode("utf-8", "replace") or attempt.end.tail, bytes=printed.info.total,
-            dropped=printed.info.dropped + lost_here, took=printed.ran, recovered=True, final=verdict.status != "again",
-        )._asdict()  # fmt: skip
-        del data["unreachable"], data["may_run"]
-        self.scribe.emit(
-            "step.ended", data, step=step.path, key=f"{self.run.id}:late:{attempt.n}", evidence=evidence
-        )
-        self._drop_output(attempt.n, printed)
-        if verdict.status == "again":
-            self._due[step.path] = clock.monotonic() + self._delay(step, attempt.number)
+        self._conclude(
+            step, attempt, verdict, printed, "late", exit=finish.exit, why=verdict.why, took=printed.ran,
+            tail=printed.text[-INLINE:].decode("utf-8", "replace") or attempt.end.tail, recovered=True,
+        )  # fmt: skip
 
     def due(self, step: Step) -> int:
         """When the next attempt of the step may begin (boot's monotonic µs)."""
