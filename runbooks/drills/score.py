@@ -68,7 +68,7 @@ def score(
     why it is not cured that the samples do not show."""
     full_at = next((s.at for s in samples if s.probe), None)
     held = [s for s in samples if s.at >= held_from]
-    mitigated_at = _mitigated_at(samples) if full_at is not None else None
+    mitigated_at = _mitigated_at(samples, detected_at) if full_at is not None else None
     recovered_at = _recovered_at(samples, mitigated_at) if mitigated_at is not None else None
     last = samples[-1]
     reasons = (*_reasons(full_at, mitigated_at, recovered_at, held, kept, need, need_inodes), *also)
@@ -85,14 +85,17 @@ def score(
     )  # fmt: skip
 
 
-def _mitigated_at(samples: Sequence[Sample]) -> int | None:
-    """When the last unbroken row of good probes began; None when the last look was bad."""
+def _mitigated_at(samples: Sequence[Sample], detected_at: int | None) -> int | None:
+    """When the last unbroken row of good probes began; None when the last look was bad.
+
+    A row that began before anybody had seen the trouble counts from then: what dies of a full disk may free some of it.
+    """
     began = None
     for sample in reversed(samples):
         if sample.probe:
             break
         began = sample.at
-    return began
+    return began if began is None or detected_at is None else max(began, detected_at)
 
 
 def _recovered_at(samples: Sequence[Sample], mitigated_at: int) -> int | None:

@@ -52,6 +52,11 @@ def test_a_line_that_still_fits_into_the_service_s_last_block_is_no_recovery() -
     assert (found.mitigated, found.recovered) == (2, 2)
 
 
+def test_nothing_is_mitigated_before_somebody_has_seen_it() -> None:
+    found = judge(CURED, detected_at=3)
+    assert (found.detected, found.mitigated, found.recovered) == (2, 2, 2)
+
+
 def test_it_must_stay_well_to_the_end() -> None:
     found = judge([*CURED, *samples((0, FULL, 9, 3, "S"))])
     assert not found.cured
