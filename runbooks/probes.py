@@ -9,7 +9,7 @@ import contextlib
 import os
 import selectors
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from incidents import clock
@@ -96,21 +96,33 @@ def look(probes: Sequence[Probe], *, until: int, most: int = MOST) -> list[Seen]
             while waiting or running:
                 while waiting and len(running) < most:
                     number, probe = waiting.pop(0)
-                    one = _start(probe, null, until)
-                    if isinstance(one, Seen):
-                        results[number] = one
-                        continue
-                    running[number], begun[number] = one, one.pid
+                    with _no_interrupt():  # who was started is known to us before anything else happens
+                        one = _start(probe, null, until)
+                        if isinstance(one, Seen):
+                            results[number] = one
+                            continue
+                        running[number], begun[number] = one, one.pid
                     selector.register(one.pipe, selectors.EVENT_READ, one)
                 _listen(selector)
                 for number in list(running):
                     _take_ended(number, running, results, selector)
     finally:
-        for one in running.values():  # an interrupt
-            os.close(one.pipe)
-        os.close(null)
-        left = _clear_away(set(begun.values()))
+        with _no_interrupt():
+            for one in running.values():  # an interrupt
+                os.close(one.pipe)
+            os.close(null)
+            left = _clear_away(set(begun.values()))
     return [results[n]._replace(left=left.get(begun.get(n, 0), ())) for n in range(len(probes))]
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """An interrupt waits until the end of this; of what is started meanwhile nobody inherits that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(probe: Probe, null: int, until: int) -> _Running | Seen:

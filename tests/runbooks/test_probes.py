@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from incidents import clock
-from runbooks import probes, procfs
+from runbooks import probes, process, procfs
 from runbooks.probes import LIMIT, Probe, Seen
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -57,6 +61,24 @@ def test_one_that_prints_without_end_is_bounded_and_holds_up_no_other() -> None:
     endless, other = look(bash("yes", clock.SECOND), bash("sleep 0.2; echo here"))
     assert endless.timed_out and len(endless.output) == LIMIT + 1
     assert (other.exit, other.output) == (0, b"here\n")
+
+
+def test_an_interrupt_at_the_very_start_of_one_leaves_it_no_time_to_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = []
+    start = process.spawn_apart
+
+    def interrupted(*given: Any, **named: Any) -> int:
+        begun.append(start(*given, **named))
+        os.kill(os.getpid(), signal.SIGINT)
+        return begun[-1]
+
+    monkeypatch.setattr(process, "spawn_apart", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        look(bash(FOR_EVER))
+    assert [procfs.state(pid) for pid in begun if procfs.state(pid) not in (None, "Z")] == []
+    assert begun
 
 
 def test_no_more_run_at_a_time_than_may_and_who_had_no_time_is_told() -> None:
