@@ -69,6 +69,7 @@ _LEADS = {
     "overdue": "This step has no bound and has run for longer than usual.",
 }
 OUTPUT_LINES = 12  # of a doubt's last output
+LONG = 8  # lines
 
 
 def card(
@@ -92,6 +93,17 @@ def card(
         answers=tuple(_answers(run, question, outputs, alive, howdah)),
         asked=question.asked, alive=alive, outputs=outputs,
     )  # fmt: skip
+
+
+def parted(one: Card) -> tuple[tuple[Fact, ...], Card]:
+    """The texts of more than LONG lines, to stand before the rest, and the card that only counts their lines: what a
+    person reads to decide, and the answers, stay together at the end."""
+    long = tuple(fact for fact in one.facts if fact.form == "exact" and fact.text.count("\n") >= LONG)
+    facts = (
+        Fact(fact.name, f"{fact.text.count(chr(10)) + 1} lines, in full above") if fact in long else fact
+        for fact in one.facts
+    )
+    return long, one._replace(facts=tuple(facts))
 
 
 def _facts(

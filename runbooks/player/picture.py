@@ -22,7 +22,7 @@ from runbooks.player import prompting
 from runbooks.player.keys import Keyboard
 from runbooks.player.lines import STYLES, cut, hang, hang_exact
 from runbooks.player.safe import output_lines
-from runbooks.question import Card
+from runbooks.question import Card, parted
 from runbooks.quoting import shell_quote
 
 FAILED_LINES = 10  # of the output of a failed step
@@ -168,9 +168,14 @@ _TELLERS: dict[str, Any] = {
 def card_lines(card: Card, width: int) -> list[Text]:
     """A question in full between two rules; it stays in the scrollback, so it may be longer than the screen."""
     tone = STYLES["bad"] if card.what in ("doubt", "undo") else STYLES["asks"]
-    title = Text("── ", tone).append(one_line(card.title), tone).append(" ")
-    title.append("─" * max(2, width - title.cell_len), tone)
-    lines = [Text(), cut(title, width)]
+    long, card = parted(card)
+    lines = [Text()]
+    for fact in long:
+        lines += [
+            _rule(f"{fact.name}: {card.title}", width, "dim"),
+            *hang_exact(Text("  "), fact.text, width),
+        ]
+    lines.append(_rule(card.title, width, tone))
     lines += [line for part in card.text.split("\n") for line in hang(Text("  "), part, width)]
     name_width = min(max(len(fact.name) for fact in card.facts if fact.form != "output"), 15) + 2
     for fact in card.facts:
@@ -183,6 +188,11 @@ def card_lines(card: Card, width: int) -> list[Text]:
             loud = fact.text.startswith(("NO", "YES"))
             lines += hang(head, fact.text, width, STYLES["bad"] if loud else "")
     return [*lines, Text("─" * width, tone)]
+
+
+def _rule(title: str, width: int, tone: str) -> Text:
+    line = Text("── ", tone).append(one_line(title), tone).append(" ")
+    return cut(line.append("─" * max(2, width - line.cell_len), tone), width)
 
 
 # -- the live part -------------------------------------------------------------------------------------------

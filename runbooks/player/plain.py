@@ -17,7 +17,7 @@ from incidents.visible import one_line, visible
 from runbooks import follow, journal
 from runbooks.player.keys import Intent, Leave, read_line
 from runbooks.player.safe import output_lines
-from runbooks.question import Card
+from runbooks.question import Card, parted
 from runbooks.typed import as_text
 
 WORD = 8  # cells of the second column
@@ -50,7 +50,12 @@ class Plain:
 
     def ask(self, card: Card) -> None:
         """The question in full, and how to answer it."""
-        lines = [f"{self._time(card.asked.at)}  {'?':<{WORD}} {one_line(card.title)}"]
+        long, card = parted(card)
+        lines = []
+        for fact in long:
+            lines += [f"{INDENT}{fact.name}: {one_line(card.title)}"]
+            lines += [f"{INDENT}  {line}" for line in visible(fact.text).split("\n")]
+        lines += [f"{self._time(card.asked.at)}  {'?':<{WORD}} {one_line(card.title)}"]
         lines += question_lines(card)
         if self.asks:
             words = ", ".join(answer.word for answer in card.answers)

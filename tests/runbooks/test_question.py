@@ -8,6 +8,7 @@ import pytest
 
 from runbooks import consent, question, showing
 from runbooks.loader import loads
+from runbooks.player import picture
 from tests.runbooks.player.logbook import GROW, Logbook, runbook, up_to_the_doubt, up_to_the_question
 
 
@@ -161,3 +162,15 @@ def test_a_question_shows_a_duration_with_its_unit() -> None:
     log.begin(inputs={"pause": 1_500_000})
     asked = log.ask("grow", "confirm", script="sleep $IN_PAUSE")
     assert "pause = 1.5s" in facts(question.card(log.run, asked, loads(source)))["inputs"].splitlines()
+
+
+def test_a_long_text_stands_before_the_question_and_the_rest_stays_together() -> None:
+    script = "\n".join(f"echo {number}" for number in range(150))
+    card = ask("confirm", name="Start workers", script=script, argv=None, effect="unsafe")
+    long, rest = question.parted(card)
+    assert [(fact.name, fact.text) for fact in long] == [("runs in bash", script)]
+    assert facts(rest)["runs in bash"] == "150 lines, in full above"
+    assert {**facts(rest), "runs in bash": script} == facts(card)
+    shown = "\n".join(line.plain for line in picture.card_lines(card, 80))
+    assert shown.index("echo 149") < shown.index("Confirm: Start workers", 80) < shown.index("effect")
+    assert len(shown[shown.index("150 lines") :].splitlines()) < 12, "what is decided on fits on a screen"
