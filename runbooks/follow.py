@@ -264,7 +264,7 @@ def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.
         parts.append(f"{state.count('run')} attempts")
     if state.why and status not in ("pending", "confirmed", "running", "checking"):
         parts.append(state.why)
-    if state.outputs and status == "ok":
+    if state.outputs and status == "ok" and state.spread is None:  # else each part says its own
         parts.append(shown_outputs(state.outputs))
     parts += _decided(run, state.path, status)
     act = state.last("run", "undo")
@@ -304,18 +304,24 @@ def _decided(run: journal.Run, path: str, status: str) -> list[str]:
 
 MOST_PARTS = 20  # of a step that are shown whatever became of them
 LONGEST_VALUE = 60  # characters of an output's value in a list of steps
+MOST_OUTPUTS = 8  # that are shown there
 
 
 def shown_outputs(outputs: Mapping[str, Any]) -> str:
-    """`avail = 1073741824, mount = /var`, each value cut."""
+    """`avail = 1073741824, mount = /var`, each value cut; of many those first that say something."""
     texts = {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in outputs.items()
     }
-    return ", ".join(
+    more = max(0, len(texts) - MOST_OUTPUTS)
+    if more:
+        telling = sorted(texts, key=lambda name: not texts[name].strip())[:MOST_OUTPUTS]
+        texts = {name: texts[name] for name in sorted(telling)}
+    shown = ", ".join(
         f"{name} = {text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + '…'}"
         for name, text in texts.items()
     )
+    return f"{shown} and {more} more" if more else shown
 
 
 def by_hand(run: journal.Run) -> bool:

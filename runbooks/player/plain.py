@@ -210,7 +210,7 @@ def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
     if data.took is not None:
         parts.append(clock.words(data.took))
     parts += [data.why, _MORE.get(data.status, "")]
-    if data.outputs:
+    if data.outputs and data.part != "spread":  # its parts have said their own
         parts.append(follow.shown_outputs(data.outputs))
     if data.recovered:
         parts.append("its end was found after a crash")

@@ -7,9 +7,7 @@ HOWDAH_TEST_GOLDEN=write writes the files anew.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import pytest
 
 from tests.stories.scene import HOWDAH, PATIENCE, Scene
 from tests.stories.scene import scene as made
+from tests.stories.tmux import Tmux, same
 
 CASES = Path(__file__).parents[1] / "cases" / "night"
 BOOK = """\
@@ -51,80 +50,10 @@ steps:
     name: Say that it is well
     manual: Look at the dashboard. Is it well?
 """
-DIFFERS = [
-    (r"run-[a-z0-9]{6}", "run-abcdef"),
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+", "DATE"),
-    (r"\b\d+(\.\d+)? (ms|s|min)\b( \d+ s)?", "TIME"),
-    (r"/tmp/n-\w{8}", "/tmp/n-folder12"),
-    (r"(?m)^(  on +)\S+, in", r"\1HOST, in"),
-    (r" +TIME", " TIME"),
-    (r"TIME +", "TIME "),
-    (r"(?m)^(  \d of \d) .*$", r"\1 …"),
-    (r"  howdah --store \S+", "  howdah"),
-]
-
-
-class Tmux:
-    """A terminal of 80 columns and 24 lines, in a server of its own."""
-
-    def __init__(self, scene: Scene, name: str, *command: str):
-        self.socket = os.path.join(scene.folder, f"{name}.tmux")
-        env = scene.env("nova", {"TERM": "xterm-256color", "PS1": "$ "})
-        self._tmux(
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "80",
-            "-y",
-            "24",
-            "--",
-            *command,
-            env=env,
-            cwd=scene.folder,
-        )
-
-    def _tmux(self, *words: str, env: dict[str, str] | None = None, cwd: str | None = None) -> str:
-        done = subprocess.run(
-            ["tmux", "-S", self.socket, *words], env=env, cwd=cwd, capture_output=True, text=True, timeout=30, check=False
-        )  # fmt: skip
-        return done.stdout
-
-    def screen(self) -> str:
-        return (
-            "\n".join(line.rstrip() for line in self._tmux("capture-pane", "-p").rstrip().splitlines()) + "\n"
-        )
-
-    def see(self, *texts: str) -> str:
-        """The screen, once all of it stands there and has come to rest."""
-        until, before = time.monotonic() + PATIENCE, ""
-        while True:
-            now = self.screen()
-            if all(text in now for text in texts) and _same(now) == _same(before):
-                return now
-            assert time.monotonic() < until, f"{texts} did not come; seen:\n{now}"
-            before = now
-            time.sleep(0.15)
-
-    def press(self, *keys: str) -> None:
-        self._tmux("send-keys", *keys)
-
-    def resize(self, columns: int, lines: int) -> None:
-        self._tmux("resize-window", "-x", str(columns), "-y", str(lines))
-
-    def close(self) -> None:
-        self._tmux("kill-server")
-
-
-def _same(text: str) -> str:
-    for pattern, instead in DIFFERS:
-        text = re.sub(pattern, instead, text)
-    return text
 
 
 def golden(name: str, screen: str) -> None:
-    path, shown = CASES / f"{name}.txt", _same(screen)
+    path, shown = CASES / f"{name}.txt", same(screen)
     if os.environ.get("HOWDAH_TEST_GOLDEN") == "write":
         CASES.mkdir(exist_ok=True)
         path.write_text(shown)
