@@ -304,7 +304,11 @@ def test_the_end_of_a_run_whose_start_was_redacted_can_be_told() -> None:
 
 
 def test_of_many_outputs_those_that_say_something_are_shown_and_the_rest_is_counted() -> None:
-    outputs = {f"empty{number}": "" for number in range(9)} | {"cause": "stale", "waiting": 3, "long": "x" * 100}
+    outputs = {f"empty{number}": "" for number in range(9)} | {
+        "cause": "stale",
+        "waiting": 3,
+        "long": "x" * 100,
+    }
     shown = follow.shown_outputs(outputs)
     assert shown.endswith(" and 4 more")
     assert "cause = stale" in shown and "waiting = 3" in shown and "long = xxx" in shown and len(shown) < 200
