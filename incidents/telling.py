@@ -372,3 +372,23 @@ _TELLERS: dict[str, Teller] = {
     "approval.given": _plain("{path}: approved"),
     "lock.released": _plain("lock {name} of {run} freed"),
 }
+
+
+def figure(value: object) -> str:
+    """A recorded number for people: `12,340`, `−210.5`; two decimals at most."""
+    whole, _, rest = str(value).lstrip("-").partition(".")
+    rest = rest[:2].rstrip("0")
+    return ("−" if str(value).startswith("-") else "") + f"{int(whole):,}" + (f".{rest}" if rest else "")
+
+
+def watched(numbers: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """What became of each number that a step was watched by: `waiting 15,000 → 0 (0–16,200)`."""
+    found = []
+    for name, one in numbers.items():
+        ends = {one["first"], one["last"]}
+        around = (
+            "" if {one["least"], one["most"]} <= ends else f" ({figure(one['least'])}–{figure(one['most'])})"
+        )
+        anew = f", {one['resets']} resets" if one.get("resets") else ""
+        found.append(f"{name} {figure(one['first'])} → {figure(one['last'])}{around}{anew}")
+    return found

@@ -53,6 +53,8 @@ class Bindings:
         outputs = dict(step.outputs)
         if step.verify is not None:
             outputs.update(step.verify.outputs)
+        if step.watch is not None:
+            outputs.update(step.watch.gives)
         self.outputs[number] = outputs
         knows = (("host",) if step.targets is not None else ()) + (("item",) if step.for_each else ())
         self.parts[number] = knows
@@ -232,12 +234,28 @@ class _Check:
     def result(self, tree: Tree, parts: list[str]) -> None:
         if self.use.part == "diagnose":
             self.own(tree, parts)
+        elif self.use.key == "until" and self.use.part == "wait" and self.bindings.outputs.get(self.use.step):
+            self.sampled(tree, parts)
         elif self.use.key != "until" or self.use.part != "step":
-            self.wrong(tree, "`result` is known in the `until` of a run step only", "write steps.ID.exit")
+            cure = (
+                "write steps.ID.exit, or give the wait a `watch`"
+                if self.use.part == "wait"
+                else "write steps.ID.exit"
+            )
+            self.wrong(tree, "`result` is known in the `until` of a run step only", cure)
         elif parts[1:2] == ["outputs"]:
             self.output(tree, parts[2:], self.bindings.outputs.get(self.use.step, {}), "result")
         elif parts[1:] != ["exit"]:
             self.wrong(tree, f"`{'.'.join(parts)}` is not known", "result has exit and outputs.NAME")
+
+    def sampled(self, tree: Tree, parts: list[str]) -> None:
+        """What the `watch` of a wait has seen last."""
+        if parts[1:2] == ["outputs"]:
+            self.output(tree, parts[2:], self.bindings.outputs.get(self.use.step, {}), "result")
+        else:
+            self.wrong(
+                tree, f"`{'.'.join(parts)}` is not known", "a wait with `watch` has result.outputs.NAME"
+            )
 
     def own(self, tree: Tree, parts: list[str]) -> None:
         """The result of a diagnosis, which is looked at only where its program ended well."""

@@ -18,7 +18,7 @@ from runbooks.document import Runbook, Step
 from runbooks.inputs import OutputSpec
 from runbooks.surroundings import Surroundings
 
-PARTS = ("verify", "undo", "undo.verify", "check")
+PARTS = ("verify", "undo", "undo.verify", "check", "watch")
 
 
 class Untold(Exception):
@@ -37,10 +37,14 @@ def value(spec: OutputSpec, given: Any) -> Any:
 
 
 def declared(step: Step, part: str) -> Mapping[str, OutputSpec]:
-    """The outputs of a part of a step: of `run` and of `verify`."""
+    """The outputs of a part of a step: of `run`, of `verify`, and of a look of `watch`."""
+    watch = step.watch
     if part == "verify" and step.verify is not None:
         return step.verify.outputs
-    return step.outputs if part == "run" else {}
+    if part == "watch" and watch is not None:
+        return watch.specs
+    polled = watch.specs if watch is not None and watch.run is None else {}
+    return {**step.outputs, **polled} if part == "run" else {}
 
 
 # -- before the case is played -------------------------------------------------------------------------------------
@@ -106,6 +110,7 @@ def _has(step: Step, part: str) -> bool:
         "run": step.run is not None,
         "verify": step.verify is not None,
         "check": step.check is not None,
+        "watch": step.watch is not None and step.watch.run is not None,
         "undo": undo is not None,
         "undo.verify": undo is not None and undo.verify is not None,
     }[part]

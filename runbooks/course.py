@@ -23,6 +23,7 @@ from runbooks import (
     regained,
     remains,
     resting,
+    sampling,
     showing,
     spread,
     undo,
@@ -73,6 +74,7 @@ class Course:
     _due: dict[str, int] = dataclasses.field(default_factory=dict)
     waits: dict[tuple[str, int, int], int] = dataclasses.field(default_factory=dict)  # of runbooks/resting.py
     resumed: bool = False  # another driver began it
+    watches: sampling.Watches = dataclasses.field(default_factory=sampling.Watches)
     reach: Reach = dataclasses.field(init=False)
     links: regained.Links = dataclasses.field(init=False)
 
@@ -282,6 +284,9 @@ class Course:
 
     def follow_any(self, open: Sequence[tuple[Step, journal.Attempt]]) -> None:
         """Waits until one of these has ended, and records the outcome of all that have by then."""
+        for step, attempt in open:
+            if attempt.part == "run":
+                self.watches.begin(self, step)
         while True:
             ended = [
                 (step, attempt, end) for step, attempt in open if (end := self._look(attempt)) is not None
@@ -372,6 +377,7 @@ class Course:
         for notice in self.keeper.wait(LOOK, wake=self.reach.waits()):
             if isinstance(notice, Ended):
                 self._ends[notice.n] = notice
+        self.watches.turn(self)
         self.scribe.catch_up()
 
     def interrupted(self) -> bool:
@@ -411,9 +417,11 @@ class Course:
         finish = resting.unsure(self, attempt, finish)
         printed = regained.printed(self, attempt, finish, ended)
         raw, finish = printed.text, finish._replace(lacks=printed.lacks)
+        self.watches.printed(self, step, attempt, raw)
         verdict = outcome.judge(
-            step, self.run.step(step.path), attempt, finish, raw, lambda: self.names(step.path)
-        )
+            step, self.run.step(step.path), attempt, finish, raw,
+            lambda: {**self.names(step.path), **self.watches.result(step.path)},
+        )  # fmt: skip
         again = self._conclude(
             step, attempt, verdict, printed, "end", exit=None if finish.unreached else finish.exit, signal=finish.signal,
             why=self.links.why(attempt, verdict.why), took=regained.took(attempt, printed, ended),
@@ -434,12 +442,17 @@ class Course:
             verdict = verdict._replace(status="failed")
         again = verdict.status == "again"
         evidence, lost = self._evidence(attempt, printed)
+        if attempt.part == "run" and not again:
+            if verdict.status in ("ok", "checking"):
+                verdict = verdict._replace(outputs={**self.watches.values(step.path), **verdict.outputs})
+            watched, rows = self.watches.end(self, step.path)
+            known, evidence = {**known, **watched}, (*evidence, *rows)
         told = kinds.StepEnded(
             path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
             attempt=attempt.number, outputs=verdict.outputs, bytes=printed.info.total,
             dropped=printed.info.dropped + lost, final=not again, **known,
         )._asdict()  # fmt: skip
-        for rare in ("unreachable", "may_run"):
+        for rare in ("unreachable", "may_run", "watched", "unwatched"):
             if not told[rare]:
                 del told[rare]
         key = f"{self.run.id}:{word}:{attempt.n}"
@@ -496,6 +509,7 @@ class Course:
         """Until this instant of the monotonic clock, or until a person asks for something."""
         while (left := until - clock.monotonic()) > 0:
             self.scribe.store.wait_news(min(left, LOOK))
+            self.watches.turn(self)
             self.scribe.catch_up()
             if self.interrupted():
                 return

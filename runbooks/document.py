@@ -23,6 +23,7 @@ Effect: TypeAlias = Literal["read", "idempotent", "unsafe"]
 GRACE = 5_000_000
 DEFAULT_TIMEOUT = 300_000_000  # of what is read or idempotent
 VERIFY_TIMEOUT = 60_000_000
+LOOK_TIMEOUT = 5_000_000  # of a look of `watch`
 MOST_DIAGNOSIS = 5_000_000
 OVERDUE_AFTER = 300_000_000  # an unsafe step without a timeout is not killed, but everybody is told
 APPROVAL_LASTS = 3_600_000_000  # where the step says nothing else
@@ -93,6 +94,40 @@ class Change(NamedTuple):
     what: Template
     from_: Template | None = None
     to: Template | None = None
+
+
+class Sampled(NamedTuple):
+    """A number that is read again and again. `rate`: NAME_rate, over the last so many µs, is an output too; a `counter`
+    only grows."""
+
+    spec: OutputSpec
+    rate: int | None = None
+    counter: bool = False
+
+
+class Watch(NamedTuple):
+    """Numbers that are sampled while a step runs or waits, `every` so many µs. `run` looks, for at most `timeout`; None:
+    they stand in what the attempts of a step with `until` print."""
+
+    every: int
+    outputs: Mapping[str, Sampled]
+    run: Program | None = None
+    timeout: int = LOOK_TIMEOUT
+
+    @property
+    def specs(self) -> dict[str, OutputSpec]:
+        """What a look prints."""
+        return {name: one.spec for name, one in self.outputs.items()}
+
+    @property
+    def gives(self) -> dict[str, OutputSpec]:
+        """The outputs of the step that come of it, rates too."""
+        rates = {
+            f"{name}_rate": OutputSpec(f"{name}_rate", "result", type="number")
+            for name, one in self.outputs.items()
+            if one.rate is not None
+        }
+        return {**self.specs, **rates}
 
 
 class Stop(NamedTuple):
@@ -173,6 +208,7 @@ class Step(NamedTuple):
     continue_on_error: bool = False
     change: Change | None = None
     touches: Mapping[str, Template] = {}
+    watch: Watch | None = None
     user: Template | None = None
     manual: Template | None = None
     check: Check | None = None

@@ -266,7 +266,10 @@ def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callabl
             course.scribe.on_commit = on_commit
             on_commit()
             _pause_on_signals(course)
-            stay = engine.drive(course)
+            try:
+                stay = engine.drive(course)
+            finally:
+                course.watches.leave()
             os.close(lock)
             if stay is Stay.ENDED:
                 keeper.bye()

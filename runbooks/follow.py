@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from incidents import clock
+from incidents import clock, telling
 from incidents.events import Event
 from runbooks import journal, orders, parts
 
@@ -266,6 +266,7 @@ def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.
         parts.append(state.why)
     if state.outputs and status == "ok" and state.spread is None:  # else each part says its own
         parts.append(shown_outputs(state.outputs))
+    parts += _watched(state)
     parts += _decided(run, state.path, status)
     act = state.last("run", "undo")
     if act is not None and act.end is not None:
@@ -276,6 +277,15 @@ def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.
         if act.end.survivors:
             parts.append("still running: " + ", ".join(act.end.survivors))
     return "; ".join(parts)
+
+
+def _watched(state: journal.StepState) -> list[str]:
+    """From which value to which the numbers went by which the step was watched."""
+    last = state.last("run", "wait")
+    if last is None or last.end is None:
+        return []
+    why = [f"a number was not always to be had: {last.end.unwatched}"] if last.end.unwatched else []
+    return telling.watched(last.end.watched) + why
 
 
 #: what a question was about -> the answer -> what it says of the step that came of it

@@ -87,7 +87,7 @@ STEP = {
     "require": Key("expressions", "Checked right before the act; false fails the step.", on=_GATED),
     "confirm": Key("template", "Asks a person before the act.", on=("run", "uses", "block")),
     "approve": Key("level", "Waits until enough people have approved exactly this.", on=("run", "uses", "block"), level="approve"),
-    "env": Key("env", "Environment variables; the only bridge from data to a script.", on=("run", "uses", "manual")),
+    "env": Key("env", "Environment variables; the only bridge from data to a script.", on=("run", "uses", "manual", "wait")),
     "outputs": Key("named", "What is read out of what the step prints.", on=_RUN, level="output"),
     "effect": Key("option", "What it does to the world.", on=_ACT, options=("read", "idempotent", "unsafe")),
     "verify": Key("level", "Asks whether an act happened.", on=_ACT, level="verify"),
@@ -100,6 +100,8 @@ STEP = {
         "bool", "A failure is recorded as `failed (continued)`, and the run goes on.", on=(*_GATED, "wait")
     ),
     "change": Key("level", "The change record: what, from, to.", on=("run", "uses", "manual"), level="change"),
+    "watch": Key("level", "Numbers that are read again and again while the step runs or waits.", on=("run", "uses", "wait"),
+                 level="watch"),
     "touches": Key("level", "What it reaches, for the question: hosts, files, bytes, services.", on=("run", "uses", "block"),
                    level="touches"),
     "user": Key("template", "The local user to run it as.", on=_DONE),
@@ -128,6 +130,21 @@ OUTPUT = {
     "lines": Key("true", "All lines, as a list."),
     "text": Key("true", "The whole text, without its last newline."),
     "type": Key("option", "What the text means; text unless given.", options=typed.OUTPUT_TYPES),
+}
+
+WATCH = {
+    "every": Key("duration", "How often it looks.", required=True),
+    "run": Key("command", "What looks; without it, what a step with `until` prints each time is read."),
+    "timeout": Key("duration", "After this a look is killed, and nobody waits for it; 5s unless given."),
+    "outputs": Key("named", "The numbers; they are outputs of the step.", required=True, level="sample"),
+    "effect": Key("option", "A look only reads.", options=("read",)),
+}
+
+SAMPLE = {
+    **{name: key for name, key in OUTPUT.items() if name != "lines"},
+    "type": Key("option", "What the number means.", required=True, options=typed.ORDERED_TYPES),
+    "rate": Key("duration", "Also NAME_rate: how much it changes in a second, over this time."),
+    "counter": Key("bool", "It only grows: a smaller value means that it began anew at nothing."),
 }
 
 VERIFY = {
@@ -213,6 +230,8 @@ LEVELS: dict[str, dict[str, Key]] = {
     "step": STEP,
     "diagnose": DIAGNOSE,
     "output": OUTPUT,
+    "watch": WATCH,
+    "sample": SAMPLE,
     "verify": VERIFY,
     "undo": UNDO,
     "check": CHECK,
@@ -227,7 +246,6 @@ LEVELS: dict[str, dict[str, Key]] = {
 
 # Words of the language that this version does not know how to do.
 NOT_YET: dict[str, frozenset[str]] = {
-    "step": frozenset(("watch",)),
     "diagnose": frozenset(("uses", "with", "targets")),
 }
 

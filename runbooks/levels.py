@@ -82,6 +82,7 @@ def _this(level: str) -> str:
         "step": "a step",
         "input": "an input",
         "output": "an output",
+        "sample": "an output of `watch`",
         "diagnose": "a step of `diagnose`",
     }.get(level, f"`{level}`")
 

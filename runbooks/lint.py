@@ -52,7 +52,7 @@ class _Part(NamedTuple):
 
     step: Step | Diagnosis
     command: Program
-    part: str  # diagnose, run, verify, undo, undo verify, check
+    part: str  # diagnose, run, verify, undo, undo verify, check, watch
     verify: Verify | None = None
 
 
@@ -290,11 +290,12 @@ def _expressions(value: object) -> Iterator[Expr]:
 
 def parts(step: Step) -> Iterator[_Part]:
     """The programs of a step; an action has a table of its own that it was read by."""
-    check, verify, undo = step.check, step.verify, step.undo
+    check, verify, undo, watch = step.check, step.verify, step.undo, step.watch
     back = undo.verify if undo is not None else None
     for command, part, asks in (
         (step.run, "run", None), (check and check.run, "check", None), (verify and verify.run, "verify", verify),
         (undo and undo.run, "undo", None), (back and back.run, "undo verify", back),
+        (watch and watch.run, "watch", None),
     ):  # fmt: skip
         if command is not None and not isinstance(command, Uses):
             yield _Part(step, command, part, asks)

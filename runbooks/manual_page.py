@@ -99,6 +99,9 @@ def _facts(step: Step) -> Iterator[str]:
             if step.effect == "unsafe"
             else "nothing to undo"
         )
+    if step.watch is not None:
+        names = ", ".join(f"`{name}`" for name in step.watch.outputs)
+        yield f"watches {names} every {clock.words(step.watch.every)}"
     if step.outputs:
         yield "gives " + ", ".join(f"`{name}`" for name in step.outputs)
 

@@ -134,7 +134,9 @@ def _unread(step: Step, problem: BadInput) -> tuple[str, str]:
 def _until(step: Step, finish: Finish, outputs: dict[str, Value], names: Names) -> tuple[str, str]:
     assert step.until is not None
     try:
-        holds = condition(step.until, {**names(), "result": {"exit": finish.exit, "outputs": outputs}})
+        known = names()
+        seen = {**known.get("result", {}).get("outputs", {}), **outputs}
+        holds = condition(step.until, {**known, "result": {"exit": finish.exit, "outputs": seen}})
     except BadInput as problem:
         return "failed", str(problem)
     return ("ok", "") if holds else ("failed", f"until: {step.until.text} does not hold (exit {finish.exit})")

@@ -48,6 +48,7 @@ class PlannedStep(NamedTuple):
     read: Mapping[str, Value] | None = None  # the outputs of a step that was looked at
     unread: str = ""  # why one could not be
     approve: str = ""
+    watch: str = ""  # what is sampled and how often, then the command that looks
 
 
 class Plan(NamedTuple):
@@ -194,6 +195,14 @@ def _approve(step: Step) -> str:
     return f"{step.approve.people} of {', '.join(step.approve.from_) or 'anybody in people:'}"
 
 
+def _watch(step: Step, names: Mapping[str, Any]) -> str:
+    """What is sampled, how often, and by which command, where it is not the step's own."""
+    if step.watch is None:
+        return ""
+    what = f"{', '.join(step.watch.outputs)} every {clock.words(step.watch.every)}"
+    return what + (f"\n{show_command(step.watch.run, names)}" if step.watch.run is not None else "")
+
+
 def _step(step: Step, names: Mapping[str, Any], around: _Around) -> PlannedStep:
     made = _spread(step, names, around.known)
     if step.spreads:
@@ -213,6 +222,7 @@ def _step(step: Step, names: Mapping[str, Any], around: _Around) -> PlannedStep:
         user=None if step.user is None else expressions.forecast_text(step.user, names),
         depth=around.depth,
         approve=_approve(step),
+        watch=_watch(step, names),
         **made,
     )
 
@@ -330,6 +340,8 @@ def _paragraph(step: PlannedStep) -> list[str]:
         lines += [f"{indent}    asks: {line}" for line in step.confirm.splitlines()]
     if step.approve:
         lines.append(f"{indent}    waits for approval: {step.approve}")
+    if step.watch:
+        lines += [f"{indent}    watches: {line}" for line in step.watch.splitlines()]
     if step.hosts:
         batches = f", in batches of {', '.join(map(str, step.batches))}" if len(step.batches) > 1 else ""
         lines.append(f"{indent}    on: {', '.join(step.hosts)}{batches}")

@@ -115,6 +115,63 @@ def look(probes: Sequence[Probe], *, until: int, most: int = MOST) -> list[Seen]
     return [results[n]._replace(left=left.get(begun.get(n, 0), ())) for n in range(len(probes))]
 
 
+class Lone:
+    """One program that is looked after between other things: no call of this waits for anything."""
+
+    def __init__(self, probe: Probe):
+        _reap()
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            begun = _start(probe, null, clock.monotonic() + probe.timeout + 1)
+        finally:
+            os.close(null)
+        self._running = begun if isinstance(begun, _Running) else None
+        self._seen = begun if isinstance(begun, Seen) else None
+        self._ended = 0
+
+    def look(self) -> Seen | None:
+        """What came of it; None while it runs, and for DYING while something of it that was killed still does.
+
+        `left` are those that survive: nobody waits for them any more.
+        """
+        one = self._running
+        if one is None:
+            return self._seen
+        if self._seen is None:
+            one.read()
+            if (seen := one.ended()) is None:
+                return None
+            self._seen, self._ended = seen, clock.monotonic()
+            os.close(one.pipe)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(one.pid, signal.SIGKILL)  # with what it started in the background
+        alive = [each for each in procfs.table().values() if each.session == one.pid and each.runs]
+        for each in alive:
+            process.send(each, signal.SIGKILL)
+        if alive and clock.monotonic() - self._ended < DYING:
+            return None
+        self._running, self._seen = None, self._seen._replace(left=tuple(map(_told, alive)))
+        _unreaped.add(one.pid)
+        _reap()
+        self.left = tuple(alive)
+        return self._seen
+
+    left: tuple[procfs.Process, ...] = ()
+
+    def abandon(self) -> None:
+        """Kills it; nobody wants to know any more."""
+        one, self._running = self._running, None
+        if one is None:
+            return
+        if self._seen is None:
+            os.close(one.pipe)
+        for each in procfs.table().values():
+            if each.session == one.pid and each.runs:
+                process.send(each, signal.SIGKILL)
+        _unreaped.add(one.pid)
+        _reap()
+
+
 @contextlib.contextmanager
 def _no_interrupt() -> Iterator[None]:
     """An interrupt waits until the end of this; of what is started meanwhile nobody inherits that."""
@@ -178,9 +235,12 @@ def _clear_away(sessions: set[int]) -> dict[int, tuple[str, ...]]:
     _reap()
     left: dict[int, tuple[str, ...]] = {}
     for one in alive:
-        told = f"process {one.pid} ({one.name}, state {one.state})"
-        left[one.session] = (*left.get(one.session, ()), told)
+        left[one.session] = (*left.get(one.session, ()), _told(one))
     return left
+
+
+def _told(one: procfs.Process) -> str:
+    return f"process {one.pid} ({one.name}, state {one.state})"
 
 
 def _reap() -> None:

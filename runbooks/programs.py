@@ -41,6 +41,7 @@ def named(book: Runbook) -> set[str]:
             step.verify and step.verify.run,
             step.undo and step.undo.run,
             step.check and step.check.run,
+            step.watch and step.watch.run,
         ):
             if isinstance(command, Script):
                 text = command.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
+from collections.abc import Iterator
 from typing import Any
 
 from incidents.yamlfile import Node
@@ -75,6 +76,7 @@ class Shaper:
             fail_fast=values.get("fail_fast", False),
         )
         step = self.spread(step, values, node)
+        step = step._replace(watch=self.watch(step, values.get("watch"), node))
         if kind == "block":
             self.bindings.declare(number, step, node)
         shaped: Step = getattr(self, "_" + kind)(step, values, node)
@@ -140,7 +142,8 @@ class Shaper:
         )
         until = values.get("until")
         if until is not None:  # what the others see as steps.ID, it sees as result
-            until = until._replace(types=ChainMap(output_types("result", step.outputs), until.types))
+            known = {**step.outputs, **(step.watch.gives if step.watch is not None else {})}
+            until = until._replace(types=ChainMap(output_types("result", known), until.types))
         retry = self.retry(values.get("retry"), "until" in values)
         if effect == "unsafe":
             for key in ("retry", "until"):
@@ -173,7 +176,14 @@ class Shaper:
             wait = levels.read(self.reader, values["wait"], "wait")
         if values["wait"].kind == "map" and not values["wait"].value:
             self.reader.wrong(values["wait"], "`wait` needs `for` or `until`", "write wait: {for: 10m}")
-        return step._replace(wait=document.Wait(wait.get("for"), wait.get("until")))
+        until = wait.get("until")
+        if until is not None and step.watch is not None:
+            until = until._replace(types=ChainMap(output_types("result", step.watch.gives), until.types))
+        if "env" in values and step.watch is None:
+            self.reader.wrong(
+                node.keys["env"], "a wait starts nothing that `env` could be for", "take it out"
+            )
+        return step._replace(wait=document.Wait(wait.get("for"), until))
 
     def _block(self, step: Step, values: dict[str, Any], node: Node) -> Step:
         return step._replace(
@@ -223,25 +233,68 @@ class Shaper:
         return tuple(names)
 
     def outputs(self, node: Node | None) -> dict[str, OutputSpec]:
-        specs: dict[str, OutputSpec] = {}
+        return {
+            spec.name: spec for spec, _ in self._outputs(node, "output", ("json", "regex", "lines", "text"))
+        }
+
+    def _outputs(
+        self, node: Node | None, level: str, known: tuple[str, ...]
+    ) -> Iterator[tuple[OutputSpec, dict[str, Any]]]:
+        """Each output with all that its table holds."""
         for name, value in node.value.items() if node is not None else ():
             if not re.fullmatch(keys.ID, name, re.ASCII):
                 at = node.keys[name] if node is not None else value
                 self.reader.wrong(at, f"an output cannot be called {name!r}", "letters, digits, _ and -")
                 continue
-            values = levels.read(self.reader, value, "output")
-            hows = [
-                how
-                for how in ("json", "regex", "lines", "text")
-                if value.kind == "map" and how in value.value
-            ]
+            values = levels.read(self.reader, value, level)
+            hows = [how for how in known if value.kind == "map" and how in value.value]
             if len(hows) != 1 and value.kind == "map":
                 self.reader.wrong(
-                    value, f"output `{name}` needs one of json, regex, lines, text", "it says how to read it"
+                    value, f"output `{name}` needs one of {', '.join(known)}", "it says how to read it"
                 )
             how = hows[0] if hows else "text"
-            specs[name] = OutputSpec(name, how, values.get(how, ""), values.get("type"))
-        return specs
+            yield OutputSpec(name, how, values.get(how, ""), values.get("type")), values
+
+    def watch(self, step: Step, node: Node | None, whole: Node) -> document.Watch | None:
+        if node is None:
+            return None
+        with self.reader.inside("watch"):
+            values = levels.read(self.reader, node, "watch")
+        outputs = {
+            spec.name: document.Sampled(spec, more.get("rate"), more.get("counter", False))
+            for spec, more in self._outputs(values.get("outputs"), "sample", ("json", "regex", "text"))
+        }
+        watch = document.Watch(
+            values.get("every", document.LOOK_TIMEOUT), outputs, values.get("run"),
+            values.get("timeout", document.LOOK_TIMEOUT),
+        )  # fmt: skip
+        self._fits(step, watch, node, whole)
+        return watch
+
+    def _fits(self, step: Step, watch: document.Watch, node: Node, whole: Node) -> None:
+        """Whether the step is one that can be watched so."""
+        wrong, at = self.reader.wrong, whole.keys["watch"]
+        if step.spreads:
+            cure = "put it on a `wait` step, whose look runs on this machine"
+            wrong(at, "`watch` is for a step that runs once, this one has hosts or items", cure)
+        if watch.run is None and "until" not in whole.value:
+            wrong(
+                at, "`watch` needs `run`, what looks: only a step with `until` looks itself", "add run: to it"
+            )
+        if watch.run is not None and step.user is not None:
+            wrong(
+                whole.keys["user"],
+                "`user` does not go with `watch`, which looks as who runs howdah",
+                "take one out",
+            )
+        for name in watch.gives.keys() & step.outputs.keys():
+            wrong(at, f"the step has an output `{name}` of its own", "choose another name")
+        rates = {f"{name}_rate" for name, one in watch.outputs.items() if one.rate is not None}
+        for name in rates & watch.outputs.keys():
+            wrong(at, f"the output `{name}` is what the rate of another one is called", "choose another name")
+        outputs = node.value.get("outputs") if node.kind == "map" else None
+        if outputs is not None and outputs.kind == "map" and not outputs.value:
+            wrong(outputs, "`outputs` names no number", "write outputs: {waiting: {text: true, type: int}}")
 
     def retry(self, node: Node | None, until: bool) -> document.Retry | None:
         if node is None:

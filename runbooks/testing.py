@@ -18,14 +18,15 @@ from incidents.errors import BadInput
 from incidents.events import Actor, Event
 from incidents.hosts import Hosts
 from incidents.store import open_store
-from runbooks import canned, consent, engine, journal, loader, orders, parts, recover, starting
+from runbooks import canned, consent, engine, inputs, journal, loader, orders, parts, recover, starting
 from runbooks.canned import Untold
 from runbooks.cases import Case, Cases, Result
 from runbooks.course import Course, Hold, Stay
-from runbooks.document import Runbook, Step
+from runbooks.document import Runbook, Step, Watch
 from runbooks.inputs import OutputSpec
 from runbooks.keeper import Ended, Keeper, Order, OutputInfo
 from runbooks.reach import Reach
+from runbooks.sampling import Watches
 from runbooks.targets.ssh import Answer
 
 BEGIN = 1_670_932_800 * clock.SECOND  # 2022-12-13T12:00:00Z
@@ -145,6 +146,7 @@ class _Rehearsal(Course):
         self.around = canned.Known(*self.around)
         Course.__post_init__(self)
         self.reach = _NoReach(self.around, self.runbook)
+        self.watches = _Looks()
 
     def play(self) -> list[str]:
         """Takes the run to its end. What kept it from there."""
@@ -206,6 +208,8 @@ class _Rehearsal(Course):
         given = self._last(step, attempt.part)
         if given is not None and given.outputs is not None and raw:
             step = step._replace(outputs=_as_given(step.outputs, given.outputs))
+            if step.watch is not None and attempt.part == "run":
+                step = step._replace(watch=_watch_as_given(step.watch, given.outputs))
             if step.verify is not None and attempt.part == "verify":
                 outputs = _as_given(step.verify.outputs, given.outputs)
                 step = step._replace(verify=step.verify._replace(outputs=outputs))
@@ -229,6 +233,15 @@ class _Rehearsal(Course):
 
     def sleep_until(self, until: int) -> None:
         clock.advance(max(0, until - clock.monotonic()))
+
+    def sees(self, step: Step) -> tuple[dict[str, Any], str]:
+        """What the next look of `watch` sees as the case says, and why it sees nothing."""
+        specs, result = canned.declared(step, "watch"), self._result(step, "watch")
+        if result.exit != 0 or result.timeout or result.lost:
+            return {}, "the case says that it fails"
+        if result.outputs is None:
+            return inputs.read_outputs(specs, result.output.encode()), ""
+        return {name: canned.value(specs[name], one) for name, one in result.outputs.items()}, ""
 
     def hold(self, hold: Hold) -> Stay | None:
         if hold.until is not None:
@@ -265,6 +278,25 @@ def _as_given(specs: Mapping[str, OutputSpec], given: Mapping[str, Any]) -> dict
         for name, spec in specs.items()
         if name in given
     }
+
+
+def _watch_as_given(watch: Watch, given: Mapping[str, Any]) -> Watch:
+    specs = _as_given(watch.specs, given)
+    outputs = {name: one._replace(spec=specs.get(name, one.spec)) for name, one in watch.outputs.items()}
+    return watch._replace(outputs=outputs)
+
+
+class _Looks(Watches):
+    """Looks that end at once, and see what the case says."""
+
+    def turn(self, course: Any) -> None:
+        for path, sampler in self.of.items():
+            if sampler.watch.run is not None and clock.monotonic() >= sampler.due:
+                sampler.due = clock.monotonic() + sampler.watch.every
+                try:
+                    sampler.add(*course.sees(course.runbook.step(path)))
+                except BadInput as problem:
+                    sampler.add({}, str(problem))
 
 
 class _NoReach(Reach):

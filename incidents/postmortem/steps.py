@@ -257,6 +257,7 @@ def _detail(data: Mapping[str, Any]) -> str:
             parts.append(f"exit {data['exit']}")
     if data.get("why"):
         parts.append(str(data["why"]))
+    parts += telling.watched(data.get("watched") or {})
     if data.get("survivors"):
         parts.append(f"survived being stopped: {', '.join(data['survivors'])}")
     return ", ".join(parts)

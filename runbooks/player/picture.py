@@ -7,7 +7,7 @@ ones under them, drawn again and again. Nothing here reads a clock or a terminal
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -15,7 +15,7 @@ from rich.text import Text
 from incidents import clock, kinds, telling
 from incidents.events import Event
 from incidents.visible import one_line, visible
-from runbooks import follow, journal
+from runbooks import follow, journal, samples
 from runbooks.expected import NOTHING, Usual
 from runbooks.follow import Row
 from runbooks.player import prompting
@@ -24,11 +24,17 @@ from runbooks.player.lines import STYLES, cut, hang, hang_exact
 from runbooks.player.safe import output_lines
 from runbooks.question import Card, parted
 from runbooks.quoting import shell_quote
+from runbooks.samples import Track
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 FAILED_LINES = 10  # of the output of a failed step
 PRINTED_LINES = 200  # of a command that was given by hand
 LIVE_LINES = 8  # of the running step's output, where there is room
 QUIET = ("pending", "entered")  # statuses of steps that do nothing at the moment
+SPARKS = 30  # samples of a watched number at most
+BARS = "▁▂▃▄▅▆▇█"
 PENDING_WHEN_ASKED = 3  # steps to come that are shown under an open question
 
 
@@ -210,6 +216,7 @@ class Scene(NamedTuple):
     said: Set[str] = frozenset()
     usual: Usual = NOTHING
     due: str = ""  # when the people outside are to hear of it
+    watched: Sequence[Track] = ()
 
 
 def live_lines(scene: Scene, width: int, height: int) -> list[Text]:
@@ -226,6 +233,7 @@ def live_lines(scene: Scene, width: int, height: int) -> list[Text]:
     attempt = follow.running(scene.run)
     if attempt is not None:
         top += command_lines(attempt, width)
+    top += chart_lines(scene.watched, width)
     top = top[: max(1, room)]
     room -= len(top)
     pending = [row for row in rows if row.status == "pending" and row.path not in busy]
@@ -271,6 +279,29 @@ def command_lines(attempt: journal.Attempt, width: int) -> list[Text]:
     text = shell_quote(command.argv) if command.argv else one_line(command.script or "")
     part = "" if attempt.part == "run" else f"{attempt.part}: "
     return [cut(Text("      ").append(f"{part}$ {visible(text)}", "dim"), width)]
+
+
+def chart_lines(watched: Sequence[Track], width: int) -> list[Text]:
+    """A line a number: what it was of late, what it is, between what it was in all, and how it changes."""
+    lines = []
+    name_width = min(max((cell_len(one.name) for one in watched), default=0), 20)
+    for one in watched:
+        head = Text("      ").append(set_cell_size(one.name, name_width), "bold").append(" ")
+        if one.values:
+            room = width - head.cell_len - 40
+            head.append(_sparks(one.values[-max(8, min(SPARKS, room)) :]), "cyan").append(" ")
+            head.append(samples.words(one._replace(trouble="")).removeprefix(one.name + " "))
+        if one.trouble:
+            head.append(("  " if one.values else "") + one_line(one.trouble), STYLES["warn"])
+        lines.append(cut(head, width))
+    return lines
+
+
+def _sparks(values: Sequence[Fraction]) -> str:
+    least, most = min(values), max(values)
+    if least == most:
+        return BARS[0] * len(values)
+    return "".join(BARS[int((value - least) * (len(BARS) - 1) / (most - least))] for value in values)
 
 
 def _to_come(pending: Sequence[Row], limit: int, width: int, usual: Usual) -> Iterator[Text]:
@@ -321,5 +352,6 @@ def close_lines(summary: follow.Summary, reasons: Iterable[str], width: int) -> 
 
 
 PLAIN_SIGNS: Mapping[int, str] = {
-    ord(sign): plain for sign, plain in {**follow.PLAIN_MARKS, "│": "|", "─": "-", "…": "~", "•": "*", "→": ">", "›": ">", "↳": "\\"}.items()
+    ord(sign): plain for sign, plain in {**follow.PLAIN_MARKS, "│": "|", "─": "-", "…": "~", "•": "*", "→": ">", "›": ">", "↳": "\\", "−": "-", "–": "-",
+    **dict(zip(BARS, "__..--##", strict=True))}.items()
 }  # fmt: skip

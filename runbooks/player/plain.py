@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from incidents import clock, kinds, telling
 from incidents.errors import HowdahError
 from incidents.events import Event
 from incidents.visible import one_line, visible
-from runbooks import follow, journal
+from runbooks import follow, journal, samples
 from runbooks.player.keys import Intent, Leave, read_line
 from runbooks.player.safe import output_lines
 from runbooks.question import Card, parted
+from runbooks.samples import Track
 from runbooks.typed import as_text
 
 WORD = 8  # cells of the second column
 INDENT = " " * 10  # under the word
 OUTPUT_LINES = 20  # of a failed step
 PRINTED_LINES = 200  # of a command by hand
+CHART = 10 * clock.SECOND  # between two lines about the numbers of a watched step
 
 
 class Plain:
@@ -31,13 +33,18 @@ class Plain:
 
     fd: int | None
 
-    def __init__(self, out: TextIO, zone: str, *, stdin: int | None = None):
+    def __init__(
+        self, out: TextIO, zone: str, *, stdin: int | None = None,
+        watched: Callable[[], Mapping[str, Sequence[Track]]] = dict,
+    ):  # fmt: skip
         self.fd = stdin
         self.asks = stdin is not None
         self._out = out
         self._zone = zone
         self._day = ""
         self._typed = b""
+        self._watched = watched
+        self._charted: dict[str, tuple[int, Sequence[Track]]] = {}  # path -> when it was told last, and what
 
     def __enter__(self) -> Plain:
         return self
@@ -66,7 +73,15 @@ class Plain:
         self._write(f"{INDENT}{visible(line)}" for line in text.split("\n"))
 
     def draw(self, run: journal.Run, cards: Sequence[Card], output: Callable[[], bytes]) -> None:
-        """Nothing: what is on its way shows when it has ended."""
+        """What is on its way shows when it has ended; of a watched step its numbers, now and then."""
+        now = clock.monotonic()
+        for path, tracks in self._watched().items():
+            when, before = self._charted.get(path, (-CHART, ()))
+            if tracks == before or (now - when < CHART and before and not _leapt(before, tracks)):
+                continue
+            self._charted[path] = now, tracks
+            parts = "; ".join(samples.words(track) for track in tracks)
+            self._write([f"{self._time(clock.wall())}  {_line('watch', path, parts)}"])
 
     def heard(self, cards: Sequence[Card]) -> list[Intent] | None:
         """Answers typed since the last call; None when the input has ended."""
@@ -129,6 +144,12 @@ class Plain:
         lines = [*event_lines(event), *(_printed(event) if follow.by_hand(run) else ())]
         for place, line in enumerate(lines):
             yield f"{stamp[11:19]}  {line}" if place == 0 else f"{INDENT}{line}"
+
+
+def _leapt(before: Sequence[Track], now: Sequence[Track]) -> bool:
+    """Is one of the numbers twice as large as it was, or half as large?"""
+    pairs = [(a.values[-1], b.values[-1]) for a, b in zip(before, now, strict=False) if a.values and b.values]
+    return any(a != b and max(abs(a), abs(b)) >= 2 * min(abs(a), abs(b)) for a, b in pairs)
 
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -212,6 +233,9 @@ def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
     parts += [data.why, _MORE.get(data.status, "")]
     if data.outputs and data.part != "spread":  # its parts have said their own
         parts.append(follow.shown_outputs(data.outputs))
+    parts += telling.watched(data.watched)
+    if data.unwatched:
+        parts.append(f"a number was not always to be had: {data.unwatched}")
     if data.recovered:
         parts.append("its end was found after a crash")
     if data.dropped == 1:  # as the engine says it where it cannot know

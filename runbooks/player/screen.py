@@ -22,6 +22,7 @@ from runbooks.expected import NOTHING, Usual
 from runbooks.player import keys, lines, picture
 from runbooks.player.keys import Intent, Keyboard
 from runbooks.question import Card
+from runbooks.samples import Track
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook
@@ -88,14 +89,14 @@ class Screen:
     def __init__(
         self, out: TextIO, fd: int, *, zone: str, asks: bool, document: Callable[[], Runbook | None],
         check: Callable[[Card, Mapping[str, str]], Any], usual: Callable[[], Usual] = lambda: NOTHING,
-        due: Callable[[], str] = lambda: "",
+        due: Callable[[], str] = lambda: "", watched: Callable[[], Mapping[str, Sequence[Track]]] = dict,
     ):  # fmt: skip
         self.fd: int | None = fd
         self.asks = asks
         self._keys = fd
         self._zone = zone
         self._document = document
-        self._usual, self._due = usual, due
+        self._usual, self._due, self._watched = usual, due, watched
         self._keyboard = Keyboard(check)
         self._region = Region(out)
         self._mode = contextlib.ExitStack()
@@ -187,8 +188,9 @@ class Screen:
         width, height = self._region.size()
         rows = follow.rows(self._document(), run, now)
         printed = output().decode("utf-8", "replace")
+        watched = [track for tracks in self._watched().values() for track in tracks]
         scene = picture.Scene(
-            rows, run, self._keyboard, printed, now, self._titles, self._usual(), self._due()
+            rows, run, self._keyboard, printed, now, self._titles, self._usual(), self._due(), watched
         )
         live = picture.live_lines(scene, width, height)
         self._region.paint(self._stays, live)

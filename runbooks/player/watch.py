@@ -18,13 +18,14 @@ from incidents import cadence, clock, kinds
 from incidents.errors import AlreadyAnswered, HowdahError, Parked, Refused, StoreError
 from incidents.events import Actor, Draft, Event
 from incidents.store.protocol import Store
-from runbooks import approving, consent, driver, follow, journal
+from runbooks import approving, consent, driver, follow, journal, samples
 from runbooks.approving import Approver
 from runbooks.player import alone, signals
 from runbooks.player.beside import Beside
 from runbooks.player.keys import Chosen, Intent, Leave, Terminal, in_foreground
 from runbooks.question import Card, card
 from runbooks.quoting import shell_quote
+from runbooks.samples import Track
 
 if TYPE_CHECKING:
     from runbooks.document import Runbook
@@ -99,10 +100,11 @@ def choose(terminal: Terminal | None, viewer: Viewer, *, json: bool, plain: bool
         return Screen(
             out, keys, zone=clock.local_zone(), asks=answer, document=viewer.document, check=viewer.check,
             usual=lambda: viewer.beside.usual(viewer.run), due=lambda: viewer.beside.due(viewer.run),
+            watched=viewer.watched,
         )  # fmt: skip
     from runbooks.player.plain import Plain
 
-    return Plain(out, clock.local_zone(), stdin=keys if answer else None)
+    return Plain(out, clock.local_zone(), stdin=keys if answer else None, watched=viewer.watched)
 
 
 def _forget_output(terminal: Terminal | None) -> None:
@@ -132,6 +134,7 @@ class Viewer:
         self._handle = handle
         self._follower: follow.Follower | None = None
         self._shown: set[str] = set()
+        self._tracks: dict[str, tuple[object, list[Track]]] = {}
         self._cards: list[Card] = []
         self._interrupts = 0
         self._pausing = False  # this viewer asked for the pause
@@ -221,6 +224,23 @@ class Viewer:
 
         now = follow.running(self.run)
         return attempt.tail(self._folder, now.n, TAIL) if now is not None and now.part != "wait" else b""
+
+    def watched(self) -> dict[str, list[Track]]:
+        """The numbers of the steps that are watched now, by path; a file that has not changed is not read again."""
+        found = {}
+        for state in self.run.steps.values():
+            first = samples.first(state) if state.status not in journal.SETTLED else None
+            if first is None:
+                continue
+            try:
+                status = os.stat(samples.path(self._folder, first.n))
+            except OSError:
+                continue
+            version = (status.st_ino, status.st_size)
+            if self._tracks.get(state.path, (None,))[0] != version:
+                self._tracks[state.path] = (version, samples.tracks(self._folder, state))
+            found[state.path] = self._tracks[state.path][1]
+        return found
 
     # -- waiting ---------------------------------------------------------------------------------------------
 

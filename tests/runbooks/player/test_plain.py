@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
+from fractions import Fraction
 
 import pytest
 
+from incidents import clock
 from incidents.errors import HowdahError
 from incidents.visible import visible
 from runbooks import follow
@@ -15,6 +17,7 @@ from runbooks.player.plain import Plain
 from runbooks.player.safe import output_lines
 from runbooks.player.stream import Stream
 from runbooks.question import card
+from runbooks.samples import Track
 from tests.runbooks.player.logbook import Logbook, golden, runbook, up_to_the_doubt, up_to_the_question
 
 
@@ -32,6 +35,25 @@ def told(log: Logbook, zone: str = "Europe/Berlin") -> str:
 def test_each_event_is_one_line_with_its_time_and_a_question_is_told_in_full_with_its_commands() -> None:
     log, _ = up_to_the_question()
     golden("plain-confirm.txt", told(log))
+
+
+def test_the_numbers_of_a_watched_step_are_told_every_ten_seconds_or_when_one_has_doubled() -> None:
+    log, out = Logbook(), io.StringIO()
+    log.begin()
+    numbers: list[Fraction] = []
+    watched: dict[str, list[Track]] = {}
+    plain = Plain(out, "UTC", watched=lambda: watched)
+    with clock.freeze(clock.parse_iso("2022-12-13T18:53:00Z")):
+        for number in (100, 110, 150, 199, 210, 420, 419, 418, 0):  # one a second, then one after a long time
+            clock.advance((11 if number == 418 else 1) * clock.SECOND)
+            numbers.append(Fraction(number))
+            watched["drain"] = [Track("waiting", tuple(numbers), "-2.5")]
+            plain.draw(log.run, [], bytes)
+            plain.draw(log.run, [], bytes)
+    shown = [line.split("drain")[1].strip().partition(" ")[2] for line in out.getvalue().splitlines()]
+    assert shown == [
+        "100, −2.5/s", "210 (100–210), −2.5/s", "420 (100–420), −2.5/s", "418 (100–420), −2.5/s", "0 (0–420), −2.5/s"
+    ]  # fmt: skip
 
 
 def test_a_doubt_is_told_in_full_with_its_commands() -> None:

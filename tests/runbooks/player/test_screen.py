@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from fractions import Fraction
 
 import pytest
 from rich.text import Text
@@ -14,6 +15,7 @@ from runbooks import follow
 from runbooks.player import picture, screen
 from runbooks.player.keys import Keyboard
 from runbooks.question import card
+from runbooks.samples import Track
 from tests.runbooks.player.logbook import Logbook, frame, golden, runbook, up_to_the_doubt, up_to_the_question
 
 SIZES = [(79, 23), (39, 23)]
@@ -49,6 +51,28 @@ def test_a_running_step_shows_its_output_and_what_is_to_come(width: int, height:
         f"running-{width + 1}.txt",
         shown + frame(live(log, Keyboard(), output + "10%\r50%", width, height), width),
     )
+
+
+@sizes
+def test_the_numbers_of_a_watched_step_are_drawn_a_line_each(width: int, height: int) -> None:
+    log = Logbook()
+    log.begin()
+    log.start("rotate", "Rotate the logs", effect="idempotent", script="logrotate -f /etc/logrotate.d/app")
+    log.wait(72 * clock.SECOND)
+    falls = tuple(Fraction(15_000 - 210 * place) for place in range(14))
+    tracks = (
+        Track("waiting", falls, "-210.0"),
+        Track("dead", (Fraction(3),) * 5),
+        Track(
+            "age",
+            (),
+            "",
+            "a look took longer than 5.0 s and was abandoned; what is left of it: process 7 (cat, state D)",
+        ),
+    )
+    rows = follow.rows(runbook(), log.run, log.now)
+    scene = picture.Scene(rows, log.run, Keyboard(), "", log.now, watched=tracks)
+    golden(f"watched-{width + 1}.txt", frame(picture.live_lines(scene, width, height), width))
 
 
 @sizes
