@@ -220,11 +220,15 @@ def join(call: Call, incident: Incident) -> Event:
 
 
 def leave(call: Call, incident: Incident) -> Event:
-    """Raises Refused for whoever still has a role: somebody has to have it."""
+    """Raises Refused for whoever still has a role (somebody has to have it), and for who is not at work there."""
     mine = [role for role, people in incident.roles.items() if me(call) in people]
     if mine:
         hint = f"howdah handoff --incident {incident.name} {mine[0]} PERSON"
         raise Refused(f"you are {', '.join(mine)} of {incident.name}", hint=hint)
+    running = active.running(call.store.events(incident.name), call.now)
+    if incident.mode == "real" and me(call) not in running and call.places.key is None:
+        hint = f"howdah join --incident {incident.name} says that you are"
+        raise Refused(f"you are not at work in {incident.name}", hint=hint)
     return timeline.record(call.store, call.draft(incident, "duty.left", data={"person": me(call)}))[0]
 
 

@@ -194,6 +194,21 @@ def test_nobody_is_relieved_who_has_gone(team: Team) -> None:
     assert team.look() == []
 
 
+def test_who_is_not_at_work_in_an_incident_cannot_leave_it(team: Team) -> None:
+    lead(team)
+    assert "you are not at work in inc-1" in team.refused("hazel", "leave")
+    team("hazel", "join")
+    team("hazel", "leave")
+    assert "you are not at work in inc-1" in team.refused("hazel", "leave")
+    team("hazel", "join", "--key", "j2")
+    team("hazel", "leave", "--key", "l2")
+    team("hazel", "leave", "--key", "l2")  # the same once more is no second time
+    assert len(team.events(kind="duty.left")) == 2
+    team("nova", "declare", "--drill", "an exercise")
+    team("hazel", "join", "--incident", "2")
+    team("hazel", "leave", "--incident", "2")
+
+
 def test_many_who_look_at_once_record_it_once(team: Team) -> None:
     lead(team)
     team.at("10T20:00")
