@@ -9,7 +9,7 @@ from chatops import documents, layout
 from chatops.views import Card, Field, Text
 from chatops.views import Entry as LogEntry
 from chatops.vocabulary import Reply
-from incidents import clock, telling
+from incidents import clock, lifecycle, telling
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
@@ -241,7 +241,8 @@ def _entry_tone(entry: Entry) -> str:
 def _entry_mark(entry: Entry, changes: Changes) -> str:
     seq = entry.event.seq
     marks = []
-    if entry.event.milestone not in (None, "declared", "mitigated", "resolved"):
+    said = lifecycle.MILESTONE_OF.get(entry.event.kind)  # its sentence says so
+    if entry.event.milestone not in (None, said, "declared", "mitigated", "resolved"):
         marks.append(f"{entry.event.milestone}")
     if entry.corrected and seq in changes.corrected:
         by = changes.corrected[seq]

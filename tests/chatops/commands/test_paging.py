@@ -94,6 +94,8 @@ def test_of_two_who_acknowledge_the_second_reads_who_was_first(crew: Howdah) -> 
     assert crew.ok("ack", by="hazel") == "inc-1 #3  page #2 acknowledged\n"
     second = crew("ack", by="nova")
     assert (second.code, second.err) == (4, "hazel acknowledged inc-1#2 at 2022-12-13T18:53Z\n")
+    (told,) = [line for line in crew.ok("timeline").splitlines() if "page #2 acknowledged" in line]
+    assert told.endswith("page #2 acknowledged")  # and not once more as a milestone
     assert "(recorded before)" in crew.ok("ack", by="hazel")
     assert "hazel has it" in crew.ok("page", "list")
 
