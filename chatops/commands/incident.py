@@ -27,6 +27,7 @@ WHY = params.text("text", "What to add; - reads it from standard input.", place=
     params.flag("retrospective", "Recorded afterwards, from notes: with --at, and note --at."),
     params.flag("page_real", "With --drill: it may wake people."),
     group="incident",
+    last_good=True,
     details="Severity is sev3 unless you say more; change it later with `howdah sev`. A second incident may be "
     "open at the same time; then the other words ask which one is meant.",
 )
@@ -203,6 +204,7 @@ def _change(call: Call, incident: str | None, kind: str, at: When | None, *,
     group="incident",
     permission="read",
     writes=False,
+    last_good=True,
 )
 def list_incidents(call: Call, open: bool, limit: int) -> Reply:
     from chatops import cards, documents
@@ -233,6 +235,7 @@ def list_incidents(call: Call, open: bool, limit: int) -> Reply:
     group="incident",
     permission="read",
     writes=False,
+    last_good=True,
 )
 def show(call: Call, id: str | None) -> Reply:
     from chatops import which

@@ -40,6 +40,7 @@ ABOUT = ("summary", "impact", "cause", "well", "badly", "luck", "surprise")
     params.choice("about", "A line for this chapter of the postmortem, not for its timeline.", ABOUT),
     INCIDENT,
     group="timeline",
+    last_good=True,
     details="A note can be written after the end, too. Of an impact say from when to when: the postmortem counts.",
 )
 def note(call: Call, text: str, at: When | None, until: When | None, milestone: str | None, about: str | None,
@@ -180,6 +181,7 @@ def _words_of(call: Call, message: Quoted) -> tuple[str, tuple[Evidence, ...]]:
     group="timeline",
     permission="read",
     writes=False,
+    last_good=True,
     details="#N is the entry's number: `howdah correct N TEXT`, `howdah retract N --why TEXT`, `howdah redact N "
     "--why TEXT`. Entries stand in the order in which things happened, not in which they were written.",
 )

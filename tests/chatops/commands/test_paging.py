@@ -196,9 +196,24 @@ def test_a_page_is_listed_escalated_and_stopped_by_the_last_good_version_while_t
         answer = crew(*words)
         assert answer.code == 0, answer
         assert "howdah.yaml:" in answer.err and "goes by the version of" in answer.err
-    assert crew("note", "still up").code == 2
+    assert crew("sev", "2").code == 2
     states = [page["state"] for page in crew("page", "list", "--json").json["pages"]]
     assert states == ["acknowledged", "acknowledged"]
+
+
+def test_an_incident_is_declared_written_down_and_read_by_the_last_good_version_too(crew: Howdah) -> None:
+    crew.ok("declare", "db down")
+    (crew.folder / "work" / "howdah.yaml").write_text(CREW + "x: [\n")
+    for words in (
+        ["note", "still up"],
+        ["declare", "the web too"],
+        ["list"],
+        ["show", "1"],
+        ["timeline", "1"],
+    ):
+        answer = crew(*words)
+        assert answer.code == 0 and "goes by the version of" in answer.err, answer
+    assert "still up" in crew("timeline", "1").out
 
 
 def test_what_went_by_an_old_version_is_not_recorded_as_a_new_one(crew: Howdah) -> None:
