@@ -181,7 +181,17 @@ def _step_ended(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     if data.get("why"):
         parts.append(str(data["why"]))
     tail = f" ({', '.join(parts)})" if parts else ""
-    return _with(f"{_step(data)}: {_ENDINGS.get(status, status)}{tail}", words)
+    return _with(f"{_step(data)}: {_ENDINGS.get(status, status)}{tail}{_changed(data)}", words)
+
+
+def _changed(data: Mapping[str, Any]) -> str:
+    """What it has changed; what a step only declares is told where it went well."""
+    change = data.get("change")
+    if not change or not (change.get("subject") or data["status"] in ("ok", "checking")):
+        return ""
+    from incidents import change_words
+
+    return f" · {change_words.line(change)}"
 
 
 def _step(data: Mapping[str, Any]) -> str:

@@ -29,9 +29,10 @@ def shown(argv: Sequence[str]) -> str:
 
 def text(
     argv: Sequence[str], *, note: str = "", undo: Sequence[str] = (), effect: str = "", timeout: str = "",
-    change: tuple[str, str, str] | None = None, on: Sequence[str] = (),
+    change: tuple[str, str, str] | None = None, reads: tuple[str, str] | None = None, on: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    """The runbook. `change` is what was changed, from which value, to which; `on` are hosts and roles. Raises BadInput for what is not UTF-8."""
+    """The runbook. `change` is what was changed, from which value, to which; in its place `reads` is what howdah reads
+    itself: file, unit or redis, and its name. `on` are hosts and roles. Raises BadInput for what is not UTF-8."""
     if not argv or not argv[0].strip():
         raise BadInput("there is no command to run", hint="howdah do -- CMD ARGUMENT…")
     for words in (argv, undo):
@@ -59,6 +60,8 @@ def text(
     if change is not None:
         what, old, new = map(literal, change)
         lines.append(f"    change: {{what: {quoted(what)}, from: {quoted(old)}, to: {quoted(new)}}}")
+    if reads is not None:
+        lines.append(f"    change: {{{reads[0]}: {quoted(literal(reads[1]))}}}")
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@ from incidents.errors import BadInput, NotDurable
 from incidents.events import Actor, Evidence
 from runbooks import attempt as witnesses
 from runbooks import (
+    changed,
     consent,
     doubt,
     flow,
@@ -77,6 +78,7 @@ class Course:
     watches: sampling.Watches = dataclasses.field(default_factory=sampling.Watches)
     reach: Reach = dataclasses.field(init=False)
     links: regained.Links = dataclasses.field(init=False)
+    changes: changed.Changes = dataclasses.field(default_factory=changed.Changes)
 
     def __post_init__(self) -> None:
         self.reach = Reach(self.around, self.runbook)
@@ -204,11 +206,6 @@ class Course:
         command, effect, timeout = outcome.command(step, part)
         try:
             act = self.around.act(step, command, self.run, n=n, number=number, timeout=timeout)
-            change = (
-                showing.change(step, self.names(step.path))
-                if part == "run" and step.change is not None
-                else {}
-            )
         except BadInput as problem:
             if part == "run":
                 raise
@@ -216,7 +213,9 @@ class Course:
             return None
         crash_point(f"before-intent:{step.path}")
         self._prepare(n)
-        self.scribe.store.ready_for(OUTCOME_ROOM * (1 + len(self.run.open_attempts())))
+        room = OUTCOME_ROOM * (1 + len(self.run.open_attempts())) + self.changes.room(step)
+        self.scribe.store.ready_for(room)
+        change = self.changes.begin(step, part, act.order, self.around, self.run)
         intent = kinds.StepStarted(
             path=step.path,
             name=step.name,
@@ -428,6 +427,9 @@ class Course:
             tail=raw[-INLINE:].decode("utf-8", "replace"), recovered=attempt.n not in self._launched,
             survivors=list(finish.survivors), services=[] if ended is None else outcome.services(ended),
             unreachable=finish.unreached, may_run=finish.may_run,
+            change=self.changes.end(
+                step, attempt.part, attempt.n, finish, self.scribe.store, f"{self.run.id}:start:{attempt.n}"
+            ),
         )  # fmt: skip
         if again and not parts.split_path(step.path)[1]:  # others need not wait for one of several
             self.scribe.flush()
@@ -452,7 +454,7 @@ class Course:
             attempt=attempt.number, outputs=verdict.outputs, bytes=printed.info.total,
             dropped=printed.info.dropped + lost, final=not again, **known,
         )._asdict()  # fmt: skip
-        for rare in ("unreachable", "may_run", "watched", "unwatched"):
+        for rare in ("unreachable", "may_run", "change", "watched", "unwatched"):
             if not told[rare]:
                 del told[rare]
         key = f"{self.run.id}:{word}:{attempt.n}"

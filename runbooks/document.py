@@ -89,11 +89,14 @@ class Check(NamedTuple):
 
 
 class Change(NamedTuple):
-    """The change record: which file, unit or key, its old and its new value."""
+    """The change record: what, its old and its new value. `subject` is file, unit or redis where `what` names one that
+    the engine reads itself; `url` is where that Redis is."""
 
     what: Template
     from_: Template | None = None
     to: Template | None = None
+    subject: str | None = None
+    url: Template | None = None
 
 
 class Sampled(NamedTuple):

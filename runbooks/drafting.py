@@ -42,7 +42,8 @@ class Note(NamedTuple):
 
 
 class Hand(NamedTuple):
-    """One command by hand. `timeout` in µs, None where it had none; `change` as what, from, to."""
+    """One command by hand. `timeout` in µs, None where it had none; `change` as what, from, to, or else `reads`: what
+    howdah reads itself, and its name."""
 
     run: journal.Run
     argv: tuple[str, ...]
@@ -53,6 +54,7 @@ class Hand(NamedTuple):
     name: str
     status: str
     said: str
+    reads: tuple[str, str] | None = None
 
     @property
     def at(self) -> int:
@@ -136,11 +138,20 @@ def _hand(run: journal.Run, book: Runbook) -> Hand:
     undo = _argv(step.undo.run) if step.undo is not None else ()
     said = state.why or (tail[-1] if tail else "")
     timeout = None if step.effect != "unsafe" and step.timeout == document.DEFAULT_TIMEOUT else step.timeout
-    return Hand(run, argv, undo, step.effect, timeout, _change(step.change), step.name, state.status, said)
+    told = _change(step.change)
+    return Hand(
+        run, argv, undo, step.effect, timeout, told, step.name, state.status, said, _reads(step.change)
+    )  # fmt: skip
+
+
+def _reads(change: document.Change | None) -> tuple[str, str] | None:
+    if change is None or change.subject is None:
+        return None
+    return change.subject, expressions.render_text(change.what, {})
 
 
 def _change(change: document.Change | None) -> tuple[str, str, str] | None:
-    if change is None:
+    if change is None or change.subject is not None:
         return None
     what, old, new = (
         expressions.render_text(one, {}) if one is not None else ""
@@ -287,6 +298,8 @@ def _steps(
         if hand.change is not None:
             what, old, new = (_word(text, values) for text in hand.change)
             yield f"{INDENT}  change: {{what: {what}, from: {old}, to: {new}}}"
+        if hand.reads is not None:
+            yield f"{INDENT}  change: {{{hand.reads[0]}: {_word(hand.reads[1], values)}}}"
 
 
 def _duration(micros: int) -> str:

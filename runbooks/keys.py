@@ -212,9 +212,13 @@ WAIT = {
 }
 
 CHANGE = {
-    "what": Key("template", "Which file, unit or key.", required=True),
-    "from": Key("template", "Its old value."),
-    "to": Key("template", "Its new value."),
+    "file": Key("template", "A file; howdah itself reads it before and after the act, and records how it differs."),
+    "unit": Key("template", "A unit of systemd; its state is read likewise."),
+    "redis": Key("template", "A key of Redis; its value is read likewise, from here."),
+    "url": Key("template", "Where that Redis is; that of the step's own `uses: redis` unless given."),
+    "what": Key("template", "Anything else: which it is."),
+    "from": Key("template", "Its old value; goes with `what`."),
+    "to": Key("template", "Its new value; goes with `what`."),
 }
 
 TOUCHES = {

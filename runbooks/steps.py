@@ -18,6 +18,7 @@ from runbooks.reading import Reader
 from runbooks.reading import kind as kind_of
 
 NAME_LENGTH = 80
+CHANGES = ("file", "unit", "redis", "what")  # of these a `change` names one
 
 
 class Shaper:
@@ -68,7 +69,7 @@ class Shaper:
             approve=self.approve(values.get("approve")),
             require=values.get("require", ()),
             continue_on_error=values.get("continue-on-error", False),
-            change=self.change(values.get("change")),
+            change=self.change(values.get("change"), kind),
             touches=self.touches(values.get("touches")),
             user=values.get("user"),
             where=(node.line, node.column),
@@ -351,15 +352,39 @@ class Shaper:
             values.get("timeout", document.DEFAULT_TIMEOUT),
         )
 
-    def change(self, node: Node | None) -> document.Change | None:
+    def change(self, node: Node | None, kind: str) -> document.Change | None:
         if node is None:
             return None
         values = levels.read(self.reader, node, "change")
-        return (
-            document.Change(values["what"], values.get("from"), values.get("to"))
-            if "what" in values
-            else None
-        )
+        given = [word for word in CHANGES if node.kind == "map" and word in node.value]
+        if not given:
+            if node.kind == "map":
+                self.reader.wrong(node, "`change` needs `what`", "which file, unit or key")
+            return None
+        if len(given) > 1:
+            second = node.keys[given[1]]
+            self.reader.wrong(
+                second, f"`change` names one thing, not `{given[0]}` and `{given[1]}`", "take one out"
+            )
+            return None
+        subject = given[0]
+        if subject != "what" and kind == "manual":
+            self.reader.wrong(
+                node.keys[subject],
+                f"howdah reads a {subject} around what it runs itself",
+                "write `what` instead",
+            )
+        for word in ("from", "to") if subject != "what" else ():
+            if word in values:
+                self.reader.wrong(
+                    node.keys[word], f"howdah reads the `{word}` of a {subject} itself", "take it out"
+                )
+        if "url" in values and subject != "redis":
+            self.reader.wrong(node.keys["url"], "`url` goes with `redis`", "take it out")
+        if subject not in values:
+            return None
+        read = None if subject == "what" else subject
+        return document.Change(values[subject], values.get("from"), values.get("to"), read, values.get("url"))
 
     def touches(self, node: Node | None) -> dict[str, Template]:
         return {} if node is None else levels.read(self.reader, node, "touches")

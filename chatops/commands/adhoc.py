@@ -52,7 +52,9 @@ def _refuse_input(stdin: TextIO) -> None:
     params.choice("effect", "read, idempotent, or unsafe (it must not happen twice), which it is unless given.", EFFECTS),
     params.duration("timeout", "How long it may take: 90s, 5m. An unsafe command without one is never killed."),
     params.text("on", "A host or a role of howdah.yaml to run it on, instead of this machine.", repeat=True),
-    params.text("what", "What it changes: the file, unit or key."),
+    params.text("file", "The file that it changes: howdah reads it before and after."),
+    params.text("unit", "The unit of systemd that it changes: howdah reads its state before and after."),
+    params.text("what", "Anything else that it changes, in words."),
     params.text("old", "The old value of that."),
     params.text("new", "The new value."),
     params.incident(),
@@ -66,7 +68,7 @@ def _refuse_input(stdin: TextIO) -> None:
 )  # fmt: skip
 def do(call: Call, argv: tuple[str, ...], note: str | None, undo: str | None, effect: str | None,
        timeout: int | None, incident: str | None, drill: bool, on: tuple[str, ...],
-       what: str | None, old: str | None, new: str | None) -> Reply:  # fmt: skip
+       file: str | None, unit: str | None, what: str | None, old: str | None, new: str | None) -> Reply:  # fmt: skip
     from chatops import launching
     from incidents import ids
     from incidents.errors import BadInput
@@ -78,10 +80,13 @@ def do(call: Call, argv: tuple[str, ...], note: str | None, undo: str | None, ef
         raise BadInput(
             "--old and --new need --what: which file, unit or key?", hint="--what /etc/app.conf:pool"
         )
+    reads = [(kind, name) for kind, name in (("file", file), ("unit", unit)) if name is not None]
+    if len(reads) + (what is not None) > 1:
+        raise BadInput("--file, --unit and --what exclude each other", hint="name one of them")
     text = adhoc.text(
         argv, note=note or "", undo=adhoc.split(undo) if undo else (), effect=effect or "",
         timeout=f"{timeout // 1000}ms" if timeout is not None else "",
-        change=(what, old or "", new or "") if what is not None else None, on=on,
+        change=(what, old or "", new or "") if what is not None else None, reads=reads[0] if reads else None, on=on,
     )  # fmt: skip
     key = call.places.key
     start = starting.prepare(

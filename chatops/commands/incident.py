@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chatops import params
 from chatops.params import When
-from chatops.views import Column, Stack, Table
+from chatops.views import Column, Stack, Table, Text
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ WHY = params.text("text", "What to add; - reads it from standard input.", place=
 def declare(
     call: Call, title: str, sev: str, at: When | None, drill: bool, retrospective: bool, page_real: bool
 ) -> Reply:
-    from chatops import cards, layout
+    from chatops import cards, lately, layout
     from incidents import timeline
     from incidents.errors import BadInput
     from incidents.events import NEW_INCIDENT
@@ -57,6 +57,8 @@ def declare(
     _page(call, sev)
     named = f" --incident {event.stream}" if drill else ""
     more = f"next: howdah note{named} TEXT · howdah role{named} commander me · howdah status{named}"
+    if event.mode == "real" and not event.replayed:
+        more = "\n".join([*lately.lines(call.store, call.now), more])
     return cards.recorded(call, event, given=at is not None, more=more)
 
 
@@ -278,12 +280,15 @@ def _show_run(call: Call, name: str) -> Reply:
         ),
         empty="no step has begun",
     )
+    changed = tuple(one.line for step in found.steps for one in step.changes)
+    diffs = [one for step in found.steps for one in step.changes if one.change.get("diff")]
     fields = [
         Field("incident", (row.stream,)),
         Field("runbook", (f"{found.runbook} (sha256 {found.digest[:12]})",)),
         Field("started", (f"{cards.moment(row.started_at, call.zone)}, by {row.by}",)),
         *([Field("inputs", tuple(f"{k}={v}" for k, v in found.inputs.items()))] if found.inputs else []),
         *([Field("locks", tuple(row.locks))] if row.locks and row.status != "ended" else []),
+        *([Field("changed", changed)] if changed else []),
     ]
     card = Card(f"{row.run}  {row.runbook}", tuple(fields), state=found.status)
     document = {
@@ -291,4 +296,5 @@ def _show_run(call: Call, name: str) -> Reply:
         "status": found.status,
         "steps": [step.document() for step in found.steps],
     }
-    return Reply(Stack((card, steps)), {"run": document})
+    more = [Text(f"{one.host} {one.change['what']}\n{one.change['diff']}", exact=True) for one in diffs]
+    return Reply(Stack((card, steps, *more)), {"run": document})

@@ -55,6 +55,14 @@ def code(text: object, *, cell: bool = False) -> Markdown:
     return Markdown(f"{fence}{pad}{shown}{pad}{fence}") if shown else Markdown("")
 
 
+def fenced(text: str, language: str) -> Markdown:
+    """A block of code, line for line."""
+    shown = visible(text)
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Markdown(f"{fence}{language}\n{shown}\n{fence}")
+
+
 def render(document: Document, *, zone: str) -> str:
     """The whole file: `zone` is the local time shown beside UTC. The same record gives the same bytes."""
     text = _template(zone).render(
@@ -64,7 +72,7 @@ def render(document: Document, *, zone: str) -> str:
         days=_days(document, zone),
         what=_what,
         lasted=_lasted,
-        changes=[(run, step) for run in document.runs for step in run.steps if step.change.get("what")],
+        changes=[(run, step, one) for run in document.runs for step in run.steps for one in step.changes],
         learned=[(name, document.chapters[about]) for about, name in _LEARNED if document.chapters[about]],
     )
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n\n"
@@ -85,6 +93,7 @@ def _template(zone: str) -> jinja2.Template:
     )
     environment.filters.update(
         code=code,
+        fenced=fenced,
         utc=lambda at, precision="s": Markdown(_time(at, "UTC", precision)),
         local=lambda at, precision="s": Markdown(_time(at, zone, precision)),
         moment=lambda at, precision="s": _moment(at, zone, precision),

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from incidents import clock, telling
+from incidents import changelog, clock, telling
 from incidents.clock import Reading, Span
 from incidents.events import Event
 
@@ -34,7 +34,8 @@ class Step:
     took: Span | None = None
     detail: str = ""
     command: str = ""
-    change: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what, from, to
+    change: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what, from, to, as last recorded
+    changes: list[changelog.Changed] = dataclasses.field(default_factory=list)  # one an attempt
     recovered: bool = False
     decisions: list[Decision] = dataclasses.field(default_factory=list)
     services: list[str] = dataclasses.field(default_factory=list)
@@ -56,6 +57,7 @@ class Step:
             "detail": self.detail,
             "recovered": self.recovered,
             "change": dict(self.change),
+            "changes": [one.document() for one in self.changes],
             "decisions": [
                 {"who": d.who, "what": d.what, "answer": d.answer, "at": clock.iso(d.at)}
                 for d in self.decisions
@@ -93,11 +95,17 @@ def span_words(span: Span) -> str:
 def runs(events: Iterable[Event]) -> list[Run]:
     """The runs in order of their first event."""
     found: dict[str, _Folding] = {}
+    events = list(events)
     for event in events:
         if event.run is not None:
             folding = found.setdefault(event.run, _Folding(event.run))
             if not event.redacted:
                 folding.take(event)
+    for one in changelog.fold(events):
+        step = found[one.run].step(one.step)
+        step.changes.append(one)
+        if not one.undo:
+            step.change = one.change
     return [folding.run for folding in found.values()]
 
 
@@ -190,7 +198,6 @@ class _Folding:
         if data.get("part", "run") == "run":
             step.attempts += 1
             step.effect = data["effect"]
-            step.change = data.get("change") or {}
             step.command = data.get("script") or " ".join(data.get("argv") or ())
         if step.started is None:
             step.started = event.at

@@ -55,6 +55,7 @@ STORY: list[list[str]] = [
     ["redact", "3", "--why", "a name"],
     ["timeline"],
     ["timeline", "--all"],
+    ["changes"],
     ["mitigate"],
     ["resolve"],
     ["reopen"],

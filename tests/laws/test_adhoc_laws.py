@@ -33,7 +33,7 @@ def test_so_are_the_undo_and_the_change(program: str, words: list[str], value: s
     (step,) = loaded("true", undo=[program, *words], change=(f"x{value}", value, f"{value}y")).steps
     assert step.undo is not None and argv(step.undo.run) == [program, *words]
     assert step.change is not None
-    shown = [expressions.render_text(part, {}) for part in step.change if part is not None]
+    shown = [expressions.render_text(part, {}) for part in step.change[:3] if part is not None]
     assert shown == [f"x{value}", value, f"{value}y"]
 
 

@@ -1,0 +1,164 @@
+"""The change record of a step: what was there right before the act, what right after, and how these differ.
+
+No look holds a step up for longer than it may take itself, and none fails it: what could not be read is unknown, and
+why. The content of a file is not recorded, only the lines that differ; of what is long or no text its size and digest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from incidents.errors import BadInput
+from runbooks import showing, subjects
+from runbooks.quoting import MASK, Masker
+from runbooks.subjects import Look, Subject
+
+if TYPE_CHECKING:
+    from incidents.store.protocol import Store
+    from runbooks import journal
+    from runbooks.document import Step
+    from runbooks.doubt import Finish
+    from runbooks.keeper import Order
+    from runbooks.surroundings import Surroundings
+
+DIFF = 8_192  # characters of a difference that are recorded
+ROOM = 4 * DIFF  # bytes that it may need in the record, beside the outcome
+DIED = "its driver died before it could be read again"
+RUNS = "something of the step may still run"
+LATE = "the look before the act did not end in its time, so nobody looked again"
+
+
+class _Begun(NamedTuple):
+    told: dict[str, Any]
+    subject: Subject | None
+    before: Look
+    order: Order
+
+
+class Changes:
+    """The changes that are under way in this driver, by the `n` of their attempt."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, _Begun] = {}
+
+    def room(self, step: Step) -> int:
+        """Bytes that the outcomes of these changes may need, that of `step` with them."""
+        return ROOM * (len(self._begun) + (step.change is not None))
+
+    def begin(
+        self, step: Step, part: str, order: Order, around: Surroundings, run: journal.Run
+    ) -> dict[str, Any]:
+        """The `change` of the intent: what is there now."""
+        change = step.change
+        if change is None or part not in ("run", "undo") or (part == "undo" and not change.subject):
+            return {}
+        names = around.names(run, part=step.path)
+        told: dict[str, Any] = dict(showing.change(step, names))
+        if part == "run" and step.undo is not None:
+            told["undo"] = True
+        subject, before = None, Look()
+        if change.subject:
+            told["subject"] = change.subject
+            try:
+                subject = subjects.of(step, order, names, around.names(run, part=step.path, reveal=True))
+            except BadInput as problem:
+                before = Look(why=str(problem))
+            if subject is not None:
+                told["what"] = subject.name
+                before = _masked(subjects.look(subject, order), order.secrets)
+            told |= _known("from", before)
+        self._begun[order.n] = _Begun(told, subject, before, order)
+        return told
+
+    def end(self, step: Step, part: str, n: int, finish: Finish, store: Store, key: str) -> dict[str, Any]:
+        """The `change` of the outcome. `key` is that of the intent, for an attempt that another driver began."""
+        if step.change is None or part not in ("run", "undo"):
+            return {}
+        begun = self._begun.pop(n, None)
+        if begun is None:
+            intent = store.by_key(key)
+            told = dict(intent.data.get("change") or {}) if intent is not None and not intent.redacted else {}
+            return _closed(told, Look(), Look(why=DIED)) if told.get("subject") else told
+        if not step.change.subject:
+            return begun.told
+        if finish.may_run:
+            after = Look(why=RUNS)
+        elif begun.before.late:
+            after = Look(why=LATE)
+        elif begun.subject is None:
+            after = Look(why=begun.before.why)
+        else:
+            after = subjects.look(begun.subject, begun.order)
+        return _closed(begun.told, begun.before, _masked(after, begun.order.secrets))
+
+
+def _masked(look: Look, secrets: tuple[str, ...]) -> Look:
+    """Without the values of secrets; a digest of what holds one could be guessed at, so it has none."""
+    if not secrets:
+        return look
+    state, raw = _hidden(look.state.encode(), secrets), look.raw
+    raw = _hidden(raw, secrets) if raw is not None else None
+    return look._replace(
+        state=state.decode("utf-8", "replace"), raw=raw, digest=look.digest if raw == look.raw else ""
+    )
+
+
+def _hidden(raw: bytes, secrets: tuple[str, ...]) -> bytes:
+    masker = Masker(secrets)
+    return masker.feed(raw) + masker.flush()
+
+
+def _known(word: str, look: Look) -> dict[str, Any]:
+    """A value as the intent records it, all that is known of it."""
+    digest = f"sha256 {look.digest}" if look.digest else ""
+    value = ", ".join(filter(None, (look.state, look.mode, digest)))
+    return {**({word: value} if value else {}), **({"unknown": look.why} if look.why else {})}
+
+
+def _closed(told: dict[str, Any], before: Look, after: Look) -> dict[str, Any]:
+    """What the outcome records: from, to, `same` where nothing changed, the difference, why something is unknown."""
+    found = dict(told)
+    if after.why:
+        found |= _known("to", after)
+        if before.why and before.why != after.why:
+            found["unknown"] = f"{before.why}; then: {after.why}"
+        return found
+    if before.mark and before.mark == after.mark:
+        return {**found, "to": found["from"], "same": True}
+    modes = before.mode != after.mode
+    diff = _difference(before, after)
+    if not diff and not modes and before.raw == after.raw and MASK in (after.raw or b""):
+        diff = "only a secret differs"
+    for word, look in (("from", before), ("to", after)):
+        if look.state or look.mode:
+            digest = f"sha256 {look.digest}" if look.digest and not diff else ""
+            found[word] = ", ".join(filter(None, (look.state, look.mode if modes else "", digest)))
+    return {**found, "diff": diff} if diff else found
+
+
+def _difference(before: Look, after: Look) -> str:
+    """Unified, with three lines around; empty where one of both is no short text."""
+    import difflib
+
+    old, new = _lines(before), _lines(after)
+    if old is None or new is None:
+        return ""
+    lines = list(difflib.unified_diff(old, new, "before", "after", lineterm=""))
+    size, kept = 0, list[str]()
+    for line in lines:
+        size += len(line) + 1
+        if size > DIFF:
+            return "\n".join([*kept, f"… {len(lines) - len(kept)} lines more"])
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def _lines(look: Look) -> list[str] | None:
+    try:
+        text = look.raw.decode() if look.raw is not None else None
+    except UnicodeDecodeError:
+        return None
+    if text is None or "\0" in text:
+        return None
+    lines = text.split("\n")
+    return lines[:-1] if not lines[-1] else [*lines, "\\ no newline at the end"]

@@ -1,0 +1,189 @@
+"""What a step changes is read by howdah itself, right before the act and right after, and told with its difference."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.far.server import lacks, serve
+from tests.stories.scene import Scene, lack
+
+EDIT = """
+name: edit
+inputs: {{token: {{type: secret, default: 'env:TOKEN'}}}}
+steps:
+  - id: edit
+    timeout: 20s
+    run: {run}
+    change: {{{subject}}}
+    undo: {{run: [cp, '{folder}/old', '{folder}/app.conf']}}
+"""
+
+
+@pytest.fixture
+def conf(scene: Scene) -> Path:
+    """A file to change; `old` beside it is how it was."""
+    for name in ("old", "app.conf"):
+        Path(scene.folder, name).write_text("pool: 20\nname: app\n")
+        os.chmod(f"{scene.folder}/{name}", 0o644)
+    return Path(scene.folder, "app.conf")
+
+
+def book(scene: Scene, run: str, subject: str) -> str:
+    return scene.runbook(EDIT.format(run=json.dumps(run), subject=subject, folder=scene.folder))
+
+
+def changes(scene: Scene, kind: str = "step.ended", run: str | None = None) -> list[dict[str, Any]]:
+    return [dict(e.data["change"]) for e in scene.events(run) if e.kind == kind and "change" in e.data]
+
+
+def test_a_file_is_told_as_it_was_and_is_with_the_lines_that_differ(scene: Scene, conf: Path) -> None:
+    run = f"sed -i s/20/5/ '{conf}'"
+    assert scene("run", book(scene, run, f"file: '{conf}'"), TOKEN="x" * 20).code == 0
+    [intent], [told] = changes(scene, "step.started"), changes(scene)
+    assert intent["from"].startswith("19 bytes, 0644 ") and "sha256 " in intent["from"] and "to" not in intent
+    assert (told["from"], told["to"], told["undo"]) == ("19 bytes", "18 bytes", True)
+    assert told["diff"].splitlines()[-3:] == ["-pool: 20", "+pool: 5", " name: app"]
+    line = "/app.conf: 19 bytes → 18 bytes, +1 −1 lines; can be undone"
+    assert line in " ".join(scene.ok("timeline").split())
+    written = scene.ok("postmortem")
+    assert f"/app.conf | 19 bytes | 18 bytes | nova | `{scene.run()}/edit` | ok |" in written
+    assert "```diff\n--- before\n+++ after\n@@ -1,2 +1,2 @@\n-pool: 20\n+pool: 5\n name: app\n```" in written
+
+    assert scene("undo", scene.run(), TOKEN="x" * 20).code == 0
+    scene.wait_for("run.ended", status="undone")
+    back = changes(scene)[-1]
+    assert (back["from"], back["to"]) == ("18 bytes", "19 bytes") and "+pool: 20" in back["diff"]
+
+
+def test_who_declares_is_told_what_was_changed_in_the_last_day(scene: Scene, conf: Path) -> None:
+    assert "changed" not in scene.ok("declare", "slow", "--key", "k1")
+    for number in range(1, 8):
+        scene.ok("do", "--file", str(conf), "--undo", "true", "--", "sh", "-c", f"echo {number} > app.conf")
+    scene.ok("do", "--what", "app:pool", "--old", "20", "--new", "5", "--", "true")
+    scene.ok("do", "--file", str(conf), "--", "true")  # left as it was: no change
+    assert scene("do", "--what", "app:pool", "--new", "4", "--", "false").code == 1
+    told = scene.ok("declare", "web is slow").splitlines()
+    shown = told[told.index("changed in the last 24 h:") + 1 :][:6]
+    assert (
+        "app:pool: … → 4 (the step failed), by nova" in shown[0] and "app:pool: 20 → 5, by nova" in shown[1]
+    )
+    assert "app.conf: 2 bytes → 2 bytes, +1 −1 lines; can be undone, by nova" in shown[2]
+    assert shown[5] == "  and 4 more: howdah changes"
+    listed = json.loads(scene.ok("changes", "--json"))["changes"]
+    assert len(listed) == 9 and listed[2]["diff"].endswith("-6\n+7") and listed[2]["undo"] is True
+    assert "+7" in scene.ok("changes", "--diff") and "+7" in scene.ok("show", listed[2]["run"])
+    assert json.loads(scene.ok("changes", "--drill", "--json"))["changes"] == []
+
+
+def test_a_command_by_hand_changes_one_named_thing(scene: Scene) -> None:
+    answer = scene("do", "--file", "a", "--unit", "b", "--", "true")
+    assert answer.code == 2 and "exclude each other" in answer.err
+
+
+def test_what_a_step_left_as_it_was_is_told_as_unchanged(scene: Scene, conf: Path) -> None:
+    assert scene("run", book(scene, "true", "file: app.conf"), TOKEN="x" * 20).code == 0
+    assert changes(scene)[0]["same"] is True
+    assert ": unchanged" in scene.ok("timeline")
+
+
+def test_a_driver_that_died_before_it_looked_again_leaves_the_new_value_unknown(
+    scene: Scene, conf: Path
+) -> None:
+    path = book(scene, f"echo more >> '{conf}'", f"file: '{conf}'")
+    died = scene("run", path, TOKEN="x" * 20, HOWDAH_TEST_KILL="before-outcome:edit")
+    assert died.code == 1
+    conf.write_text("changed by somebody else meanwhile\n")
+    assert scene("resume", TOKEN="x" * 20).code == 0
+    [told] = changes(scene)
+    assert "to" not in told and "diff" not in told and "driver died" in told["unknown"]
+    assert told["from"] == changes(scene, "step.started")[0]["from"]
+    assert "unknown (its driver died" in scene.ok("postmortem")
+
+
+def test_what_cannot_be_read_is_unknown_and_the_step_goes_on(scene: Scene) -> None:
+    """The memory of a process is a regular file whose first byte nobody can read."""
+    for subject, why in (
+        ("file: /proc/self/mem", "content could not be read"),
+        ("redis: k, url: 'redis://127.0.0.1:1'", "Redis"),
+    ):
+        assert scene("run", book(scene, "true", subject), TOKEN="x" * 20).code == 0
+        assert why in changes(scene)[0]["unknown"]
+
+
+def test_a_look_that_hangs_does_not_hold_up_the_step_and_is_not_repeated(scene: Scene) -> None:
+    fake(scene, f"echo looked >> '{scene.acts_file}'; exec sleep 120")
+    path = book(scene, "echo done >> 'ACTS'", "unit: app.service")
+    assert scene("run", path, PATH=f"{scene.folder}/bin:{os.environ['PATH']}", TOKEN="x" * 20).code == 0
+    assert scene.acts() == ["looked", "done"]
+    [told] = changes(scene)
+    assert "nobody looked again" in told["unknown"] and "to" not in told
+
+
+def test_a_file_that_is_no_file_of_bytes_is_never_opened(scene: Scene) -> None:
+    os.mkfifo(f"{scene.folder}/pipe")
+    assert scene("run", book(scene, "true", "file: pipe"), TOKEN="x" * 20).code == 0
+    assert changes(scene)[0]["from"].startswith("a fifo")
+
+
+def test_a_unit_is_told_by_its_state(scene: Scene) -> None:
+    Path(scene.folder, "state").write_text("inactive\n")
+    fake(
+        scene,
+        f"echo LoadState=loaded; echo ActiveState=$(cat '{scene.folder}/state'); echo SubState=x; echo UnitFileState=enabled",
+    )
+    path = book(scene, "echo active > state", "unit: app.service")
+    assert scene("run", path, PATH=f"{scene.folder}/bin:{os.environ['PATH']}", TOKEN="x" * 20).code == 0
+    told = changes(scene)[0]
+    assert (told["from"], told["to"]) == ("inactive (x), enabled", "active (x), enabled")
+
+
+def test_a_secret_in_a_file_does_not_reach_the_record(scene: Scene, conf: Path) -> None:
+    path = book(scene, f"sed -i \"s/app/$IN_TOKEN/\" '{conf}'", f"file: '{conf}'")
+    assert scene("run", path, TOKEN="correct-horse-battery").code == 0
+    [told] = changes(scene)
+    assert "+name: ***" in told["diff"]
+    assert b"correct-horse" not in Path(scene.store).read_bytes()
+
+
+def test_it_is_read_on_the_machine_where_the_step_runs(scene: Scene) -> None:
+    if why := lacks():
+        lack(why)
+    with serve(os.path.join(scene.folder, "ssh")) as server:
+        os.mkdir(os.path.join(server.folder, ".ssh"))
+        Path(scene.folder, "howdah.yaml").write_text("hosts:\n" + server.host("web1"))
+        home = Path(scene.folder, "it's $HOME é\n")
+        home.mkdir()
+        conf = home / "app.conf"
+        text = f"""
+name: far
+steps:
+  - id: edit
+    targets: {{hosts: web1}}
+    timeout: 20s
+    env: {{F: {json.dumps(str(conf))}}}
+    run: echo "pool 5" > "$F"
+    change: {{file: {json.dumps(str(conf))}}}
+"""
+        ran = scene("run", scene.runbook(text), PATH=server.path, HOME=server.folder)
+        assert ran.code == 0, ran.text
+        [told] = changes(scene)
+        assert (
+            told["from"] == "not there"
+            and told["to"].startswith("7 bytes, 0")
+            and told["diff"].endswith("+pool 5")
+        )
+        assert [
+            e.data["host"] for e in scene.events() if e.kind == "step.started" and "change" in e.data
+        ] == ["web1"]
+
+
+def fake(scene: Scene, script: str) -> None:
+    """A systemctl that runs this."""
+    os.mkdir(f"{scene.folder}/bin")
+    Path(scene.folder, "bin", "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+    os.chmod(f"{scene.folder}/bin/systemctl", 0o755)
