@@ -37,21 +37,28 @@ class Acting(Looker, Protocol):
 
 
 class Timers:
-    """`told` hears of every event that is recorded here; `warn` what goes wrong."""
+    """`told` hears of every event that is recorded here; `warn` what goes wrong; `relieves` is called where this
+    process has stood by and now acts."""
 
     def __init__(
         self, store: Store, *, all: Sequence[Looker] = (), one: Sequence[Acting] = (),
         told: Callable[[Event], None] = lambda event: None, warn: Callable[[str], None] = lambda line: None,
+        relieves: Callable[[], None] = lambda: None,
     ):  # fmt: skip
         self._store, self._all, self._one = store, all, one
-        self._told, self._warn = told, warn
+        self._told, self._warn, self._relieves = told, warn, relieves
+        self._stood_by = False
         self._lock = Lock(store.path)
         self._failing: set[int] = set()
 
     @property
     def acts(self) -> bool:
         """Whether this process is the one that acts. Takes the lock where it is free."""
-        return self._lock.take()
+        acts = self._lock.take()
+        if acts and self._stood_by:
+            self._relieves()
+        self._stood_by = not acts
+        return acts
 
     def look(self) -> list[Event]:
         """One look of each. Raises StoreError, but for one that may pass."""
@@ -121,6 +128,7 @@ def served(
         one=[pager],
         told=told,
         warn=warn,
+        relieves=lambda: say("the process that sent has ended: pages and reminders go out from here now"),
     )
 
 

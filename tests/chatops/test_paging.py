@@ -425,13 +425,17 @@ def test_of_two_processes_one_sends_and_the_other_takes_over_when_it_has_ended(
     second_pager = paging.Pager(
         desk.store, lambda: desk.config, whom=desk._whom, send=desk._send, begin=lambda run: run()
     )
-    second = timers.Timers(desk.store, one=[second_pager])
+    said: list[str] = []
+    second = timers.Timers(desk.store, one=[second_pager], relieves=lambda: said.append("it acts"))
     assert first.look()
     assert (second.look(), second.acts) == ([], False)
     clock.advance(FIVE)
     assert second.look() == []
     first.finish()
+    assert said == []
     assert [event.kind for event in second.look()][:1] == ["page.fired"]
+    second.look()
+    assert said == ["it acts"]
     second.finish()
 
 

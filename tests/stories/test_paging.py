@@ -182,7 +182,11 @@ def test_of_two_that_serve_one_sends_and_the_other_takes_over(night: Night) -> N
     kill(first.pid)
     night.scene.ok("page", "nova")
     night.delivered(2)
-    assert night.ends(second).code == 0
+    done = night.ends(second)
+    assert done.code == 0
+    first_line, second_line = done.out.splitlines()[:2]
+    assert first_line == "another process sends; this one stands by"
+    assert second_line.startswith("the process that sent has ended:")
     assert (len(night.known.pushes), len(night.known.mails)) == (1, 1)
 
 
