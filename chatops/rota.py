@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BEFORE = 60 * clock.DAY  # so far back the begin of a running shift is looked for
 _AFTER = 32 * clock.DAY  # so far after what was asked the end of a shift is looked for
+_FAR = 750 * clock.DAY  # further ahead no change is looked for
 LONGEST = 200 * 366 * clock.DAY  # of a span that is asked about
 NOBODY = "nobody"
 
@@ -103,29 +104,35 @@ def everything(call: Call, rota: Rota) -> list[Schedule]:
 
 
 class Duty(NamedTuple):
-    """One shift of one person."""
+    """One shift of one person. Of one that is not `begun` the begin lies before `start`, of one that does not `ends`
+    the end lies after `end`: both are further away than was looked."""
 
     start: int
     end: int
     schedule: str
+    begun: bool = True
+    ends: bool = True
 
 
 def shifts_of(rota: Rota, person: str, start: int, end: int) -> list[Duty]:
-    """The person's shifts that last at `start` or begin before `end`, whole where they are not months long."""
+    """The person's shifts that last at `start` or begin before `end`, whole where they are not months or years long."""
     from incidents.oncall import stints
 
     found = []
     for name in rota.names():
-        before = _BEFORE if person in rota.on_call(name, start) else 0
-        for one in stints.stints(rota.shifts(name, start - before, end + _AFTER)):
+        first = start - (_BEFORE if person in rota.on_call(name, start) else 0)
+        last = end + _AFTER
+        if person in rota.on_call(name, last - 1):
+            last = max(last, start + _FAR)
+        for one in stints.stints(rota.shifts(name, first, last)):
             if one.person == person and one.end > start and one.start < end:
-                found.append(Duty(one.start, one.end, name))
+                found.append(Duty(one.start, one.end, name, one.start > first, one.end < last))
     return sorted(found)
 
 
 def next_change(rota: Rota, name: str, at: int) -> Segment | None:
     """When somebody else is on call than at `at`, and who; None where that is more than two years away."""
-    for far in (15 * clock.DAY, 750 * clock.DAY):
+    for far in (15 * clock.DAY, _FAR):
         found = rota.shifts(name, at, at + far)
         if len(found) > 1:
             return found[1]
@@ -171,6 +178,15 @@ def span_words(call: Call, start: int, end: int) -> str:
     if first.rpartition(" ")[0] == last.rpartition(" ")[0]:
         last = last.rpartition(" ")[2]
     return f"{first} – {last}"
+
+
+def duty_words(call: Call, one: Duty) -> str:
+    """The same of a shift: `until …` where its begin is not known, `always` where its end is not either."""
+    if one.begun and one.ends:
+        return span_words(call, one.start, one.end)
+    if one.begun:
+        return f"from {told(call, one.start)} on"
+    return f"until {told(call, one.end)}" if one.ends else "always"
 
 
 def length(start: int, end: int) -> str:

@@ -73,9 +73,11 @@ def _then(call: Call, rota: Rota, name: str, at: int) -> str:
     from chatops import rota as shared
 
     change = shared.next_change(rota, name, at)
-    return (
-        f"{shared.told(call, change.start)}, then {shared.names(change.people)}" if change else "further on"
-    )
+    if change is None:
+        return "further on"
+    gone = name not in rota.names(change.start)
+    then = "there is no such schedule" if gone else shared.names(change.people)
+    return f"{shared.told(call, change.start)}, then {then}"
 
 
 @command(
@@ -176,14 +178,14 @@ def next_shifts(call: Call, person: str | None, weeks: int | None, schedules: st
     document = {
         "person": who,
         "shifts": [
-            {"schedule": one.schedule, "start": shared.stamp(one.start), "end": shared.stamp(one.end),
-             "running": one.start <= call.now}
+            {"schedule": one.schedule, "start": shared.stamp(one.start) if one.begun else None,
+             "end": shared.stamp(one.end) if one.ends else None, "running": one.start <= call.now}
             for one in found
         ],
     }  # fmt: skip
     rows = tuple(
-        (one.schedule, shared.span_words(call, one.start, one.end), shared.length(one.start, one.end),
-         shared.coming(call.now, one.start))
+        (one.schedule, shared.duty_words(call, one),
+         shared.length(one.start, one.end) if one.begun and one.ends else "", shared.coming(call.now, one.start))
         for one in found
     )  # fmt: skip
     columns = (

@@ -123,6 +123,20 @@ def test_next_are_the_shifts_of_a_person_the_running_one_from_its_begin(howdah: 
     assert "malte is on call" in mine.out and "Mon 19 Dec 09:00" in mine.out
 
 
+def test_next_of_who_is_on_call_all_the_time_is_always(howdah: Howdah, rota: Path) -> None:
+    rota.write_text("schedules:\n  web: {layers: [{id: all, users: [ada]}]}\n")
+    told = howdah.ok("oncall", "next", "ada", "--schedules", "rota.yaml").splitlines()[-1].split("  ")
+    assert [word.strip() for word in told if word.strip()] == ["web", "always", "now"]
+    (one,) = howdah("oncall", "next", "ada", "--schedules", "rota.yaml", "--json").json["shifts"]
+    assert (one["start"], one["end"], one["running"]) == (None, None, True)
+
+
+def test_next_of_a_shift_of_months_is_known_from_its_end(howdah: Howdah, rota: Path) -> None:
+    rota.write_text("schedules:\n  web: {layers: [{id: all, users: [ada], until: '2023-01-10T08:00:00Z'}]}\n")
+    told = howdah.ok("oncall", "next", "ada", "--schedules", "rota.yaml").splitlines()[-1].split("  ")
+    assert [word.strip() for word in told if word.strip()] == ["web", "until Tue 10 Jan 2023 09:00", "now"]
+
+
 def test_who_stands_in_no_schedule_is_an_error_only_where_somebody_was_named(
     howdah: Howdah, rota: Path
 ) -> None:
@@ -376,6 +390,13 @@ def test_the_past_has_the_schedules_of_its_version(grown: Howdah) -> None:
     assert asked(grown, "who", "web", "--at", "-9h")["on_call"] == ["ada"]
     assert "there was no schedule 'db' then" in refused(grown("oncall", "who", "db", "--at", "-9h"))
     assert "there is no schedule 'web'" in refused(grown("oncall", "who", "web"))
+
+
+def test_who_was_on_call_until_their_schedule_was_taken_out_says_so(grown: Howdah) -> None:
+    (web,) = [
+        line for line in grown.ok("oncall", "who", "--at", "-3h").splitlines() if line.startswith("web")
+    ]
+    assert web.endswith("ada      Wed 14 Dec 04:53:10, then there is no such schedule")
 
 
 def test_a_span_has_the_schedules_of_all_its_versions_each_for_the_time_that_it_was_there(
