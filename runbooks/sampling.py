@@ -22,11 +22,12 @@ from runbooks.inputs import OutputSpec
 if TYPE_CHECKING:
     from runbooks.course import Course
 
-SHELL_CD = [
-    "/bin/sh",
-    "-c",
-    'cd -- "$0" && exec "$@"',
-]  # a folder that does not answer holds up the look alone
+# A folder that does not answer holds up the look alone; where no driver is left to end it, timeout(1) does.
+SHELL = (
+    'cd -- "$0" && t=$1 && shift && '
+    'if command -v timeout >/dev/null; then exec timeout -s KILL "$t" "$@"; fi; exec "$@"'
+)
+LATER = 5 * clock.SECOND  # than we do
 
 
 class Sampler:
@@ -212,7 +213,9 @@ class Watches:
 def _probe(course: Course, step: Step, number: int) -> probes.Probe:
     assert step.watch is not None and step.watch.run is not None
     act = course.around.act(step, step.watch.run, course.run, n=0, number=number, timeout=step.watch.timeout)
-    return probes.Probe([*SHELL_CD, act.order.cwd, *act.order.argv], act.order.env, step.watch.timeout)
+    last = -(-(step.watch.timeout + LATER) // clock.SECOND)
+    argv = ["/bin/sh", "-c", SHELL, act.order.cwd, str(last), *act.order.argv]
+    return probes.Probe(argv, act.order.env, step.watch.timeout)
 
 
 def _read(specs: Mapping[str, OutputSpec], raw: bytes, secret: bool) -> dict[str, typed.Value]:

@@ -236,6 +236,9 @@ class _Rehearsal(Course):
 
     def sees(self, step: Step) -> tuple[dict[str, Any], str]:
         """What the next look of `watch` sees as the case says, and why it sees nothing."""
+        asks = step.until is not None or (step.wait is not None and step.wait.until is not None)
+        if not asks and not self._given(step, "watch"):
+            return {}, "the case says nothing of it"
         specs, result = canned.declared(step, "watch"), self._result(step, "watch")
         if result.exit != 0 or result.timeout or result.lost:
             return {}, "the case says that it fails"

@@ -214,6 +214,9 @@ class _Folding:
         step.name = data.get("name") or step.name
         step.result = _RESULTS.get((part, data["status"]), f"{part} {data['status']}".removeprefix("run "))
         step.detail = _detail(data)
+        for one in event.evidence if data.get("watched") else ():
+            if one.media_type == "text/csv":
+                step.detail += f", samples: {one.name} ({one.sha256[:12]})"
         step.recovered = step.recovered or bool(data.get("recovered"))
         step.services.extend(one for one in data.get("services", ()) if one not in step.services)
 

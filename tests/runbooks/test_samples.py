@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from incidents import clock
-from runbooks import samples
+from runbooks import cases, loader, samples, testing
 from runbooks.document import Sampled, Watch
 from runbooks.inputs import OutputSpec
 from runbooks.samples import Row
@@ -86,3 +86,35 @@ def test_a_number_is_told_in_few_words() -> None:
     track = samples.Track("waiting", (Fraction(15_000), Fraction(9_800), Fraction("12340.5")), "-210.333")
     assert samples.words(track) == "waiting 12,340.5 (9,800–15,000), −210.33/s"
     assert samples.words(samples.Track("waiting", (), "", "exit 3")) == "waiting: exit 3"
+
+
+BOOK = """
+name: book
+steps:
+  - id: drained
+    wait: {for: 1h, until: "${{ result.outputs.waiting == 0 and result.outputs.waiting_rate < 0 }}"}
+    watch: {every: 1m, run: [look], outputs: {waiting: {text: true, type: int, rate: 2m}}}
+  - id: polled
+    effect: read
+    run: [look]
+    until: ${{ result.outputs.left_rate == -1 }}
+    retry: {max: 9, delay: 30s}
+    watch: {every: 1s, outputs: {left: {text: true, type: int, rate: 1m}}}
+  - {id: end, stop: {status: ok, say: "${{ steps.drained.outputs.waiting_rate }} and ${{ steps.polled.outputs.left }}"}}
+"""
+GIVEN = """
+cases:
+  - name: it drains
+    results:
+      drained.watch: [{outputs: {waiting: 180}}, {exit: 3}, {outputs: {waiting: 60}}, {output: "0"}]
+      polled: [{outputs: {left: 90}}, {outputs: {left: 60}}, {output: "30"}]
+    expect: {status: ok, says: -1 and 60}
+"""
+
+
+def test_a_test_of_a_runbook_says_what_the_looks_see(tmp_path: Path) -> None:
+    book = tmp_path / "book.yaml"
+    book.write_text(BOOK)
+    (tmp_path / "book.test.yaml").write_text(GIVEN)
+    found = testing.run(loader.load(str(book)), cases.read(str(tmp_path / "book.test.yaml")))
+    assert [(one.wrong, one.case.name) for one in found] == [((), "it drains")]

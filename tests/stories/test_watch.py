@@ -90,7 +90,8 @@ def test_the_samples_of_a_wait_are_one_evidence_outputs_and_a_chart(scene: Scene
     assert kinds == ["step.started", "step.ended"]  # none a sample
     assert not [name for name in os.listdir(scene.run_dir()) if ".samples" in name]
     assert "waiting 12,340 → 0" in scene("steps", scene.run()).out
-    assert "waiting 12,340 → 0" in scene("postmortem").out
+    told = scene("postmortem").out
+    assert "waiting 12,340 → 0" in told and f"{end.run}/1.samples.csv" in told
 
 
 def test_a_look_that_hangs_is_abandoned_and_named_and_the_step_does_not_notice(scene: Scene) -> None:
