@@ -26,6 +26,8 @@ ROOM = 4 * DIFF  # bytes that it may need in the record, beside the outcome
 DIED = "its driver died before it could be read again"
 RUNS = "something of the step may still run"
 LATE = "the look before the act did not end in its time, so nobody looked again"
+TOO_MANY = "looks did not end in their time before, so nobody looked"
+MOST_LATE = 2  # looks that a run waits for in vain; of many silent hosts each would hold up all the others
 
 
 class _Begun(NamedTuple):
@@ -40,6 +42,7 @@ class Changes:
 
     def __init__(self) -> None:
         self._begun: dict[int, _Begun] = {}
+        self._late = 0
 
     def room(self, step: Step) -> int:
         """Bytes that the outcomes of these changes may need, that of `step` with them."""
@@ -65,7 +68,7 @@ class Changes:
                 before = Look(why=str(problem))
             if subject is not None:
                 told["what"] = subject.name
-                before = _masked(subjects.look(subject, order), order.secrets)
+                before = self._look(subject, order)
             told |= _known("from", before)
         self._begun[order.n] = _Begun(told, subject, before, order)
         return told
@@ -88,8 +91,15 @@ class Changes:
         elif begun.subject is None:
             after = Look(why=begun.before.why)
         else:
-            after = subjects.look(begun.subject, begun.order)
-        return _closed(begun.told, begun.before, _masked(after, begun.order.secrets))
+            after = self._look(begun.subject, begun.order)
+        return _closed(begun.told, begun.before, after)
+
+    def _look(self, subject: Subject, order: Order) -> Look:
+        if self._late >= MOST_LATE:
+            return Look(why=TOO_MANY)
+        found = _masked(subjects.look(subject, order), order.secrets)
+        self._late += found.late
+        return found
 
 
 def _masked(look: Look, secrets: tuple[str, ...]) -> Look:

@@ -212,7 +212,9 @@ WAIT = {
 }
 
 CHANGE = {
-    "file": Key("template", "A file; howdah itself reads it before and after the act, and records how it differs."),
+    "file": Key(
+        "template", "A file; howdah itself reads it before and after the act, and records how it differs."
+    ),
     "unit": Key("template", "A unit of systemd; its state is read likewise."),
     "redis": Key("template", "A key of Redis; its value is read likewise, from here."),
     "url": Key("template", "Where that Redis is; that of the step's own `uses: redis` unless given."),

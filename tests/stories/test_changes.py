@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.far.server import lacks, serve
+from tests.runbooks.library.queues import server
 from tests.stories.scene import Scene, lack
 
 EDIT = """
@@ -116,12 +117,23 @@ def test_what_cannot_be_read_is_unknown_and_the_step_goes_on(scene: Scene) -> No
 
 
 def test_a_look_that_hangs_does_not_hold_up_the_step_and_is_not_repeated(scene: Scene) -> None:
+    """Of many that hang two are waited for."""
     fake(scene, f"echo looked >> '{scene.acts_file}'; exec sleep 120")
-    path = book(scene, "echo done >> 'ACTS'", "unit: app.service")
-    assert scene("run", path, PATH=f"{scene.folder}/bin:{os.environ['PATH']}", TOKEN="x" * 20).code == 0
-    assert scene.acts() == ["looked", "done"]
-    [told] = changes(scene)
-    assert "nobody looked again" in told["unknown"] and "to" not in told
+    path = scene.runbook("""
+name: many
+steps:
+  - id: each
+    for_each: [a, b, c]
+    parallel: 3
+    timeout: 20s
+    run: echo done >> 'ACTS'
+    change: {unit: "${{ item }}.service"}
+""")
+    assert scene("run", path, PATH=f"{scene.folder}/bin:{os.environ['PATH']}").code == 0
+    assert sorted(scene.acts()) == ["done"] * 3 + ["looked"] * 2
+    told = {change["what"]: change for change in changes(scene)}
+    assert "nobody looked again" in told["a.service"]["unknown"] and "to" not in told["a.service"]
+    assert "nobody looked" in told["c.service"]["unknown"]
 
 
 def test_a_file_that_is_no_file_of_bytes_is_never_opened(scene: Scene) -> None:
@@ -142,6 +154,25 @@ def test_a_unit_is_told_by_its_state(scene: Scene) -> None:
     assert (told["from"], told["to"]) == ("inactive (x), enabled", "active (x), enabled")
 
 
+@pytest.mark.lab
+def test_a_key_of_redis_is_told_by_its_value_or_how_much_it_holds(scene: Scene) -> None:
+    with server() as redis:
+        redis.run("SET", "limit", "20")
+        redis.run("RPUSH", "queue:a", "1", "2", "3")
+        url = f"unix://{redis.socket}"
+        path = scene.runbook(f"""
+name: redis
+steps:
+  - {{uses: redis, with: {{url: '{url}', command: [SET, limit, 5]}}, change: {{redis: limit}}}}
+  - {{run: "true", timeout: 9s, effect: idempotent, change: {{redis: 'queue:a', url: '{url}'}}}}
+  - {{uses: redis, with: {{url: '{url}', command: [DEL, 'queue:a']}}, change: {{redis: 'queue:a'}}}}
+""")
+        assert scene("run", path).code == 0
+    told = [(change["what"], change["from"], change["to"]) for change in changes(scene)]
+    assert told[0] == ("limit", "'20'", "'5'")
+    assert told[1:] == [("queue:a", "a list of 3", "a list of 3"), ("queue:a", "a list of 3", "not there")]
+
+
 def test_a_secret_in_a_file_does_not_reach_the_record(scene: Scene, conf: Path) -> None:
     path = book(scene, f"sed -i \"s/app/$IN_TOKEN/\" '{conf}'", f"file: '{conf}'")
     assert scene("run", path, TOKEN="correct-horse-battery").code == 0
@@ -153,9 +184,9 @@ def test_a_secret_in_a_file_does_not_reach_the_record(scene: Scene, conf: Path) 
 def test_it_is_read_on_the_machine_where_the_step_runs(scene: Scene) -> None:
     if why := lacks():
         lack(why)
-    with serve(os.path.join(scene.folder, "ssh")) as server:
-        os.mkdir(os.path.join(server.folder, ".ssh"))
-        Path(scene.folder, "howdah.yaml").write_text("hosts:\n" + server.host("web1"))
+    with serve(os.path.join(scene.folder, "ssh")) as one:
+        os.mkdir(os.path.join(one.folder, ".ssh"))
+        Path(scene.folder, "howdah.yaml").write_text("hosts:\n" + one.host("web1"))
         home = Path(scene.folder, "it's $HOME é\n")
         home.mkdir()
         conf = home / "app.conf"
@@ -169,7 +200,7 @@ steps:
     run: echo "pool 5" > "$F"
     change: {{file: {json.dumps(str(conf))}}}
 """
-        ran = scene("run", scene.runbook(text), PATH=server.path, HOME=server.folder)
+        ran = scene("run", scene.runbook(text), PATH=one.path, HOME=one.folder)
         assert ran.code == 0, ran.text
         [told] = changes(scene)
         assert (
