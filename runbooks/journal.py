@@ -298,7 +298,8 @@ def _step_ended(run: Run, data: kinds.StepEnded, event: Any, when: clock.Reading
     step.verified = data.part in ("verify", "undo_verify") and step.status in DOUBTS
     if data.part in ("run", "check"):
         step.exit, step.tail = data.exit, data.tail
-    if step.status in ("ok", "entered"):
+    gathered = data.part == "spread" and step.status == "continued"  # of the hosts on which it went well
+    if step.status in ("ok", "entered") or gathered:
         step.outputs = {**(step.outputs or {}), **data.outputs}
     if step.status in SETTLED:
         run.outcomes += 1

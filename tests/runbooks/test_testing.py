@@ -222,6 +222,26 @@ def test_what_a_person_vouches_for_may_lack_an_output_as_in_a_run(tmp_path: Path
     assert found.wrong == (), found.wrong
 
 
+def test_a_step_that_failed_on_fewer_hosts_than_may_has_the_outputs_of_the_others(tmp_path: Path) -> None:
+    book = """
+name: book
+steps:
+  - id: ask
+    targets: {hosts: web, max_fail_percentage: 50}
+    effect: read
+    run: [ask]
+    outputs: {says: {text: true}}
+  - {id: end, stop: {status: ok, say: "web1 says ${{ steps.ask.outputs.says['web1'] }}"}}
+"""
+    found = told(
+        tmp_path,
+        "results: {ask@web1: {outputs: {says: hello}}, ask@web2: {unreachable: true}}\n"
+        "expect: {status: ok, steps: {ask: continued}, says: web1 says hello}",
+        book, inputs="{}", usual="",
+    )  # fmt: skip
+    assert found.wrong == ()
+
+
 def test_inputs_that_do_not_fit_are_told(tmp_path: Path) -> None:
     (tmp_path / "book.yaml").write_text(BOOK)
     (tmp_path / "book.test.yaml").write_text("cases: [{name: x, inputs: {want: much}, expect: {}}]\n")
