@@ -66,7 +66,7 @@ class Sampler:
         self.number += 1
         try:
             self._look = probes.Lone(begin(self.number))
-        except BadInput as problem:
+        except (BadInput, OSError) as problem:  # no descriptor, no process left: the step may yet end well
             self.add({}, str(problem))
 
     def take(self, seen: probes.Seen, read: Callable[[bytes], dict[str, typed.Value]]) -> None:

@@ -59,11 +59,12 @@ def test_the_outcome_tells_first_last_least_most_and_the_resets_of_a_counter() -
 
 def test_the_file_is_read_as_it_was_written_but_for_a_torn_last_line(tmp_path: Path) -> None:
     file = tmp_path / "3.samples"
-    for kind, values in {
+    given: dict[str, tuple[int | str, ...]] = {
         "int": (3, 20),
         "duration": (1_500_000, 2_000_000),
         "percent": ("12.5", "50"),
-    }.items():
+    }
+    for kind, values in given.items():
         watched = watch(kind)
         written = [*rows(*values), Row(25 * SECOND, 25 * SECOND, {}, 'no, "never"\nagain')]
         file.write_text(samples.text(written, watched) + "2026-01-01T00:00:0")
