@@ -17,6 +17,7 @@ from runbooks.drills.watching import Watch
 from runbooks.procfs import Process
 
 SUMMARY = "An NFS mount hangs, in a small virtual machine, and a service on it must not lose a line."
+NEEDS = "as root, on Linux for x86_64"
 SILENT = 1_500_000  # µs without an acknowledgement: it is broken
 LOOKS_WITHIN = 30 * clock.SECOND
 BROKEN_WITHIN = 30 * clock.SECOND
