@@ -143,6 +143,8 @@ def _closed(told: dict[str, Any], before: Look, after: Look) -> dict[str, Any]:
         if look.state or look.mode:
             digest = f"sha256 {look.digest}" if look.digest and not diff else ""
             found[word] = ", ".join(filter(None, (look.state, look.mode if modes else "", digest)))
+    if told.get("subject") == "unit" and found.get("from") == found.get("to"):
+        found["to"] += ", started anew"
     return {**found, "diff": diff} if diff else found
 
 

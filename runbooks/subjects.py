@@ -84,7 +84,8 @@ _FILE = (
     '&& printf "%s" "$2"'
 )
 _UNIT = (
-    _ASK + 'systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -- "$p" 2>&1 '
+    _ASK
+    + 'systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p InvocationID -- "$p" 2>&1 '
     '&& printf "%s" "$2"'
 )
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
@@ -158,7 +159,7 @@ def _unit(answer: bytes, whole: bool) -> Look:
         return Look("not there", mark="absent")
     told = f"{facts['ActiveState']} ({facts.get('SubState', '')})"
     told += f", {facts['UnitFileState']}" if facts.get("UnitFileState") else ""
-    return Look(told, mark=told)
+    return Look(told, mark=f"{told} {facts.get('InvocationID', '')}")
 
 
 # -- by the action redis, here -----------------------------------------------------------------------------------

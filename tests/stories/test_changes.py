@@ -142,16 +142,18 @@ def test_a_file_that_is_no_file_of_bytes_is_never_opened(scene: Scene) -> None:
     assert changes(scene)[0]["from"].startswith("a fifo")
 
 
-def test_a_unit_is_told_by_its_state(scene: Scene) -> None:
-    Path(scene.folder, "state").write_text("inactive\n")
-    fake(
-        scene,
-        f"echo LoadState=loaded; echo ActiveState=$(cat '{scene.folder}/state'); echo SubState=x; echo UnitFileState=enabled",
-    )
-    path = book(scene, "echo active > state", "unit: app.service")
-    assert scene("run", path, PATH=f"{scene.folder}/bin:{os.environ['PATH']}", TOKEN="x" * 20).code == 0
-    told = changes(scene)[0]
-    assert (told["from"], told["to"]) == ("inactive (x), enabled", "active (x), enabled")
+def test_a_unit_is_told_by_its_state_and_whether_it_was_started_anew(scene: Scene) -> None:
+    Path(scene.folder, "unit").write_text("ActiveState=inactive\n")
+    fake(scene, f"echo LoadState=loaded; echo SubState=x; cat '{scene.folder}/unit'")
+    path = scene.runbook("""
+name: unit
+steps:
+  - {run: "printf 'ActiveState=active\\nInvocationID=1\\n' > unit", timeout: 9s, change: {unit: app.service}}
+  - {run: "printf 'ActiveState=active\\nInvocationID=2\\n' > unit", timeout: 9s, change: {unit: app.service}}
+""")
+    assert scene("run", path, PATH=f"{scene.folder}/bin:{os.environ['PATH']}").code == 0
+    told = [(change["from"], change["to"]) for change in changes(scene)]
+    assert told == [("inactive (x)", "active (x)"), ("active (x)", "active (x), started anew")]
 
 
 @pytest.mark.lab
