@@ -28,6 +28,15 @@ READS = ("GET", "HEAD", "OPTIONS")
 TWICE = ("PUT", "DELETE")  # RFC 9110 section 9.2.2: a second one changes nothing more
 METHODS = (*READS, *TWICE, "POST", "PATCH")
 REDIRECTS = (301, 302, 303, 307, 308)
+# What a proxy says of a server that did not answer it, and Cloudflare's likewise: no word of the server's own.
+GATEWAY = (502, 504, 520, 522, 524)
+UNAVAILABLE = 503  # the server's own word, or that of a proxy which lost it; its own mostly has Retry-After
+ALONG = (
+    "accept",
+    "accept-language",
+    "user-agent",
+    "range",
+)  # the headers that a redirect takes to another server
 TIMEOUT = 30 * clock.SECOND
 MOST = 1 << 20  # bytes of a body that is read
 CUT = 1 << 16  # characters that are kept of one that is too long
@@ -52,6 +61,8 @@ def act(given: Mapping[str, Any]) -> Mapping[str, Any]:
         raise _trouble(where, problem, sent) from None
     text = body[:MOST].decode("utf-8", "replace")
     wanted = given.get("status", [])
+    if status not in wanted and _lost(request.get_method(), status, headers):
+        raise Unanswered(f"{where}: status {status}, which is no word of the server's own: {_first(text)}")
     if wanted and status not in wanted:
         raise Otherwise(f"{where}: status {status}, not {', '.join(map(str, wanted))}: {_first(text)}")
     if not wanted and status >= 400:
@@ -59,6 +70,12 @@ def act(given: Mapping[str, Any]) -> Mapping[str, Any]:
     known = {name.lower(): value for name, value in headers.items()}
     found = {"status": status, "text": data(text), "json": _json(text), "headers": data(known)}
     return _fitting(found, where, len(body), reads=request.get_method() in READS)
+
+
+def _lost(method: str, status: int, headers: Mapping[str, str]) -> bool:
+    """Whether this status leaves open what the server did with the request, or what it would have answered."""
+    changes = method not in READS and "Retry-After" not in headers
+    return status in GATEWAY or (status == UNAVAILABLE and changes)
 
 
 def _fitting(found: dict[str, Any], where: str, size: int, *, reads: bool) -> dict[str, Any]:
@@ -100,7 +117,12 @@ def _opener(given: Mapping[str, Any], sent: list[bool]) -> urllib.request.Opener
                 raise HTTPError(
                     req.full_url, code, f"sent to {newurl[:80]!r}, which is no web address", headers, fp
                 )
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
+            new = super().redirect_request(req, fp, code, msg, headers, newurl)
+            if new is not None and _server(newurl) != _server(
+                req.full_url
+            ):  # a key of the one is none of the other's
+                new.headers = {name: text for name, text in new.headers.items() if name.lower() in ALONG}
+            return new
 
     class Watched(http.client.HTTPConnection):
         def send(self, data: Any) -> None:
@@ -182,6 +204,14 @@ def _first(text: str) -> str:
 def _without_query(url: str) -> str:
     """A query often holds a key."""
     return url.partition("?")[0]
+
+
+def _server(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port: whom a key is for."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _effect(given: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -48,9 +49,11 @@ class Page(BaseHTTPRequestHandler):
             json.dumps({"load": 0.25, "list": [1, None, "x"]}) if self.path == "/ok" else "nobody is here\n"
         )
         text = ODD.get(self.path, text)
-        self.send_response(
-            200 if self.path in ODD else {"/ok": 200, "/made": 201, "/gone": 404}.get(self.path, 503)
-        )
+        known = {"/ok": 200, "/made": 201, "/gone": 404, "/later": 503}
+        gateways = {f"/{status}": status for status in (500, 502, 503, 504, 524)}
+        self.send_response(200 if self.path in ODD else {**known, **gateways}.get(self.path, 503))
+        if self.path == "/later":
+            self.send_header("Retry-After", "120")
         self.send_header("Content-Length", str(len(text)))
         self.send_header("X-Queue", "7")
         self.end_headers()
@@ -65,6 +68,12 @@ class Page(BaseHTTPRequestHandler):
 @pytest.fixture
 def url() -> Iterator[str]:
     Page.asked = []
+    with served() as one:
+        yield one
+
+
+@contextlib.contextmanager
+def served() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -110,6 +119,45 @@ def test_a_read_follows_where_it_is_sent_and_a_post_does_not(url: str) -> None:
 def test_each_answer_has_its_exit(url: str, given: dict[str, Any], code: int, says: str) -> None:
     told = ask("http", {**given, "url": url + given["url"]})
     assert told.code == code and says in told.text, told
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"url": "/502", "body": "x"}, 75),
+        ({"url": "/504", "body": "x"}, 75),
+        ({"url": "/524", "method": "POST"}, 75),
+        ({"url": "/503", "body": "x"}, 75),
+        ({"url": "/later", "body": "x"}, 1),  # it says when to come again: it took nothing
+        ({"url": "/500", "body": "x"}, 1),
+        ({"url": "/502", "body": "x", "status": [200]}, 75),
+        ({"url": "/502", "body": "x", "status": [502]}, 0),
+        ({"url": "/502", "status": [200]}, 75),  # no word of the server's, so no `no` of a verify
+        ({"url": "/503", "status": [200]}, 10),
+    ],
+)
+def test_what_a_gateway_says_of_a_server_that_did_not_answer_is_no_answer(
+    url: str, given: dict[str, Any], code: int
+) -> None:
+    told = ask("http", {**given, "url": url + given["url"]})
+    assert told.code == code, told
+    if code == 75:
+        assert "no answer: " in told.text and f"status {given['url'][1:]}" in told.text
+
+
+def test_a_read_that_is_sent_to_another_server_takes_no_secret_along(url: str) -> None:
+    secrets = {"Authorization": "Bearer geheim", "Cookie": "a=geheim", "X-Api-Key": "geheim"}
+    headers = {**secrets, "Accept": "text/x"}
+    with served() as other:
+        for target in (f"{other}/ok", url.replace("127.0.0.1", "localhost") + "/ok"):
+            Page.asked = []
+            assert ask("http", {"url": f"{url}/elsewhere?{target}", "headers": headers}).code == 0
+            (_, _, first, _), (_, _, second, _) = Page.asked
+            assert first["Authorization"] == "Bearer geheim" and second["Accept"] == "text/x"
+            assert "geheim" not in str(second)
+    Page.asked = []
+    assert ask("http", {"url": f"{url}/elsewhere?{url}/ok", "headers": headers}).code == 0
+    assert str(Page.asked[1][2]).count("geheim") == 3
 
 
 def test_who_is_not_there_was_asked_nothing() -> None:
