@@ -60,10 +60,11 @@ def approve(
     return store.append([draft])[0]
 
 
-def may_decline(run: journal.Run, question: journal.Question, by: Approver) -> None:
-    """Raises NotPermitted where this person is none of those who are asked, and did not start the run either.
+def may_decline(run: journal.Run, question: journal.Question, by: Approver, *, word: str = "decline") -> None:
+    """Raises NotPermitted where this person is none of those who are asked, and did not start the run either; the same
+    for who skips it (`word`).
 
-    Of an account that several share it is enough that one of them is: to decline lets nothing happen.
+    Of an account that several share it is enough that one of them is: neither lets the step happen.
     """
     if not by.people:
         return
@@ -76,8 +77,8 @@ def may_decline(run: journal.Run, question: journal.Question, by: Approver) -> N
     if not any(not allowed or person.is_one_of(allowed) for person in persons):
         where = f"{run.id}/{question.path}"
         raise NotPermitted(
-            f"{by.actor.shown} is not asked for {where} and cannot decline it",
-            hint=f"{_wanted(question)}; or whoever started the run declines",
+            f"{by.actor.shown} is not asked for {where} and cannot {word} it",
+            hint=f"{_wanted(question)}; or whoever started the run may {word}",
         )
 
 

@@ -98,10 +98,9 @@ def _answer(call: Call, step: str | None, word: str, said: str, *, given: dict[s
         return Reply(text, {"run": before.run, "step": before.step, "answer": word, "event": before.seq})
     run, question = consent.find(store, step, word, stream=call.who.incident)
     permissions.check_run_of(call, run.id)
-    if word == "decline":
-        approving.may_decline(
-            run, question, approving.Approver(call.actor, call.config.people, call.who.shared)
-        )
+    if question.what == "approve":
+        by = approving.Approver(call.actor, call.config.people, call.who.shared)
+        approving.may_decline(run, question, by, word=word)
     outputs = recover.typed_outputs(store, run, question.path, given or {})
     if word == "retry" and not beside:
         recover.must_not_run(store, run, question.path)

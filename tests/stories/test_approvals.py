@@ -122,9 +122,15 @@ def test_a_declined_step_fails_with_the_reason_and_nothing_runs(scene: Scene, pa
 
 
 @pytest.mark.parametrize("by", ["eve", "stranger"])
-def test_who_is_not_asked_cannot_decline(scene: Scene, parked: str, by: str) -> None:
+def test_who_is_not_asked_can_neither_decline_nor_skip(scene: Scene, parked: str, by: str) -> None:
     refused = scene("decline", "grow", "--why", "no", by=by)
-    assert refused.code == 4 and f"{by} is not asked for {parked}/grow" in refused.err, refused
+    assert refused.code == 4 and f"{by} is not asked for {parked}/grow and cannot decline" in refused.err, (
+        refused
+    )
+    skipped = scene("skip", "grow", by=by)
+    assert skipped.code == 4 and f"{by} is not asked for {parked}/grow and cannot skip" in skipped.err, (
+        skipped
+    )
     assert scene.journal().open_questions()[0].what == "approve"
 
 
@@ -134,6 +140,12 @@ def test_who_started_it_may_take_it_back_and_a_shared_account_may_say_no(
 ) -> None:
     assert scene("decline", "grow", "--why", "no", by=by).code == 0
     assert scene.wait_for("run.ended").data["status"] == "failed"
+
+
+def test_who_is_asked_may_go_on_without_the_step(scene: Scene, parked: str) -> None:
+    scene.ok("skip", "grow", by="kim")
+    assert scene.wait_for("run.ended").data["status"] == "ok"
+    assert scene.acts() == []
 
 
 def test_what_was_approved_too_late_is_asked_anew(scene: Scene) -> None:
