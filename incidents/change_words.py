@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 LONGEST = 60  # characters of a value in a line
+NO_NEWLINE = "\\ no newline at the end"  # stands as a line of its own in a difference
+_DIGEST = re.compile(r"(?<=sha256 )([0-9a-f]{12})[0-9a-f]{52}")
 
 
 def line(change: Mapping[str, Any]) -> str:
@@ -39,11 +42,13 @@ def counted(diff: str) -> str:
     lines = diff.split("\n")
     if len(lines) < 4:
         return ""
-    more, less = (sum(line.startswith(sign) for line in lines[2:]) for sign in "+-")
+    more, less = (
+        sum(line.startswith(sign) and line[1:] != NO_NEWLINE for line in lines[2:]) for sign in "+-"
+    )
     return f", +{more} −{less} lines"
 
 
 def short(text: object, most: int = LONGEST) -> str:
-    """On one line, cut where it is longer."""
-    line = " ".join(str(text).split())
+    """On one line, cut where it is longer; of a digest its beginning."""
+    line = _DIGEST.sub(r"\1", " ".join(str(text).split()))
     return line if len(line) <= most else line[: most - 1] + "…"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from incidents import change_words
 from incidents.errors import BadInput
 from runbooks import showing, subjects
 from runbooks.quoting import MASK, Masker
@@ -38,9 +39,11 @@ class _Begun(NamedTuple):
 
 
 class Changes:
-    """The changes that are under way in this driver, by the `n` of their attempt."""
+    """The changes that are under way in this driver, by the `n` of their attempt. `looks` is False where no program may
+    be started."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, looks: bool = True) -> None:
+        self._looks = looks
         self._begun: dict[int, _Begun] = {}
         self._late = 0
 
@@ -95,6 +98,8 @@ class Changes:
         return _closed(begun.told, begun.before, after)
 
     def _look(self, subject: Subject, order: Order) -> Look:
+        if not self._looks:
+            return Look(why="nothing is looked at in a test")
         if self._late >= MOST_LATE:
             return Look(why=TOO_MANY)
         found = _masked(subjects.look(subject, order), order.secrets)
@@ -173,4 +178,4 @@ def _lines(look: Look) -> list[str] | None:
     if text is None or "\0" in text:
         return None
     lines = text.split("\n")
-    return lines[:-1] if not lines[-1] else [*lines, "\\ no newline at the end"]
+    return lines[:-1] if not lines[-1] else [*lines, change_words.NO_NEWLINE]

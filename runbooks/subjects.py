@@ -131,7 +131,7 @@ def _file(answer: bytes, whole: bool) -> Look:
     _, kind, mode, owner, size, changed = head.decode("ascii", "replace").split("|")
     about = f"{mode.rjust(4, '0')} {owner}"
     if not kind.startswith("regular"):
-        return Look(f"a {kind}", about, mark=f"{kind} {about}")
+        return Look(f"a {kind}", about, why="only of a file the content is read")
     told = f"{int(size):,} byte{'s' if int(size) != 1 else ''}"
     if not whole:
         return Look(told, about, why="its content could not be read")

@@ -18,7 +18,19 @@ from incidents.errors import BadInput
 from incidents.events import Actor, Event
 from incidents.hosts import Hosts
 from incidents.store import open_store
-from runbooks import canned, consent, engine, inputs, journal, loader, orders, parts, recover, starting
+from runbooks import (
+    canned,
+    changed,
+    consent,
+    engine,
+    inputs,
+    journal,
+    loader,
+    orders,
+    parts,
+    recover,
+    starting,
+)
 from runbooks.canned import Untold
 from runbooks.cases import Case, Cases, Result
 from runbooks.course import Course, Hold, Stay
@@ -147,6 +159,7 @@ class _Rehearsal(Course):
         Course.__post_init__(self)
         self.reach = _NoReach(self.around, self.runbook)
         self.watches = _Looks()
+        self.changes = changed.Changes(looks=False)
 
     def play(self) -> list[str]:
         """Takes the run to its end. What kept it from there."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from incidents.errors import Mistakes
-from runbooks import cases, loader, testing
+from runbooks import cases, loader, subjects, testing
 
 LIBRARY = [one.path for one in loader.available(beside=None)]
 BOOK = r"""
@@ -288,3 +288,14 @@ def test_no_process_is_started_and_nothing_stays(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("subprocess.Popen", lambda *args, **more: pytest.fail("a process was started"))
     assert told(tmp_path, f"{YES}\nexpect: {{status: ok}}").wrong == ()
     assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_what_a_step_would_change_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test starts no process, not even one that only reads."""
+
+    def started(*_: object) -> None:
+        raise AssertionError("a test looked at this machine")
+
+    monkeypatch.setattr(subjects, "look", started)
+    book = "name: b\nsteps:\n  - {id: act, timeout: 9s, run: [edit], change: {file: /etc/passwd}, undo: {run: [back]}}\n"
+    assert told(tmp_path, "expect: {status: ok}", book, "{}", "").wrong == ()
