@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatops import params
-from chatops.views import Column, Stack, Table, Text
+from chatops.views import Column, Drawing, Stack, Table, Text
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
+    from chatops.layout import Line
     from incidents.oncall.load import Report
 
+_HALF = 5  # on a narrow screen the second table begins with this column
+_WHOLE = 120  # cells: as wide as the names make it
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -35,7 +38,27 @@ def people_load(call: Call, weeks: int) -> Reply:
     rota = versions.read(call.store, call.config, call.now)
     facts = carried.facts(call.store, call.config, rota, call.now, since=start)
     report = load.report(facts.values(), start, call.now)
-    return Reply(Stack((_table(report), *_heat(report))), _document(report))
+    return Reply(Stack((_drawn(_table(report)), *_heat(report))), _document(report))
+
+
+def _drawn(table: Table) -> Drawing:
+    """On a narrow screen in two tables, one below the other."""
+
+    from chatops import layout
+
+    def draw(width: int) -> list[Line]:
+        lines = table.lines(max(width, _WHOLE))
+        if all(layout.cells(layout.plain([line])) <= width for line in lines):
+            return lines
+        left, right = (_cut(table, part) for part in (slice(1, _HALF), slice(_HALF, None)))
+        return [*left.lines(width), (), *right.lines(width)]
+
+    return Drawing(draw, table)
+
+
+def _cut(table: Table, part: slice) -> Table:
+    rows = tuple((row[0], *row[part]) for row in table.rows)
+    return table._replace(columns=(table.columns[0], *table.columns[part]), rows=rows)
 
 
 def _table(report: Report) -> Table:
@@ -68,10 +91,10 @@ def _heat(report: Report) -> list[Text]:
     """Pages by weekday and hour, of the clock of whoever was paged; a dot is none, + is more than 9."""
     if not any(map(sum, report.heat)):
         return [Text("nobody was paged", "quiet")]
-    head = " " * 4 + "".join(f"{hour:>2} " if hour % 3 == 0 else "   " for hour in range(24)) + " sum"
+    head = " " * 4 + "".join(f"{hour:<6}" for hour in range(0, 24, 3)) + " sum"
     lines = [head.rstrip()]
     for day, counts in zip(DAYS, report.heat, strict=True):
-        cells = "".join(f" {_cell(count)} " for count in counts)
+        cells = "".join(f"{_cell(count)} " for count in counts)
         lines.append(f"{day:4}{cells}{sum(counts):>4}")
     total = [sum(column) for column in zip(*report.heat, strict=True)]
     night = sum(total[22:]) + sum(total[:6])

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from chatops import handing, paging
-from incidents import answering, clock, config, open_store
+from chatops.surfaces.terminal import draw
+from incidents import answering, clock, config, open_store, timeline
 from incidents.events import Event
 from incidents.oncall import duty, versions
 from tests.chatops.conftest import Howdah
+from tests.drafts import draft
 
 H, MIN = clock.HOUR, clock.MINUTE
 START = clock.parse_iso("2022-11-10T12:00:00Z")  # a Thursday in nova's week
@@ -349,6 +351,20 @@ def test_after_a_night_with_pages_cover_is_proposed_with_the_command_that_makes_
     assert team.duty().people == ("hazel",), "who shall sleep is not kept up until hazel says so"
     team("hazel", "handoff", "ack")
     assert team.duty().acknowledged
+
+
+def test_load_fits_a_screen_of_60_columns(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead(team)
+    sent = {"page": 3, "n": 0, "person": "nova", "channel": "push", "attempt": 1}
+    with open_store(str(team.howdah.store)) as store, clock.freeze(START):
+        timeline.record(store, draft("page.sending", sent), draft("page.delivered", sent))
+    team.at("10T20:00")
+    monkeypatch.setattr(draw, "width", lambda stream: 60)
+    told = team("nova", "people", "load").splitlines()
+    assert max(map(len, told)) <= 60 and any(line.startswith("Thu ") for line in told), told
+    assert sum(line.startswith("nova") for line in told) == 2
+    monkeypatch.setattr(draw, "width", lambda stream: 80)
+    assert sum(line.startswith("nova") for line in team("nova", "people", "load").splitlines()) == 1
 
 
 def test_load_is_a_table_and_a_map_of_80_columns_and_a_document(team: Team) -> None:
