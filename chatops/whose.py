@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from incidents import clock
 from incidents.errors import HowdahError, StoreError
 from incidents.escalation import due, pages
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from incidents.store.protocol import Store
 
 Whom = Callable[[str, int], Sequence[str]]  # schedule, instant (µs) -> the people who have its pages then
+LOST = clock.HOUR  # who could not be reached so lately is not tried first
 LOOKED_THROUGH = 200  # incidents; who was paged in none of them counts as never paged
 
 
@@ -56,7 +58,9 @@ def people(
             found, why = [], error.message
     found = list(dict.fromkeys(found))
     if step.round_robin and len(found) > 1:
-        found = [due.turn(found, last_paged(store, found))]
+        paged, lost = last_paged(store, found)
+        others = [one for one in found if lost.get(one, -1) <= max(paged.get(one, -1), at - LOST)]
+        found = [due.turn(others or found, paged)]
     return tuple(found), instead if found else why
 
 
@@ -64,12 +68,14 @@ def _in_role(config: Config, role: str) -> list[str]:
     return [person.name for person in config.people.in_role(role)]
 
 
-def last_paged(store: Store, wanted: Sequence[str]) -> dict[str, int]:
-    """When (µs) each of them was paged last, from the incidents that were written to last."""
+def last_paged(store: Store, wanted: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """When (µs) each of them was paged last, and when a page did not reach them, from the incidents that were written to
+    last."""
     found: dict[str, int] = {}
+    lost: dict[str, int] = {}
     rows = [row for row in store.incidents(limit=LOOKED_THROUGH) if row.mode == "real"]
     for row in sorted(rows, key=lambda row: row.last_at, reverse=True):
         if all(found.get(person, -1) >= row.last_at for person in wanted):
             break  # no older incident can say anything later
-        pages.last_paged(store.events(row.name), found)
-    return found
+        pages.last_paged(store.events(row.name), found, lost)
+    return found, lost

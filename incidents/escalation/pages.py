@@ -147,15 +147,26 @@ def reading(event: Event) -> Reading:
     return Reading(event.recorded_at, event.boot, event.mono)
 
 
-def last_paged(events: Iterable[Event], into: dict[str, int]) -> None:
-    """Adds to `into` when (µs) each person was meant by a page of these events last."""
+def last_paged(events: Iterable[Event], into: dict[str, int], lost: dict[str, int] | None = None) -> None:
+    """Adds to `into` when (µs) each person was meant by a page of these events last, but for what did not reach them,
+    and to `lost` when that was last."""
     briefs: set[int] = set()
+    meant: dict[tuple[object, object, str], int] = {}
     for event in events:
         if event.kind == "page.started" and event.data and _begun(event).is_brief:
             briefs.add(event.seq)
         if event.kind == "page.fired" and event.mode == "real" and event.data.get("page") not in briefs:
             for person in event.data.get("people", ()):
-                into[person] = max(into.get(person, event.recorded_at), event.recorded_at)
+                meant[event.data["page"], event.data["n"], person] = event.recorded_at
+        elif event.kind == "page.unreachable" and event.data:
+            person = event.data["person"]
+            if (
+                meant.pop((event.data["page"], event.data["n"], person), None) is not None
+                and lost is not None
+            ):
+                lost[person] = max(lost.get(person, event.recorded_at), event.recorded_at)
+    for (_, _, person), at in meant.items():
+        into[person] = max(into.get(person, at), at)
 
 
 # -- the events ----------------------------------------------------------------------------------------------

@@ -160,8 +160,8 @@ def facts(people: Mapping[str, str], duties: Mapping[str, Sequence[Span]], log: 
 
 def pages(events: Iterable[Event]) -> list[tuple[str, int]]:
     """(person, instant) of each page of this stream; the same page on another channel or once more is no other, and
-    the brief of a shift is none."""
-    found: dict[tuple[str, int], int] = {}
+    the brief of a shift is none, nor what reached nobody: its sends failed."""
+    found: dict[tuple[str, int], dict[tuple[object, ...], int]] = {}
     briefs: set[int] = set()
     for event in events:
         if event.mode != "real" or not event.data:
@@ -169,5 +169,15 @@ def pages(events: Iterable[Event]) -> list[tuple[str, int]]:
         if event.kind == "page.started" and event.actor.type == "system":
             briefs |= {event.seq} if event.data["policy"].get("name") == BRIEF else set()
         elif event.kind == "page.sending" and event.data["page"] not in briefs:
-            found.setdefault((str(event.data["person"]), int(event.data["page"])), event.at)
-    return [(person, at) for (person, _), at in found.items()]
+            found.setdefault(_whose(event), {}).setdefault(_way(event), event.at)
+        elif event.kind == "page.failed":
+            found.get(_whose(event), {}).pop(_way(event), None)
+    return [(person, min(sends.values())) for (person, _), sends in found.items() if sends]
+
+
+def _whose(event: Event) -> tuple[str, int]:
+    return str(event.data["person"]), int(event.data["page"])
+
+
+def _way(event: Event) -> tuple[object, ...]:
+    return tuple(event.data.get(name) for name in ("n", "channel", "attempt"))

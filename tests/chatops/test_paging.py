@@ -254,6 +254,27 @@ def test_people_of_a_role_take_turns_by_who_was_paged_longest_ago_in_any_inciden
     ]
 
 
+def test_a_page_that_reached_nobody_was_nobodys_turn_but_the_next_one_tries_another(desk: Desk) -> None:
+    turns = Policy("turns", (Step("role", "commander", FIVE, round_robin=True),))
+
+    def paged(number: int, later: int) -> list[str]:
+        clock.advance(later)
+        desk.declare()
+        desk.page(turns, stream=f"inc-{number}")
+        desk.look()
+        (fired,) = desk.events("page.fired", f"inc-{number}")
+        return list(fired.data["people"])
+
+    desk.broken = {"push": "refused", "mail": "refused"}
+    assert paged(1, 0) == ["hazel"]
+    assert paged(2, 2 * clock.HOUR) == ["hazel"], "it was not their turn yet"
+    assert desk.events("page.unreachable", "inc-2")
+    desk.broken = {}
+    assert paged(3, clock.MINUTE) == ["malte"], "who could not be reached just now is not tried first"
+    assert paged(4, 2 * clock.HOUR) == ["hazel"]
+    assert paged(5, clock.MINUTE) == ["malte"]
+
+
 def test_without_taking_turns_all_who_have_the_role_are_paged(desk: Desk) -> None:
     desk.declare()
     desk.page(Policy("all", (Step("role", "commander", FIVE),)))

@@ -77,6 +77,21 @@ def test_a_page_on_two_ways_is_one_page() -> None:
     assert load.pages(events) == [("nova", T)]
 
 
+def test_a_page_that_reached_nobody_is_no_page() -> None:
+    page = {"page": 7, "n": 0, "attempt": 1}
+    push, sms = ({**page, "person": "nova", "channel": channel} for channel in ("push", "sms"))
+    lost = {**page, "person": "hazel", "channel": "push"}
+    events = log(
+        (0, "page.sending", lost),
+        (0, "page.sending", push),
+        (0.1, "page.failed", {**lost, "why": "refused"}),
+        (0.1, "page.failed", {**push, "why": "refused"}),
+        (0.2, "page.sending", sms),
+        (0.3, "page.delivered", sms),
+    )
+    assert load.pages(events) == [("nova", T + H // 5)]
+
+
 def test_the_report_counts_by_each_persons_own_clock() -> None:
     nova = Facts(
         "nova", "America/Los_Angeles", work=((T, T + 2 * H),), pages=(T, T + 3 * H)
