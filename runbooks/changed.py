@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runbooks.surroundings import Surroundings
 
 DIFF = 8_192  # characters of a difference that are recorded
-ROOM = 4 * DIFF  # bytes that it may need in the record, beside the outcome
+ROOM = 6 * DIFF  # bytes that it may need in the record, beside the outcome
 DIED = "its driver died before it could be read again"
 RUNS = "something of the step may still run"
 LATE = "the look before the act did not end in its time, so nobody looked again"
