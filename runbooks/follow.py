@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from incidents import clock, telling
+from incidents import clock, kinds, telling
 from incidents.events import Event
 from runbooks import journal, orders, parts
 
@@ -265,7 +265,9 @@ def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.
     if state.why and status not in ("pending", "confirmed", "running", "checking"):
         parts.append(state.why)
     if state.outputs and status == "ok" and state.spread is None:  # else each part says its own
-        parts.append(shown_outputs(state.outputs))
+        end = _end(state)
+        rest = {name: one for name, one in state.outputs.items() if end is None or name not in end.watched}
+        parts += [shown_outputs(rest)] if rest else []
     parts += _watched(state)
     parts += _decided(run, state.path, status)
     act = state.last("run", "undo")
@@ -281,11 +283,17 @@ def _detail(run: journal.Run, state: journal.StepState, status: str, now: clock.
 
 def _watched(state: journal.StepState) -> list[str]:
     """From which value to which the numbers went by which the step was watched."""
-    last = state.last("run", "wait")
-    if last is None or last.end is None:
+    end = _end(state)
+    if end is None:
         return []
-    why = [f"a number was not always to be had: {last.end.unwatched}"] if last.end.unwatched else []
-    return telling.watched(last.end.watched) + why
+    why = [f"a number was not always to be had: {end.unwatched}"] if end.unwatched else []
+    return telling.watched(end.watched) + why
+
+
+def _end(state: journal.StepState) -> kinds.StepEnded | None:
+    """The outcome of the step's last act, or wait."""
+    last = state.last("run", "wait")
+    return last.end if last is not None else None
 
 
 #: what a question was about -> the answer -> what it says of the step that came of it

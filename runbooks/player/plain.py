@@ -232,7 +232,8 @@ def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
         parts.append(clock.words(data.took))
     parts += [data.why, _MORE.get(data.status, "")]
     if data.outputs and data.part != "spread":  # its parts have said their own
-        parts.append(follow.shown_outputs(data.outputs))
+        rest = {name: one for name, one in data.outputs.items() if name not in data.watched}
+        parts.append(follow.shown_outputs(rest))
     parts += telling.watched(data.watched)
     if data.unwatched:
         parts.append(f"a number was not always to be had: {data.unwatched}")
