@@ -62,6 +62,7 @@ def test_its_undo_takes_it_back(scene: Scene) -> None:
     scene.ok("do", "--undo", f"rm '{path}'", "--", "touch", path)
     run = scene.run()
     assert scene("undo", run).code == 0
+    scene.wait_for("run.ended", status="undone")
     assert scene("do", "--", "test", "-e", path).code == 1
 
 
