@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from incidents import clock
 from incidents.oncall import gaps, jumps, stints, strain, windows
+from incidents.oncall import rotation as turns
 from incidents.oncall.limits import Limits
 from incidents.oncall.resolve import Resolver
 from incidents.oncall.schedule import Group, Layer, Schedule, Segment, Span
@@ -18,8 +19,21 @@ from incidents.oncall.zones import zone
 
 DEFAULT = Limits()
 LACK, NOTE = "lack", "note"
-KINDS = ("empty", "gap", "unreachable", "rest", "consecutive_days", "doubled", "stranger", "hidden", "clock")
+KINDS = (
+    "empty",
+    "gap",
+    "unreachable",
+    "rest",
+    "consecutive_days",
+    "doubled",
+    "stranger",
+    "hidden",
+    "never",
+    "clock",
+)
 _ROUND = 32 * clock.DAY  # what is looked at on either side, so that a turn of a month is seen whole
+_TURNS = 26 * 7 * clock.DAY  # who has no turn in so long, and in one of their rotation, has none
+_LONGEST = 3 * 366 * clock.DAY  # a rotation that takes longer is not waited for
 _GLANCE = 15 * clock.DAY  # most layers show in two weeks that they are not hidden
 
 
@@ -82,10 +96,11 @@ def lacking(findings: Iterable[Finding]) -> bool:
 
 def _of_one(resolver: Resolver, segments: list[Segment], start: int, end: int) -> list[Finding]:
     schedule = resolver.schedule
-    found = [*_strangers(schedule, start, end), *_hidden(schedule, start, end)]
+    hidden = _hidden(schedule, start, end)
+    found = [*_strangers(schedule, start, end), *_told_hidden(schedule, hidden, start, end)]
     found += _clocks(schedule, start, end)
     if any(one.people for one in segments):
-        return found + _gaps(schedule, segments, start, end)
+        return [*found, *_gaps(schedule, segments, start, end), *_never(resolver, hidden, segments, start)]
     says = "nobody is on call in all this time"
     do = "add layers" if not schedule.layers else "see from, until, windows and absences of its layers"
     return [*found, Finding("empty", LACK, schedule.name, start, end, says, do)]
@@ -195,19 +210,60 @@ def _strangers(schedule: Schedule, start: int, end: int) -> list[Finding]:
     return found
 
 
-def _hidden(schedule: Schedule, start: int, end: int) -> list[Finding]:
+def _hidden(schedule: Schedule, start: int, end: int) -> list[Layer]:
     """Layers that never come to an answer, because a higher one always has somebody."""
     if schedule.union or len({layer.level for layer in schedule.layers}) < 2:
         return []
     suspects = _covered(schedule, schedule.layers, start, min(end, start + _GLANCE))
     if suspects and end > start + _GLANCE:
         suspects = _covered(schedule, suspects, start, end)
+    return suspects
+
+
+def _told_hidden(schedule: Schedule, hidden: Iterable[Layer], start: int, end: int) -> list[Finding]:
     do = "raise its level, or drop it"
     return [
         Finding("hidden", NOTE, schedule.name, start, end,
                 f"layer {layer.id} is hidden all the time: a higher level always has somebody", do)
-        for layer in suspects
+        for layer in hidden
     ]  # fmt: skip
+
+
+def _never(
+    resolver: Resolver, hidden: Sequence[Layer], segments: Sequence[Segment], start: int
+) -> list[Finding]:
+    """Who has turns on a layer that shows, and is never on call: their turns lie outside of its windows, say."""
+    seen = {who for one in segments for who in one.people}
+    found = []
+    for layer in resolver.schedule.layers:
+        until = min(_cycle(layer, start), layer.until)
+        missing = sorted({who for group in _groups(layer) for who in group} - seen)
+        if not missing or layer in hidden or until <= start or until - start > _LONGEST:
+            continue
+        seen |= {who for one in resolver.shifts(start, until) for who in one.people}
+        for who in missing:
+            if who not in seen:
+                far = clock.words(until - start)
+                says = f"{who} is on layer {layer.id} and never on call in the next {far}"
+                do = "their turns lie outside of its windows, others stand before them, or they are absent"
+                found.append(Finding("never", NOTE, resolver.schedule.name, start, until, says, do, (who,)))
+    return found
+
+
+def _groups(layer: Layer) -> Sequence[Group]:
+    return layer.rotation.participants if layer.rotation else (layer.users,)
+
+
+def _cycle(layer: Layer, start: int) -> int:
+    """When everybody of this layer has had their turn, by its rotation alone, and not sooner than in half a year."""
+    begin = max(start, layer.since)
+    if layer.rotation is None:
+        return begin + _TURNS
+    days = windows.days(layer)
+    turn = turns.turn_at(layer.rotation, days, begin)
+    return max(
+        begin + _TURNS, turns.start_of(layer.rotation, days, turn.k + 1 + len(layer.rotation.participants))
+    )
 
 
 def _covered(schedule: Schedule, suspects: Sequence[Layer], start: int, end: int) -> list[Layer]:

@@ -138,6 +138,31 @@ def test_a_layer_that_is_always_hidden_is_noted_and_one_that_shows_once_is_not()
     assert findings(f"{{resolution: union, layers: [{layers}]}}", rules=Limits(consecutive_days=None)) == []
 
 
+def test_who_never_has_a_turn_is_noted() -> None:
+    daily = (
+        '{id: day, rotation: {unit: day, start: "2022-11-07T00:00", participants: [PEOPLE]},'
+        ' windows: [{days: [mon, tue, wed, thu, fri], start: "09:00", end: "17:00"}]}'
+    )
+    week = "{layers: [" + daily.replace("PEOPLE", "ada, bob, cyd, dee, eve, fay, gil") + "]}"
+    found = [one for one in findings(week) if one.kind == "never"]
+    assert [(one.people, one.state) for one in found] == [(("fay",), "note"), (("gil",), "note")]
+    assert found[0].says.startswith("fay is on layer day and never on call in the next ")
+    assert not check.lacking(found)
+    assert [one.people for one in findings(week, rules=Limits(), end=START + clock.DAY) if one.kind == "never"] == [
+        ("fay",), ("gil",),
+    ]  # fmt: skip
+    five = "{layers: [" + daily.replace("PEOPLE", "ada, bob, cyd, dee, eve") + "]}"
+    assert [one for one in findings(five, end=START + clock.DAY) if one.kind == "never"] == []
+
+
+def test_who_has_their_turn_after_what_was_asked_about_is_not_noted() -> None:
+    many = ", ".join(f"p{number}" for number in range(40))
+    text = f'{{layers: [{{id: a, rotation: {{unit: week, start: "2022-11-07T09:00", participants: [{many}]}}}}]}}'
+    assert [one for one in findings(text) if one.kind == "never"] == []
+    ended = f'{{layers: [{{id: a, {WEEKLY}}}, {{id: b, users: [old], until: "2022-01-01T00:00:00Z"}}]}}'
+    assert [one for one in findings(ended) if one.kind == "never"] == []
+
+
 def test_two_layers_together_can_hide_a_third() -> None:
     day = '{id: day, level: 2, users: [ada], windows: [{start: "06:00", end: "18:00"}]}'
     night = '{id: night, level: 2, users: [bob], windows: [{start: "18:00", end: "06:00"}]}'
