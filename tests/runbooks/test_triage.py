@@ -23,6 +23,7 @@ from runbooks.drills.disk_full.lab import Lab
 from runbooks.triage import NO_ANSWER, Found
 from tests.runbooks.drills.conftest import Place, databases, place
 from tests.runbooks.silent import silent_mount
+from tests.stories.scene import until
 
 __all__ = ["databases", "place"]
 
@@ -333,7 +334,8 @@ def test_who_interrupts_it_leaves_nothing_running(house: House, tmp_path: Path) 
             clock.sleep(10_000)
         process.send_signal(signal.SIGINT)
         assert process.wait(WATCHDOG) == 130
-    assert procfs.state(int(note.read_text())) in (None, "Z")
+    pid = int(note.read_text())
+    until(lambda: procfs.state(pid) in (None, "Z"), "the end of what was killed")
 
 
 # -- a machine that does not answer ----------------------------------------------------------------------------
