@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,15 +18,17 @@ from pathlib import Path
 import pytest
 
 from incidents.errors import Failed
+from incidents.events import Event
 from incidents.store import open_store
 from runbooks import triage
+from runbooks.document import Runbook
 from runbooks.drills import harness, janitor
 from runbooks.drills.nfs_stall import initramfs, machine
-from runbooks.drills.nfs_stall.lab import Lab
+from runbooks.drills.nfs_stall.lab import OTHER, Lab
 from runbooks.drills.nfs_stall.score import GAP, Score, Seen, Told, score
 from runbooks.loader import load
+from runbooks.probes import Probe
 from runbooks.probes import Seen as Probed
-from runbooks.quoting import Script
 
 from .conftest import Place, remains
 from .test_played import howdah, surroundings
@@ -33,7 +36,10 @@ from .test_played import howdah, surroundings
 FAULTS = harness.names("nfs-stall")
 HOUR = int(time.time()) // 3600  # which of them CI plays
 HOWDAH = os.path.join(os.path.dirname(sys.executable), "howdah")
-BOOK = load(os.path.join(os.path.dirname(triage.__file__), "library", "nfs-stall.yaml"))
+BOOKS = {
+    name: load(os.path.join(os.path.dirname(triage.__file__), "library", f"{name}.yaml"))
+    for name in ("disk-full", "nfs-stall", "queue-backlog")
+}
 LONG = 600  # seconds: all of it is emulated, and the machine may be busy
 
 
@@ -188,27 +194,35 @@ def by_the_runbook(fault: str) -> Callable[[Lab], int]:
         cause = getattr(harness.load(fault, "nfs-stall"), "CAUSE", "")
         assert triaged(lab) in SAYS[cause]
         with tempfile.TemporaryDirectory(prefix="played-") as folder:
-            lines = [
-                f"  {name}: {{address: {one.address}, user: {one.user}, port: {one.port}}}\n"
-                for name, one in lab.hosts().items()
-            ]
-            Path(folder, "howdah.yaml").write_text(f"hosts:\n{''.join(lines)}")
-            store = os.path.join(folder, "record.db")
-            words = [HOWDAH, "--store", store, "run", "nfs-stall", "--drill", "--json"]
-            for name, value in lab.inputs().items():
-                words += ["-i", f"{name}={value}"]
-            for step in harness.load(fault, "nfs-stall").ANSWERS:
-                words += ["--yes", step]
-            done = subprocess.run(
-                words, cwd=folder, capture_output=True, text=True, timeout=LONG, check=False
-            )
-            assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-            with open_store(store) as opened:
-                notes = [event.body or "" for event in opened.events("inc-1") if event.kind == "note"]
+            run(lab, folder, lab.inputs(), harness.load(fault, "nfs-stall").ANSWERS)
+            notes = [event.body or "" for event in record(folder) if event.kind == "note"]
             assert any(f": {cause} (" in note for note in notes), notes
         return 0
 
     return play
+
+
+def run(lab: Lab, folder: str, inputs: dict[str, str], yes: tuple[str, ...]) -> None:
+    """`howdah run nfs-stall` in a folder of its own; it must end well."""
+    lines = [
+        f"  {name}: {{address: {one.address}, user: {one.user}, port: {one.port}}}\n"
+        for name, one in lab.hosts().items()
+    ]
+    Path(folder, "howdah.yaml").write_text(f"hosts:\n{''.join(lines)}")
+    words = ["run", "nfs-stall", "--drill", "--json"]
+    words += [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]
+    command(folder, *words, *(word for step in yes for word in ("--yes", step)))
+
+
+def command(folder: str, *words: str) -> None:
+    line = [HOWDAH, "--store", os.path.join(folder, "record.db"), *words]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=LONG, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
+def record(folder: str) -> list[Event]:
+    with open_store(os.path.join(folder, "record.db")) as opened:
+        return list(opened.events("inc-1"))
 
 
 SAYS = {
@@ -221,20 +235,33 @@ SAYS = {
 
 
 def triaged(lab: Lab) -> str:
-    """What the runbook's diagnosis says on the client itself: the word for the cause; it must fit."""
-    (diagnosis,) = BOOK.diagnose
-    assert isinstance(diagnosis.run, Script)
-    files = {"call": diagnosis.env["CALL"].text, "diagnose": diagnosis.run.text}
-    for name, text in files.items():
-        lab.machine.must("client", f"cat >/run/lab/{name} <<'HOWDAH-END'\n{text}\nHOWDAH-END\n")
-    run = "CALL=$(cat /run/lab/call) bash -euo pipefail /run/lab/diagnose </dev/null"
-    done = lab.machine.run("client", run, timeout=60 * SECOND)
-    assert done.exit == 0, done.errors
-    found = triage._judge("nfs-stall", BOOK, diagnosis, Probed(exit=0, output=done.output))
-    assert found.status == "fits", found
-    assert found.given == {"mount": lab.paths.mount}
-    said = found.says.removeprefix(f"{lab.paths.mount}: ")
+    """What the diagnoses of all three disasters say on the client itself: the word for the cause. Of the three only that of
+    `nfs-stall` fits."""
+    found = {name: judged(lab, name, book) for name, book in BOOKS.items()}
+    assert [name for name, one in found.items() if one.status == "fits"] == ["nfs-stall"], found
+    fits = found["nfs-stall"]
+    assert fits.given == {"mount": lab.paths.mount}
+    said = fits.says.removeprefix(f"{lab.paths.mount}: ")
     return next((word for words in SAYS.values() for word in words if said.startswith(word)), said)
+
+
+def judged(lab: Lab, name: str, book: Runbook) -> triage.Found:
+    """One runbook's diagnosis, run on the client as triage runs it there."""
+    (diagnosis,) = book.diagnose
+    probe = triage._program(book, diagnosis)
+    assert isinstance(probe, Probe)
+    env = {word: value for word, value in probe.env.items() if word not in ("HOME", "USER", "LOGNAME")}
+    words = [
+        "env",
+        *(f"{word}={value}" for word, value in env.items()),
+        "timeout",
+        "-k",
+        "1",
+        "60",
+        *probe.argv,
+    ]
+    done = lab.machine.run("client", f"exec {shlex.join(words)} </dev/null", timeout=90 * SECOND)
+    return triage._judge(name, book, diagnosis, Probed(exit=done.exit, output=done.output))
 
 
 def turn(names: tuple[str, ...], place: int) -> str:
@@ -331,6 +358,107 @@ def failed(guest: Lab, mutant: str) -> None:
     found = drill(guest, fault, play)
     assert not found.cured
     assert any(reason in why for why in found.reasons), found.reasons
+
+
+# -- cures that no fault of the drill needs -------------------------------------------------------------------------
+
+FREEZE = """
+. /run/lab/settings
+need() { "$@"; }
+. /run/lab/disks.sh
+rpc.nfsd 12   # each probe that is left behind holds one
+replica
+echo old >"$REPLICA/copy"
+fsfreeze --freeze "$EXPORT"
+"""
+THAW = '. /run/lab/settings; fsfreeze --unfreeze "$EXPORT" || true'
+SYSTEMCTL = r"""
+mkdir -p /run/lab/sbin
+cat >/run/lab/sbin/systemctl <<'END'
+#!/bin/bash
+echo "$*" >>/run/lab/asked
+. /run/lab/settings
+group=/sys/fs/cgroup/system.slice/$UNIT
+[[ $2 == --no-block && $4 == "$UNIT" ]] || exit 5
+case $1 in
+  stop) kill -TERM $(<"$group/cgroup.procs") ;;
+  start) ( echo $BASHPID >"$group/cgroup.procs"; exec setsid "$PYTHON" -I -S /run/lab/service.py "$MOUNT/$DATA" /run/lab/acks >/run/lab/service.out 2>&1 </dev/null ) & ;;
+esac
+END
+chmod +x /run/lab/sbin/systemctl
+rm -f /run/lab/asked
+grep -q ' /usr/local/sbin ' /proc/mounts || mount --bind /run/lab/sbin /usr/local/sbin
+"""
+
+
+@pytest.fixture
+def frozen(guest: Lab) -> Iterator[Lab]:
+    """The export's filesystem is frozen, so that the mount hangs; beside it there is a copy, and a systemctl."""
+    guest.up()
+    guest.machine.must("client", SYSTEMCTL)
+    guest.machine.must("server", FREEZE)
+    try:
+        yield guest
+    finally:
+        guest.machine.must("server", THAW)
+
+
+def alone(lab: Lab, **more: str) -> dict[str, str]:
+    """The inputs where the server cannot be looked at, and so not be healed."""
+    return {name: value for name, value in lab.inputs().items() if name != "server"} | more
+
+
+def goes_on(lab: Lab) -> None:
+    before = lab.acknowledged()
+    lab._wait(lambda: lab.acknowledged() > before + 3, "the service does not go on")
+
+
+@pytest.mark.soak
+@pytest.mark.lab
+@pytest.mark.timeout(2 * LONG)
+def test_a_frozen_export_is_thawed_and_the_mount_goes_on(frozen: Lab, tmp_path: Path) -> None:
+    run(frozen, str(tmp_path), frozen.inputs(), ("thaw",))
+    assert any(": slow (frozen)" in (event.body or "") for event in record(str(tmp_path)))
+    goes_on(frozen)
+
+
+@pytest.mark.soak
+@pytest.mark.lab
+@pytest.mark.timeout(2 * LONG)
+def test_what_hangs_in_it_is_stopped_another_server_is_mounted_and_undo_starts_it_again(
+    frozen: Lab, tmp_path: Path
+) -> None:
+    other = f"{OTHER}:{frozen.paths.replica}"
+    run(frozen, str(tmp_path), alone(frozen, elsewhere=other), ("shed", "remount"))
+    assert f"{other} " in frozen.machine.must("client", "grep ' nfs4 rw' /proc/mounts")
+    assert asked(frozen) == ["stop"]
+    (name,) = os.listdir(tmp_path / "record.db.runs")
+    command(str(tmp_path), "undo", name)  # a driver of its own does it
+    frozen._wait(lambda: undone(str(tmp_path)), "the run is not undone")
+    assert asked(frozen) == ["stop", "start"]
+    goes_on(frozen)
+
+
+@pytest.mark.soak
+@pytest.mark.lab
+@pytest.mark.timeout(2 * LONG)
+def test_a_copy_is_read_meanwhile_and_cannot_be_written(frozen: Lab, tmp_path: Path) -> None:
+    other = f"{OTHER}:{frozen.paths.replica}"
+    run(frozen, str(tmp_path), alone(frozen, replica=other), ("shed", "fallback"))
+    assert f"{other} " in frozen.machine.must("client", "grep ' nfs4 ro' /proc/mounts")
+    look = '. /run/lab/settings; cat "$MOUNT/copy"; ! touch "$MOUNT/new" 2>/dev/null'
+    assert frozen.machine.must("client", look) == "old\n"
+
+
+def undone(folder: str) -> bool:
+    return any(one.kind == "run.ended" and one.data["status"] == "undone" for one in record(folder))
+
+
+def asked(lab: Lab) -> list[str]:
+    """What was asked of systemctl for the lab's service."""
+    words = [line.split() for line in lab.machine.must("client", "cat /run/lab/asked").splitlines()]
+    assert all(lab.paths.unit in line for line in words)
+    return [line[0] for line in words]
 
 
 # -- the command ----------------------------------------------------------------------------------------------------
