@@ -352,8 +352,8 @@ class Viewer:
                 approving.approve(self.store, self.run, question, self._by, gate=str(question.shows["gate"]))
                 self._take_up()
                 return
-            if chosen.word == "decline":
-                approving.may_decline(self.run, question, self._by)
+            if question.what == "approve":
+                approving.may_decline(self.run, question, self._by, word=chosen.word)
             why = chosen.outputs.get("why", "") if chosen.word == "decline" else ""
             given = {} if why else chosen.outputs
             outputs = recover.typed_outputs(self.store, self.run, question.path, given)

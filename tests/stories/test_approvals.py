@@ -132,6 +132,11 @@ def test_who_is_not_asked_can_neither_decline_nor_skip(scene: Scene, parked: str
         skipped
     )
     assert scene.journal().open_questions()[0].what == "approve"
+    keys = scene.sit("attach", by=by)
+    keys.see("Your answer?")
+    keys.press("ss")
+    keys.see("cannot skip it")
+    assert scene.journal().open_questions()[0].what == "approve"
 
 
 @pytest.mark.parametrize("by", ["nova", "ops"])
