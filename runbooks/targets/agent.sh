@@ -1,23 +1,24 @@
 # The far end of a link: a POSIX shell that starts attempts over there, outlives the link, and is asked about them.
 #
-# It is sent over the link itself and keeps, until the run has ended, one file an attempt, D/K/N: 95 bytes, overwritten in
-# place, like N.try on this side (runbooks/attempt.py); and, until the keeper has it, what the attempt prints, in N.out.
-# Set before it: M, the mark of what it says; K, the run.
-# Commands come as lines, a run's shell text as a line after it; what it says is `M word`, all else is output.
+# The login shell is given it as one line (ssh.COMMAND) and it keeps, until the run has ended, one file an attempt, D/K/N:
+# 95 bytes, overwritten in place, like N.try on this side (runbooks/attempt.py); and, until the keeper has it, what the
+# attempt prints, in N.out.
+# The first two lines that it reads are M, the mark of what it says, and K, the run. Then commands come as lines, a run's
+# shell text as a line after it; what it says is `M word`, all else is output.
+# A process costs a busy machine more than anything else here: where the shell itself can do it, it does.
+# ssh.agent makes one line of this: no string goes over lines, and behind an exclamation mark is a blank or = (csh).
 LC_ALL=C
+IFS= read -r M && IFS= read -r K && [ -n "$K" ] || exit
+: "${USER:=$LOGNAME}" "${LOGNAME:=$USER}"
 umask 077
-BLANKS=' 	
-'
-IFS=$BLANKS
-NL='
-'
-U=${UID:-$(id -u)}
+BLANKS=$IFS
+U=${UID:-}
+[ -n "$U" ] || while read -r name U rest && [ "$name" != Uid: ]; do :; done </proc/self/status
 read -r BOOT </proc/sys/kernel/random/boot_id
-SETSID=$(command -v setsid) || SETSID=
 exec 3>&1
 # A socket cannot be opened a second time.
 LINK=/proc/self/fd/3
-(printf '' >$LINK) 2>/dev/null || LINK=
+{ printf '' >$LINK; } 2>/dev/null || LINK=
 # How much of an output is kept here at most, in blocks of 512 bytes.
 KEPT=32768
 
@@ -30,8 +31,8 @@ tell() { printf '%s %s\n' "$M" "$*"; }
 place() {
     for base in /run /tmp /var/tmp; do
         D=$base/howdah-$U
-        [ -d "$D" ] || (umask 077 && exec mkdir -- "$D") 2>/dev/null
-        if [ -d "$D" ] && [ ! -L "$D" ] && [ -O "$D" ] && (umask 077 && exec mkdir -p -- "$D/$K") 2>/dev/null; then
+        [ -d "$D" ] || mkdir -- "$D" 2>/dev/null
+        if [ -d "$D" ] && [ ! -L "$D" ] && [ -O "$D" ] && { [ -d "$D/$K" ] || mkdir -p -- "$D/$K" 2>/dev/null; }; then
             return 0
         fi
     done
@@ -140,23 +141,26 @@ gather() {
     wc -c <&4 >"$F.more" 2>/dev/null || cat <&4 >/dev/null
 }
 
-# Ends a program that cannot be started: $1 is its name. Sets PROGRAM otherwise.
+# Ends a program that cannot be started: $1 is its name.
 need() {
-    PROGRAM=$1
     case $1 in
     */*) [ -e "$1" ] || refuse 127 "$1: no such file" ;;
-    *)
-        IFS=:
-        for folder in $PATH; do
-            if [ -f "${folder:-.}/$1" ] && [ -x "${folder:-.}/$1" ]; then
-                IFS=$BLANKS
-                return
-            fi
-        done
-        IFS=$BLANKS
-        refuse 127 "$1: not found in PATH ($PATH)"
-        ;;
+    *) seek "$1" || refuse 127 "$1: not found in PATH ($PATH)" ;;
     esac
+}
+
+# Sets FOUND to where PATH has the program $1.
+seek() {
+    IFS=:
+    for folder in $PATH; do
+        FOUND=${folder:-.}/$1
+        if [ -f "$FOUND" ] && [ -x "$FOUND" ]; then
+            IFS=$BLANKS
+            return 0
+        fi
+    done
+    IFS=$BLANKS
+    return 1
 }
 
 refuse() {
@@ -308,7 +312,7 @@ got() {
 # The run has ended: nothing of it is kept, unless something of it still runs, which somebody may ask about.
 leave() {
     for F in /run/howdah-"$U/$K"/* /tmp/howdah-"$U/$K"/* /var/tmp/howdah-"$U/$K"/*; do
-        case ${F##*/} in *[!0-9]*) continue ;; esac
+        case ${F##*/} in *[.*]*) continue ;; esac
         [ -O "$F" ] && read -r state a b c d boot <"$F" || continue
         if [ "$state" = running ] && [ "$boot" = "$BOOT" ] && { lives "$a" "$b" || lives "$c" "$d"; }; then
             say kept
@@ -319,6 +323,16 @@ leave() {
         [ ! -O "$base/howdah-$U/${K:?}" ] || rm -rf -- "$base/howdah-$U/$K"
     done
 }
+
+# What runs left that never said goodbye goes after a week; looked for once a day.
+sweep() {
+    hundredths
+    day="$BOOT $((NOW / 8640000))"
+    [ ! -f "$D/.swept" ] || read -r swept <"$D/.swept"
+    [ "$day" != "$swept" ] || return
+    echo "$day" >"$D/.swept"
+    find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + </dev/null
+} >/dev/null 2>&1
 
 # Reads the commands; what is to be run goes on to the one who does that.
 listen() {
@@ -336,7 +350,7 @@ listen() {
         got) got "$2" ;;
         bye)
             leave
-            find "$D" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf -- {} + </dev/null >/dev/null 2>&1
+            sweep
             exit
             ;;
         esac
@@ -347,6 +361,7 @@ work() {
     while IFS= read -r number && IFS= read -r text; do run "$number"; done
 }
 
+if seek setsid; then SETSID=$FOUND; else SETSID=$(command -v setsid) || SETSID=; fi
 if [ -z "$SETSID" ]; then
     say lacks "the program setsid (util-linux)"
 elif ! place; then

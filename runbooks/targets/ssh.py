@@ -73,11 +73,16 @@ def control_folder() -> str:
     return "/nonexistent"  # ssh then makes a connection a session
 
 
-@functools.cache
+# Behind these a command goes on in the next line; behind all others is its end.
+_GOES_ON = re.compile(r"(\b(then|do|else|in)|;;|[{(|&]|^[^()\s]+\))$")
+
+
 def agent() -> str:
-    """The text of the far end, without its comments."""
+    """The text of the far end as one line, without its comments."""
     with open(os.path.join(os.path.dirname(__file__), "agent.sh"), encoding="ascii") as file:
-        return "".join(line.lstrip(" ") for line in file if not line.lstrip().startswith("#"))
+        lines = [line.strip() for line in file]
+    code = [line for line in lines if line and not line.startswith("#")]
+    return "".join(line + (" " if _GOES_ON.search(line) else "; ") for line in code)
 
 
 def new_mark() -> bytes:
@@ -85,16 +90,19 @@ def new_mark() -> bytes:
 
 
 def script(key: str, mark: bytes) -> bytes:
-    """What is sent first: the agent, with its mark and its run, as one line for `printf %b`."""
-    text = f"M='{mark.decode('ascii')}'\nK={shell_quote([key])}\n{agent()}"
-    return text.replace("\\", "\\0134").replace("\n", "\\n").encode("ascii") + b"\n"
+    """What the agent is told first: its mark, and its run."""
+    return mark + b"\n" + key.encode("ascii") + b"\n"
 
 
-# What the login shell is given, whichever it is: a line that sh, csh and fish read alike. The agent is the first line of
-# what comes then, for `read` takes one byte at a time and leaves the rest alone.
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+# What the login shell is given, whichever it is: a line that sh, csh and fish read alike. The agent stands in it because
+# a shell reads its input one byte at a time, and the environment ends here, but for this.
 COMMAND = (
-    """exec /bin/sh -c 'IFS= read -r s; exec env -i PATH="$PATH" HOME="$HOME" USER="${USER:-$LOGNAME}" """
-    """LOGNAME="${LOGNAME:-$USER}" /bin/sh -c "$(printf %b "$s")" howdah'"""
+    """exec env -i PATH="$PATH" HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" /bin/sh -c """
+    f"{_quoted(agent())} howdah"
 )
 
 
@@ -108,6 +116,8 @@ def payload(argv: Sequence[str], env: Mapping[str, str], mark: str, umask: int =
         f"export HOWDAH_FAR={quote(mark)}",
         "trap - HUP", f"exec \"$SETSID\" {' '.join(map(quote, argv))}",
     ]  # fmt: skip
+    if any("\n" in word for word in (*argv, *env.values())):
+        words[:0] = ["NL=$(printf '\\n.')", "NL=${NL%.}"]
     return "; ".join(words).encode("utf-8", "surrogateescape")
 
 
