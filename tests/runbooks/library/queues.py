@@ -54,10 +54,11 @@ class Redis:
         return [json.loads(text)["args"][0] for text in reversed(self.rows("LRANGE", key, 0, -1))]
 
     def heartbeat(
-        self, pid: int, *queues: str, threads: int = 5, host: str | None = None, **beat: Any
-    ) -> str:
+        self, pid: int, *queues: str, threads: int = 5, host: str | None = None,
+        nonce: str = "0123456789ab", **beat: Any,
+    ) -> str:  # fmt: skip
         """A worker that says that it lives; returns its identity."""
-        name = f"{host or os.uname().nodename}:{pid}:0123456789ab"
+        name = f"{host or os.uname().nodename}:{pid}:{nonce}"
         told = {
             "hostname": name.split(":")[0],
             "pid": pid,
