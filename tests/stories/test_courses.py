@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.stories.scene import Scene, ended, kill
 
 UNDOABLE = """
@@ -70,12 +72,13 @@ def test_pause_and_resume(scene: Scene) -> None:
     book = scene.runbook("""
 name: pauses
 steps:
-  - {id: act, timeout: 9s, run: "echo begun >> 'ACTS'; sleep 0.5; echo ended >> 'ACTS'"}
+  - {id: act, timeout: 60s, run: "echo begun >> 'ACTS'; until [ -e 'ACTS.go' ]; do sleep 0.05; done; echo ended >> 'ACTS'"}
   - {id: next, timeout: 9s, run: "echo next >> 'ACTS'"}
 """)
     viewer = scene.begin("run", book)
     scene.wait_for_act("begun")
     assert "after its present step" in scene.ok("pause", by="ada")
+    Path(scene.acts_file + ".go").touch()
     told = ended(viewer)
     assert told.code == 3 and "is paused" in told.out and f"resume {scene.run()}" in told.out
     assert scene.acts() == ["begun", "ended"]
