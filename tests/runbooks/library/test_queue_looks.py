@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from incidents import clock
+from runbooks import expressions
 from runbooks.drills import wires
+from runbooks.loader import load
 
-from .conftest import Player
+from .conftest import LIBRARY, Player
 from .queues import Redis, job, server
-from .test_queue_backlog import SOON, looked
+from .test_queue_backlog import SOON, looked, refused
 
 Make = Callable[..., Player]
 NOBODY = 2**22  # no process has a number from here on
@@ -128,5 +132,114 @@ def test_a_worker_that_is_busy_with_what_cannot_be_read_is_at_work_and_said(play
     )  # as Sidekiq 8 writes it
     redis.heartbeat(77, "push", host="elsewhere", threads=2, busy=2)
     said = looked(player("queue-backlog", port=redis.port, **SOON))["says"]
-    assert "2 of them at work" in said and "what one has of them in hand cannot be read" in said
+    assert "2 of them at work" in said and "what one worker has in hand is not known" in said
     assert "push: 20, the oldest for 3 min" in said
+
+
+# -- which queues ---------------------------------------------------------------------------------------------------
+
+
+def test_a_hundred_queues_are_looked_at_closely_and_of_the_others_it_is_said_how_many_wait(player: Make, redis: Redis) -> None:  # fmt: skip
+    for number in range(120):
+        redis.push(f"tenant{number:03}", "DeliverWorker", number)
+    redis.push("tenant119", "DeliverWorker", *range(200, 240))
+    redis.heartbeat(77, "*", host="elsewhere")
+    seen = looked(player("queue-backlog", port=redis.port, **SOON))
+    assert seen["waiting"] == 160 and "160 jobs wait in 120 queues; of the 100 longest: " in seen["says"]
+    assert "  tenant119: 41, the oldest" in seen["says"]
+    assert "20 more queues were not looked at in detail, with 20 jobs" in seen["says"]
+    assert seen["late"] and seen["behind"].endswith(" (20 more queues)")
+    assert seen["forecast"].startswith("the 100 longest queues ")
+    for number in range(100):
+        redis.run("DEL", f"queue:tenant{number:03}")
+    seen = looked(player("queue-backlog", port=redis.port, **SOON))
+    assert seen["waiting"] == 60 and "with 0 jobs" in seen["says"]
+
+
+def test_every_worker_counts_however_many_they_are(player: Make, redis: Redis) -> None:
+    for number in range(320):
+        redis.heartbeat(number, "push", host="elsewhere", threads=2)
+    assert looked(player("queue-backlog", port=redis.port, **SOON))["threads"] == 640
+
+
+def test_a_few_jobs_that_cannot_be_read_are_told_and_all_of_them_are_another_application(player: Make, redis: Redis) -> None:  # fmt: skip
+    redis.push("push", "DeliverWorker", *range(30))
+    redis.run("RPUSH", "queue:push", "{cut")
+    redis.run("LPUSH", "queue:push", "\xff\x00 none")
+    seen = looked(player("queue-backlog", port=redis.port, **SOON))
+    assert (seen["waiting"], seen["cause"]) == (32, "unserved")
+    assert "1 of the jobs looked at cannot be read, and no Sidekiq will do them" in seen["says"]
+    assert "push: 32, the oldest for 0 s; 0/s come, 0/s go" in seen["says"]
+    redis.run("DEL", "queue:push")
+    redis.run("RPUSH", "queue:push", *["{cut"] * 5)
+    exit, said = refused(player, redis.port)
+    assert exit == 25 and "queue:push holds something that is no job of Sidekiq" in said
+
+
+COUNTED = """
+local real, bytes, redis = redis, 0, {}
+local function count(said) if type(said) == 'string' then bytes = bytes + #said elseif type(said) == 'table' then for _, one in ipairs(said) do count(one) end end return said end
+function redis.call(...) return count(real.call(...)) end
+redis.pcall, redis.sha1hex = real.pcall, real.sha1hex
+local function look()
+%s
+end
+local said = look()
+return {tostring(bytes), said[1], said[2]}
+"""
+
+
+def test_long_jobs_are_looked_at_a_few_at_a_time_and_by_their_ends(redis: Redis) -> None:
+    (look,) = load(os.path.join(LIBRARY, "queue-backlog.yaml")).diagnose
+    script = COUNTED % expressions.render_text(look.env["FIGURES"], {})
+    nested = {"class": "Nested", "text": 'a "class":"Quoted"', "fill": "x" * 300_000}
+
+    def long(number: int, **more: Any) -> str:
+        told = json.loads(job("push", "DeliverWorker", number, **more))
+        return json.dumps({**told, "args": [nested]}, separators=(",", ":"))
+
+    redis.run("SADD", "queues", "push")
+    for number in range(30):
+        redis.run("LPUSH", "queue:push", long(number, wrapped="Mail" if number == 0 else None))
+        redis.run("ZADD", "retry", number, long(100 + number, error_class="Timeout"))
+    name = redis.heartbeat(77, "push", host="elsewhere")
+    for number, key in enumerate(("workers", "work")):
+        redis.run("HSET", f"{name}:{key}", "t1", json.dumps({"queue": "push", "payload": long(number), "run_at": 17}))  # fmt: skip
+    bytes, mark, sample = redis.rows("EVAL", script, 0, "", "{}", "full")
+    assert int(bytes) < 6_000_000  # of 18 MB
+    (queue,) = json.loads(sample)["queues"]
+    assert (queue["n"], queue["kinds"], queue["head"]) == (30, {"Mail": 1}, f"{0:024x}")
+    assert json.loads(sample)["retry"]["kinds"] == {"DeliverWorker": 2}
+    assert json.loads(sample)["retry"]["errors"] == {"Timeout": 2}
+    held = {"kind": "DeliverWorker", "queue": "push", "run": 17}
+    assert json.loads(sample)["processes"][0]["work"] == [held, held]
+    redis.run("LPUSH", "queue:push", long(30))
+    redis.run("LPUSH", "queue:push", long(31))
+    bytes, _, sample = redis.rows("EVAL", script, 0, "", mark, "brief")
+    assert json.loads(sample)["queues"][0]["came"] == 2 and int(bytes) < 3_000_000
+
+
+# -- which Redis ----------------------------------------------------------------------------------------------------
+
+
+def test_a_redis_that_could_not_be_looked_at_is_named_and_nothing_is_called_healthy(player: Make, redis: Redis, tmp_path: Path) -> None:  # fmt: skip
+    """This machine has these two servers, as far as the search for their titles goes."""
+    redis.push("push", "DeliverWorker", 1)
+    redis.run("CONFIG", "SET", "requirepass", "open sesame")
+    with server("--port", "0") as socket:
+        one = player("queue-backlog", port=redis.port, **SOON)
+        files = "".join(f"/proc/{it.process.pid}/cmdline\n" for it in (redis, socket))
+        (tmp_path / "grep").write_text(
+            f'#!/bin/bash\ncase "$*" in *redis*) printf %s {shlex.quote(files)} ;; *) exec /usr/bin/grep "$@" ;; esac\n'
+        )
+        (tmp_path / "grep").chmod(0o755)
+        one.path = f"{tmp_path}:{one.path}"
+        (look,) = one.runbook.diagnose
+        step = one.step("look")._replace(env=look.env)
+        assert step.run is not None
+        done = one.command(step, step.run)
+    assert (done.exit, done.errors.decode()) == (
+        21,
+        f"queue-backlog: a Redis at 127.0.0.1:{redis.port} wants a password; not looked at; "
+        f"a Redis listens only on the socket {socket.socket}; not looked at\n",
+    )
