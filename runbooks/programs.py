@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from runbooks import shell_text
 from runbooks.document import ArgvTemplate, Runbook
 from runbooks.quoting import Script
@@ -30,10 +33,14 @@ _BEFORE = frozenset(
         "elif",
     ]
 )
+_FUNCTION = re.compile(r"([\w.-]+) ?\(\)")
 
 
 def named(book: Runbook) -> set[str]:
     """The programs that the runbook names outright; what a script defines itself, or guards by `command -v`, is none."""
+    defined = set(
+        _FUNCTION.findall(book.text)
+    )  # wherever: a script may be handed its functions in a variable
     found: set[str] = set()
     for step in book.walk():
         for command in (
@@ -44,23 +51,24 @@ def named(book: Runbook) -> set[str]:
             step.watch and step.watch.run,
         ):
             if isinstance(command, Script):
-                text = command.text
-                for one in shell_text.commands(text):
-                    if len(one.words) == 1 and (one.after in ("|", ")") or one.before == "|"):
-                        continue  # it may be a pattern of `case`
-                    word = _program([word.text for word in one.names()])
-                    if (
-                        word
-                        and f"{word}()" not in text
-                        and f"{word} ()" not in text
-                        and f"command -v {word}" not in book.text
-                    ):
-                        found.add(word)
+                found |= {word for word in _in_script(command.text) if word not in defined}
             elif isinstance(command, ArgvTemplate):
                 first = command[0]
                 if first.text is not None and "$" not in first.text:
                     found.add(first.text)
-    return found
+    return {word for word in found if f"command -v {word}" not in book.text}
+
+
+def _in_script(text: str) -> Iterator[str]:
+    for one in shell_text.commands(text):
+        words = [word.text for word in one.words]
+        if len(words) == 1 and (one.after in ("|", ")") or one.before == "|"):
+            continue  # it may be a pattern of `case`
+        if words[1:2] == ["="] or (words and text[: one.words[0].at].endswith("=(")):
+            continue  # `for (( at = 1; …`, and the words of an array
+        program = _program([word.text for word in one.names()])
+        if len(program) > 1:
+            yield program
 
 
 def _program(words: list[str]) -> str:

@@ -63,7 +63,10 @@ def test_the_page_says_on_which_steps_a_key_may_stand() -> None:
 
 
 def test_the_words_of_later_versions_are_those_that_the_loader_knows() -> None:
-    assert "`uses`, `with` and `targets` are words that this version does not know in a step of `diagnose`" in pages.read(PAGE)
+    assert (
+        "`uses`, `with` and `targets` are words that this version does not know in a step of `diagnose`"
+        in pages.read(PAGE)
+    )
     assert {"diagnose": {"uses", "with", "targets"}} == keys.NOT_YET
 
 

@@ -43,3 +43,22 @@ def test_of_the_library_no_tool_is_missed_that_is_here() -> None:
     path, _ = loader.find("disk-full", beside=None)
     found = programs.named(loader.load(path))
     assert {"stat", "find", "truncate", "tune2fs"} <= found
+
+
+def test_what_the_library_hands_its_scripts_as_functions_is_no_missing_tool() -> None:
+    for name in ("disk-full", "nfs-stall", "queue-backlog"):
+        path, _ = loader.find(name, beside=None)
+        found = programs.named(loader.load(path))
+        assert not found & {
+            "ask",
+            "drain",
+            "here",
+            "launch",
+            "said",
+            "show",
+            "refuse",
+            "try",
+            "a",
+            "i",
+            "n",
+        }, name
