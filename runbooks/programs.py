@@ -51,12 +51,13 @@ def named(book: Runbook) -> set[str]:
             step.watch and step.watch.run,
         ):
             if isinstance(command, Script):
-                found |= {word for word in _in_script(command.text) if word not in defined}
+                words = set(_in_script(command.text)) - defined
+                found |= {word for word in words if f"command -v {word}" not in book.text}
             elif isinstance(command, ArgvTemplate):
                 first = command[0]
                 if first.text is not None and "$" not in first.text:
                     found.add(first.text)
-    return {word for word in found if f"command -v {word}" not in book.text}
+    return found
 
 
 def _in_script(text: str) -> Iterator[str]:
