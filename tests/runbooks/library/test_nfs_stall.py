@@ -121,6 +121,69 @@ def test_operations_that_fail_show_in_the_counters() -> None:
     assert counters("stale")[4] > 100
 
 
+# -- the verdict -------------------------------------------------------------------------------------------------
+
+
+def judged(null: str, probe: str, window: str, later: str = "0 0 0 0 0 0") -> tuple[str, str, str]:
+    """The sign, the cause and what is told: of an answer to the NULL call, the probe's exit and words, and the counters'
+    gain (age, sent, replies, ended, failed, put off) in the window and at the end of the probe."""
+    found = re.search(r"^client\(\) \{\n.*?^\}\n", script("look"), re.DOTALL | re.MULTILINE)
+    assert found is not None
+    code, _, said = probe.partition(":")
+    text = (
+        "show() { echo \"$1\"; }; ask() { code=$PROBE said=$SAID left='' asked=x; }\n"
+        'window() { printf "%s\\n" "$WINDOW" "" "" "0 0 0 0 0 0"; }; gained() { echo "$LATER"; }\n'
+        + found[0]
+        + "mount=/srv/media source=s:/srv address=s port=2049 options=,hard, folder=$mount IN_MOUNT=$mount HOWDAH_RUN=r\n"
+        'client; printf "%s\n" "$sign" "$cause"'
+    )
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text], capture_output=True, text=True, timeout=BOUND, check=True,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "BOUND": "2000000", "CALL": f"printf '%s' '{null}'",
+             "PROBE": code, "SAID": said, "WINDOW": window, "LATER": later},
+    )  # fmt: skip
+    *told, sign, cause = done.stdout.splitlines()
+    return sign, cause, "\n".join(told)
+
+
+ALL_FAIL = "187 18 18 18 18 0"
+
+
+@pytest.mark.parametrize("null", ["hnul", "", "refused"])
+def test_a_server_that_answers_with_nothing_but_errors_is_stale_though_the_probe_had_no_time(
+    null: str,
+) -> None:
+    sign, cause, told = judged(null, "hung", ALL_FAIL)
+    assert (sign, cause) == ("failing", "stale")
+    assert "each operation that ended had failed" in told
+
+
+@pytest.mark.parametrize("null", ["", "refused"])
+def test_calls_that_were_answered_say_that_the_server_is_there_and_the_mount_is_asked(null: str) -> None:
+    assert judged(null, "hung", "187 9 8 7 2 0")[:2] == ("hung", "slow")
+    assert judged(null, "1:stat: Stale file handle", "187 1 1 1 1 0")[:2] == ("stale", "stale")
+    assert judged(null, "0:root", "187 9 9 9 0 0")[:2] == ("fine", "none")
+
+
+def test_without_any_reply_the_null_call_counts() -> None:
+    assert judged("", "", "187 18 0 0 0 0")[:2] == ("silent", "unreachable")
+    assert judged("", "", "187 18 0 18 18 0")[:2] == (
+        "silent",
+        "unreachable",
+    )  # a soft mount gives up by itself
+    assert judged("refused", "", "187 18 0 0 0 0")[:2] == ("refused", "server-dead")
+
+
+def test_what_was_put_off_once_or_too_seldom_is_not_called_stale() -> None:
+    for window in ("187 9 9 9 9 9", "187 9 9 9 8 0", "187 2 2 2 2 0"):
+        assert judged("hnul", "hung", window, "190 2 2 2 2 0")[:2] == ("hung", "slow"), window
+    assert judged("hnul", "hung:root", ALL_FAIL)[:2] == ("slow", "slow")  # its root was told
+
+
+def test_where_the_window_saw_too_little_the_time_of_the_probe_counts() -> None:
+    assert judged("hnul", "hung", "187 1 1 1 1 0", "190 7 7 7 7 0")[:2] == ("failing", "stale")
+
+
 # -- a probe that can be abandoned -------------------------------------------------------------------------------
 
 ASKING = ("look", "resumed", "prove")
