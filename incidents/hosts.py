@@ -20,7 +20,7 @@ runs on, reached without ssh, unless `hosts:` gives the name to another one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents import clock
@@ -34,6 +34,7 @@ EVERY = "all"
 HERE = "localhost"
 CONNECT = 10 * clock.SECOND
 TRANSPORTS = ("ssh", "asyncssh")
+MANY = 8  # of the known ones, in one message
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z0-9_\[:][A-Za-z0-9._:%\[\]-]{0,254}", re.ASCII)
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -77,10 +78,16 @@ def choose(words: Iterable[str], known: Hosts) -> list[Host]:
         if not named:
             names = [*known, *{role: None for host in known.values() for role in host.roles}]
             close = near(word, names)
-            hint = f"did you mean {close}?" if close else "hosts: in howdah.yaml names them"
+            hint = f"did you mean {close}?" if close else _names(list(known))
             raise BadInput(f"there is no host and no role {word!r}", hint=hint)
         found.update((host.name, host) for host in named)
     return list(found.values())
+
+
+def _names(known: Sequence[str]) -> str:
+    if not known:
+        return "hosts: in howdah.yaml names them"
+    return f"howdah.yaml knows {', '.join(known[:MANY])}{' and more' if len(known) > MANY else ''}"
 
 
 def is_here(name: str, known: Mapping[str, Any]) -> bool:

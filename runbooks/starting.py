@@ -106,11 +106,20 @@ def _check_hosts(steps: Sequence[Step], names: Mapping[str, Any], known: Hosts) 
             try:
                 choose(words, known)
             except BadInput as problem:
-                raise BadInput(problem.message, hint=problem.hint, where=str(template.place)) from None
+                raise _pointed(problem, template) from None
         inner = _inside(step.sub, names) if step.sub is not None else names
         if not skipped and inner is not None:
             for listed in (step.block, step.rescue, step.always):
                 _check_hosts(listed, inner, known)
+
+
+def _pointed(problem: BadInput, template: Template) -> BadInput:
+    """Where a host was named: the input, if it is nothing but one; else the place in the file."""
+    name = using.secret_of(template)
+    if name is None:
+        return BadInput(problem.message, hint=problem.hint, where=str(template.place))
+    hint = f"{problem.hint} (looked at in {template.place})"
+    return BadInput(problem.message, hint=hint, where=name)
 
 
 def _words(template: Template, names: Mapping[str, Any]) -> list[str]:

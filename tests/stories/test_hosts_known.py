@@ -25,6 +25,11 @@ steps:
   - {targets: {hosts: "${{ inputs.where }}"}, timeout: 1m, run: "true"}
 """
 
+ONE = """\
+name: one
+steps: [{targets: {hosts: ["${{ inputs.client }}"]}, timeout: 1m, run: "true"}]
+"""
+
 
 @pytest.fixture
 def book(scene: Scene) -> str:
@@ -46,6 +51,15 @@ def test_a_host_in_an_input_is_looked_at_before_the_first_step(scene: Scene, boo
         wrong.code == 2 and "there is no host and no role 'web2'" in wrong.err and "book.yaml:9:" in wrong.err
     )
     assert scene.acts() == [] and not scene.runs()
+
+
+def test_the_input_that_names_no_host_is_pointed_at(scene: Scene, book: str) -> None:
+    only = "inputs: {client: {type: host, required: true}}\n" + ONE
+    wrong = scene("run", scene.runbook(only), "-i", "client=db7")
+    assert "client: there is no host and no role 'db7'; howdah.yaml knows web1 (looked at in " in wrong.err
+    other = only.replace("inputs.client", "'db8' if inputs.client == 'db7' else 'web1'")
+    wrong = scene("run", scene.runbook(other), "-i", "client=db7")
+    assert "client:" not in wrong.err and "book.yaml:3:" in wrong.err and "no role 'db8'" in wrong.err
 
 
 def test_also_one_that_only_a_runbook_inside_looks_at(scene: Scene, book: str) -> None:
