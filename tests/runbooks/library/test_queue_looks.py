@@ -91,6 +91,19 @@ def test_a_worker_is_dead_where_no_heartbeat_comes_and_no_process_is_found_whate
     assert seen["threads"] == 5 * 3  # `back` had said nothing yet of its own when the window ended
 
 
+def test_a_worker_that_hangs_is_alive_and_its_threads_count(player: Make, redis: Redis) -> None:
+    hangs = subprocess.Popen(["bash", "-c", "exec -a 'sidekiq 6.4.1 app [2 of 7 busy]' sleep 300"])
+    try:
+        redis.run("DEL", name := redis.heartbeat(hangs.pid, "push"))
+        redis.push("push", "DeliverWorker", 1)
+        seen = looked(player("queue-backlog", port=redis.port, connections=9, **SOON))
+    finally:
+        hangs.kill()
+        hangs.wait()
+    assert (seen["killed"], seen["threads"], seen["plan"]) == ("", 7, "2:push")
+    assert f"no heartbeat for a minute, but not known to be dead: {name}" in seen["says"]
+
+
 def in_place(pid: int) -> bool:
     """The child of `unshare` has become the program."""
     with contextlib.suppress(FileNotFoundError, IndexError):
