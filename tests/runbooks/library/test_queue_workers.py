@@ -169,6 +169,9 @@ def test_a_worker_whose_start_nobody_saw_to_its_end_is_remembered(
         name = f"{os.uname().nodename}:{script.pid}:launched|{start(script.pid)}"
         redis.run("SADD", "howdah:started:run-test", name)
         assert one.verify("add").exit == 3
+        other = redis.heartbeat(script.pid, "push")  # now it says so
+        assert one.verify("add").exit == 0
+        redis.run("SREM", "processes", other)
         threading.Timer(0.5, script.wait).start()
         assert one.undo("add").exit == 0
         assert script.wait() == -signal.SIGTERM
