@@ -138,6 +138,13 @@ def test_what_others_have_started_since_the_look_counts(player: Make, redis: Red
     assert one.undo("add").exit == 0
 
 
+def test_threads_of_a_worker_that_hangs_count_though_redis_has_forgotten_them(player: Make, redis: Redis, app: Path) -> None:  # fmt: skip
+    one = adding(player, redis, app, "5:push", connections=10)
+    pretend(one, plan="5:push", threads=10)
+    assert one.act("add").exit == 38 and "0 of 1 workers were started" in one.errors
+    assert redis.rows("SMEMBERS", "processes") == []
+
+
 def hurried(one: Player) -> Player:
     """A minute is six seconds."""
     step = one.step("add")
