@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -20,6 +21,13 @@ def test_it_loads_and_lint_has_nothing_to_say(name: str) -> None:
     runbook = load(os.path.join(LIBRARY, name))
     assert runbook.name == name.removesuffix(".yaml")
     assert list(lint.lint(runbook)) == []
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_a_process_that_is_gone_by_the_time_it_is_read_ends_no_look(name: str) -> None:
+    """Bash 5.2 ends without a word, and with 1, where the file of `$(<FILE)` is not there, whatever stands behind it."""
+    with open(os.path.join(LIBRARY, name), encoding="utf-8") as file:
+        assert re.findall(r'\$\(<\s*"?(?:/proc|\$pid|\$\{pid)', file.read()) == []
 
 
 @pytest.mark.parametrize("name", BOOKS)
