@@ -34,18 +34,14 @@ def values(change: Mapping[str, Any]) -> str:
         return f"unknown{why}" if change.get("subject") else "changed"
     unread = "unknown" if change.get("subject") else "…"
     old, new = (short(change.get(word) or unread) for word in ("from", "to"))
-    return f"{old} → {new}{counted(change.get('diff', ''))}{why}"
+    return f"{old} → {new}{counted(change)}{why}"
 
 
-def counted(diff: str) -> str:
-    """`, +1 −0 lines` of a unified difference; empty for none."""
-    lines = diff.split("\n")
-    if len(lines) < 4:
+def counted(change: Mapping[str, Any]) -> str:
+    """`, +1 −0 lines` of all that differs, also where only its beginning is recorded; empty where that is not known."""
+    if "added" not in change:
         return ""
-    more, less = (
-        sum(line.startswith(sign) and line[1:] != NO_NEWLINE for line in lines[2:]) for sign in "+-"
-    )
-    return f", +{more} −{less} lines"
+    return f", +{change['added']} −{change['removed']} lines"
 
 
 def short(text: object, most: int = LONGEST) -> str:

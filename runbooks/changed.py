@@ -6,6 +6,7 @@ why. The content of a file is not recorded, only the lines that differ; of what 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents import change_words
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from runbooks.surroundings import Surroundings
 
 DIFF = 8_192  # characters of a difference that are recorded
+WIDE = 400  # characters of a line of it
+ALIKE = 20_000  # pairs of equal lines that are weighed: half a second
 ROOM = 6 * DIFF  # bytes that it may need in the record, beside the outcome
 DIED = "its driver died before it could be read again"
 RUNS = "something of the step may still run"
@@ -141,33 +144,47 @@ def _closed(told: dict[str, Any], before: Look, after: Look) -> dict[str, Any]:
     if before.mark and before.mark == after.mark:
         return {**found, "to": found["from"], "same": True}
     modes = before.mode != after.mode
-    diff = _difference(before, after)
-    if not diff and not modes and before.raw == after.raw and MASK in (after.raw or b""):
-        diff = "only a secret differs"
+    differs = _difference(before, after)
+    if not differs and not modes and before.raw == after.raw and MASK in (after.raw or b""):
+        differs = {"diff": "only a secret differs"}
     for word, look in (("from", before), ("to", after)):
         if look.state or look.mode:
-            digest = f"sha256 {look.digest}" if look.digest and not diff else ""
+            digest = f"sha256 {look.digest}" if look.digest and not differs else ""
             found[word] = ", ".join(filter(None, (look.state, look.mode if modes else "", digest)))
     if told.get("subject") == "unit" and found.get("from") == found.get("to"):
         found["to"] += ", started anew"
-    return {**found, "diff": diff} if diff else found
+    return {**found, **differs}
 
 
-def _difference(before: Look, after: Look) -> str:
-    """Unified, with three lines around; empty where one of both is no short text."""
+def _difference(before: Look, after: Look) -> dict[str, Any]:
+    """`diff`, unified with three lines around and cut where it is long, and how many lines came and went in all. Empty
+    where one of both is no short text, or so many lines are alike that to compare them takes long."""
     import difflib
 
     old, new = _lines(before), _lines(after)
-    if old is None or new is None:
-        return ""
+    if old is None or new is None or old == new or _alike(old, new) > ALIKE:
+        return {}
     lines = list(difflib.unified_diff(old, new, "before", "after", lineterm=""))
+    added, removed = (
+        sum(line.startswith(sign) and line[1:] != change_words.NO_NEWLINE for line in lines[2:])
+        for sign in "+-"
+    )
     size, kept = 0, list[str]()
-    for line in lines:
+    for whole in lines:
+        line = whole if len(whole) <= WIDE else f"{whole[:WIDE]}… ({len(whole) - 1:,} characters)"
         size += len(line) + 1
         if size > DIFF:
-            return "\n".join([*kept, f"… {len(lines) - len(kept)} lines more"])
+            kept.append(f"… {len(lines) - len(kept)} lines more")
+            break
         kept.append(line)
-    return "\n".join(kept)
+    return {"diff": "\n".join(kept), "added": added, "removed": removed}
+
+
+def _alike(old: list[str], new: list[str]) -> int:
+    """How many pairs of equal lines difflib would weigh: it leaves out what is more than a hundredth of many lines."""
+    popular = len(new) // 100 + 1 if len(new) >= 200 else len(new)
+    often = Counter(new)
+    return sum(often[line] for line in old if often[line] <= popular)
 
 
 def _lines(look: Look) -> list[str] | None:

@@ -198,10 +198,11 @@ class Watches:
         if sampler is None:
             return {}, ()
         sampler.abandon()
+        kept = _keep(course, sampler.file)
         told: dict[str, Any] = {"watched": samples.summary(sampler.rows, sampler.watch)}
-        if sampler.trouble:
-            told["unwatched"] = sampler.trouble
-        return {word: one for word, one in told.items() if one}, _keep(course, sampler.file)
+        if sampler.trouble or (sampler.rows and not kept):
+            told["unwatched"] = sampler.trouble or "the samples could not be kept"
+        return {word: one for word, one in told.items() if one}, kept
 
     def leave(self) -> None:
         """The driver goes: no look is left behind."""
@@ -237,6 +238,7 @@ def _keep(course: Course, file: str) -> tuple[Evidence, ...]:
         name = f"{course.run.id}/{os.path.basename(file)}.csv"
         kept = course.scribe.store.adopt_blob(second, media_type="text/csv", name=name)
     except (OSError, NotDurable):
+        _forget(second)
         return ()
     course.scribe.afterwards.append(lambda: _forget(file))
     return (kept,)

@@ -78,7 +78,7 @@ def look(subject: Subject, order: Order) -> Look:
 _ASK = 'p=$(printf %b. "$1"); p=${p%.}; export LC_ALL=C; exec 2>/dev/null; printf %s "$2"; '
 _FILE = (
     _ASK + 's=$(stat -L -c "%F|%a|%U:%G|%s|%Y" -- "$p" 2>&1) || { printf "%s" "no|$s|$2"; exit 0; }; '
-    'echo "ok|$s"; case $s in "regular "*) ;; *) printf "%s" "$2"; exit 0;; esac; '
+    'l=$(readlink -- "$p" | head -n 1); echo "ok|$s|$l"; case $s in "regular "*) ;; *) printf "%s" "$2"; exit 0;; esac; '
     "n=${s#*|*|*|}; n=${n%%|*}; "
     f'if [ "$n" -le {KEPT} ]; then head -c {KEPT + 1} <"$p"; elif [ "$n" -le {READ} ]; then sha256sum <"$p"; fi '
     '&& printf "%s" "$2"'
@@ -128,8 +128,8 @@ def _file(answer: bytes, whole: bool) -> Look:
             return Look("not there", raw=b"", mark="absent")
         return Look(why=f"it could not be looked at: {said.rpartition(': ')[2] or 'stat failed'}")
     head, _, content = answer.partition(b"\n")
-    _, kind, mode, owner, size, changed = head.decode("ascii", "replace").split("|")
-    about = f"{mode.rjust(4, '0')} {owner}"
+    _, kind, mode, owner, size, changed, link = head.decode("utf-8", "replace").split("|", 6)
+    about = f"{mode.rjust(4, '0')} {owner}" + (f", a link to {link}" if link else "")
     if not kind.startswith("regular"):
         return Look(f"a {kind}", about, why="only of a file the content is read")
     told = f"{int(size):,} byte{'s' if int(size) != 1 else ''}"

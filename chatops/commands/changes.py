@@ -41,7 +41,7 @@ def changes(call: Call, since: int, diff: bool, drill: bool) -> Reply:
         ),
         tuple(
             (
-                cards.short_moment(one.at, call.zone, call.now), one.host, change_words.name(one.change["what"]), one.old, one.new, one.by, one.run,
+                cards.short_moment(one.at, call.zone, call.now), one.host, change_words.name(one.change["what"]), change_words.short(one.old), change_words.short(one.new), one.by, one.run,
                 one.taken_back,
             )
             for one in found

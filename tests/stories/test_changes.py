@@ -220,3 +220,29 @@ def fake(scene: Scene, script: str) -> None:
     os.mkdir(f"{scene.folder}/bin")
     Path(scene.folder, "bin", "systemctl").write_text(f"#!/bin/sh\n{script}\n")
     os.chmod(f"{scene.folder}/bin/systemctl", 0o755)
+
+
+def test_a_long_difference_is_counted_whole_and_one_that_takes_long_to_find_is_not_looked_for(
+    scene: Scene,
+) -> None:
+    many, alike = Path(scene.folder, "many"), Path(scene.folder, "alike")
+    many.write_text("".join(f"{number}\n" for number in range(1000, 4000)))
+    scene.ok("do", "--file", str(many), "--", "sh", "-c", f"seq 5001 8000 > '{many}'")
+    assert "many: 15,000 bytes → 15,000 bytes, +3000 −3000 lines" in scene.ok("timeline")
+    alike.write_text("".join(f"{number % 110}\n" for number in range(18_000)))
+    mixed = f"seq 0 17999 | awk '{{ print ($1 * 37) % 110 }}' > '{alike}'"
+    scene.ok("do", "--file", str(alike), "--", "sh", "-c", mixed)
+    told = scene.ok("changes")
+    ended = [e.data["change"] for e in scene.events() if e.kind == "step.ended" and "change" in e.data]
+    assert "diff" not in ended[-1] and "sha256" in ended[-1]["to"], "howdah would be busy with it for minutes"
+    assert "alike" in told and max(map(len, told.split())) < 64
+
+
+def test_where_a_link_leads_is_told(scene: Scene) -> None:
+    for name in ("one", "two"):
+        Path(scene.folder, name).write_text("same\n")
+    link = Path(scene.folder, "current")
+    link.symlink_to("one")
+    scene.ok("do", "--file", str(link), "--", "ln", "-sfn", "two", str(link))
+    told = scene.ok("changes", "--json")
+    assert "a link to one" in told and "a link to two" in told
