@@ -9,6 +9,7 @@ import contextlib
 import os
 import selectors
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -174,12 +175,19 @@ class Lone:
 
 @contextlib.contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """An interrupt waits until the end of this; of what is started meanwhile nobody inherits that."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """An interrupt waits until the end of this. To block the signal would not do: another thread takes it then, and the
+    main one is interrupted all the same."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _start(probe: Probe, null: int, until: int) -> _Running | Seen:
