@@ -6,12 +6,14 @@ of schedules needs none.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from incidents import clock, in_force
 from incidents.config import Config, find
 from incidents.errors import HowdahError, Mistakes
+from incidents.store import place
 
 if TYPE_CHECKING:
     from chatops.vocabulary import Call
@@ -25,7 +27,9 @@ def nothing(call: Call, error: HowdahError) -> None:
 
 def last_good(call: Call, error: Mistakes, check: Callable[[Config], None]) -> None:
     """The call goes on by the last version that the record has and `check` lets pass. Raises `error` where there is
-    none."""
+    none; a record that is not there yet is not made for that."""
+    if not os.path.exists(call.places.store or place.default_path()):
+        raise error
     found = in_force.last_good(call.store, find(call.places.config), check)
     if found is None:
         raise error
