@@ -59,7 +59,7 @@ def sub(reader: Reader, find: Find, node: Node, values: dict[str, Any]) -> docum
     with reader.noting("with"):
         read = levels.read_table(reader, given, table, values["uses"])
     for name, spec in book.inputs.items():
-        if spec.type == "secret" and name in read and using.secret_of(read[name]) is None:
+        if spec.type == "secret" and name in read and using.lone_input(read[name]) is None:
             reader.wrong(
                 given.value[name],
                 f"the secret `{name}` must be a secret of this runbook",

@@ -115,7 +115,7 @@ def _check_hosts(steps: Sequence[Step], names: Mapping[str, Any], known: Hosts) 
 
 def _pointed(problem: BadInput, template: Template) -> BadInput:
     """Where a host was named: the input, if it is nothing but one; else the place in the file."""
-    name = using.secret_of(template)
+    name = using.lone_input(template)
     if name is None:
         return BadInput(problem.message, hint=problem.hint, where=str(template.place))
     hint = f"{problem.hint} (looked at in {template.place})"

@@ -91,7 +91,7 @@ class Surroundings(NamedTuple):
         if scope is not None:
             assert scope.sub is not None
             around = self._inputs(run, self.runbook.scope(scope.path), reveal=reveal)
-            known = {name: using.secret_of(one) for name, one in scope.sub.given.items()}
+            known = {name: using.lone_input(one) for name, one in scope.sub.given.items()}
             secret = {
                 name: around.get(outer)
                 for name, outer in known.items()

@@ -115,8 +115,8 @@ def _text(value: Any, names: Mapping[str, Any], kind: str | None) -> str:
     return known if isinstance(known, str) else as_text(None) if known is None else exact.json_text(known)
 
 
-def secret_of(value: Any) -> str | None:
-    """The input that a template hands on as it is."""
+def lone_input(value: Any) -> str | None:
+    """The input that a template hands on as it is, None where it does more or something else."""
     lone = value.lone if isinstance(value, Template) else None
     name = grammar.dotted(lone.tree) if lone is not None else None
     return name.removeprefix("inputs.") if name is not None and name.startswith("inputs.") else None

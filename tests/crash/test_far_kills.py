@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from incidents.hosts import Host
+from tests.beside import beside
 from tests.crash.test_random_kills import play, seeds
 from tests.far.server import Server, lacks, serve
 from tests.stories.scene import lack
@@ -30,31 +32,33 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 MOST = 60  # plays
 
 
-def cutting(server: Server, seed: int, enough: threading.Event) -> None:
+def cutting(server: Server, seed: int) -> contextlib.AbstractContextManager[None]:
     choose = random.Random(seed)
-    while not enough.wait(choose.uniform(0.05, 1.0)):
-        server.cut()
+
+    def cut(enough: threading.Event) -> None:
+        while not enough.wait(choose.uniform(0.05, 1.0)):
+            server.cut()
+
+    return beside(cut)
 
 
 def kill_and_cut(folder: Path, server: Server, seed: int, wanted: int) -> None:
     transport = ("ssh", "asyncssh")[seed % 2]
     hosts = {"web1": Host("web1", "127.0.0.1", port=server.port, transport=transport)}
-    enough = threading.Event()
-    cutter = threading.Thread(target=cutting, args=(server, seed, enough))
-    cutter.start()
-    try:
+
+    def done() -> list[Path]:
+        return list(folder.glob("*/acts"))
+
+    with cutting(server, seed):
         kills, number = 0, 0
         while kills < wanted or (
-            number < MOST and not list(folder.glob("*/acts"))
-        ):  # a busy machine dies before it acts
+            number < MOST and not done()
+        ):  # on a busy machine all may die before they act
             place = folder / str(number)
             place.mkdir()
             kills += play(str(place), seed * 1_000_000 + number, hosts)
             number += 1
-    finally:
-        enough.set()
-        cutter.join()
-    assert list(folder.glob("*/acts")), "some of it was done"
+    assert done(), "some of it was done"
 
 
 @pytest.mark.parametrize("seed", seeds(3))

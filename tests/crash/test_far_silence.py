@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from incidents.hosts import Host
+from tests.beside import beside
 from tests.crash import test_far_kills
 from tests.crash.harness import Bench, bench
 from tests.crash.test_random_kills import seeds
@@ -54,20 +55,14 @@ def write(choose: random.Random) -> str:
 @contextlib.contextmanager
 def whims(server: Server, choose: random.Random) -> Iterator[None]:
     """Cuts the link and silences the host, again and again."""
-    enough = threading.Event()
 
-    def work() -> None:
+    def work(enough: threading.Event) -> None:
         while not enough.wait(choose.uniform(0.3, 1.5)):
             server.refuse(choose.random() < 0.8)
             server.cut()
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
+    with beside(work):
         yield
-    finally:
-        enough.set()
-        worker.join()
         server.refuse(False)
 
 

@@ -13,6 +13,7 @@ import pytest
 from incidents import clock
 from runbooks import probes, process, procfs
 from runbooks.probes import LIMIT, Probe, Seen
+from tests.beside import beside
 from tests.stories.scene import until
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -77,15 +78,11 @@ def test_an_interrupt_at_the_very_start_of_one_leaves_it_no_time_to_stay(
         return begun[-1]
 
     monkeypatch.setattr(process, "spawn_apart", interrupted)
-    ended = threading.Event()
-    other = threading.Thread(target=ended.wait)  # the signal may come to this one
-    other.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            look(bash(FOR_EVER))
-    finally:
-        ended.set()
-        other.join()
+    with (
+        beside(threading.Event.wait),
+        pytest.raises(KeyboardInterrupt),
+    ):  # the signal may come to the other thread
+        look(bash(FOR_EVER))
     (pid,) = begun
     until(lambda: procfs.state(pid) in (None, "Z"), "the end of what was killed")
 

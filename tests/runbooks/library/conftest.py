@@ -22,7 +22,7 @@ from runbooks.loader import load
 from runbooks.process import Completed, run_bounded
 from runbooks.quoting import Script
 
-from . import archived
+from . import archived, queues
 
 LIBRARY = os.path.join(os.path.dirname(__file__), "..", "..", "..", "runbooks", "library")
 
@@ -130,6 +130,13 @@ class Player:
             **{name: self.text(template) for name, template in step.env.items()},
         }
         return run_bounded(argv, env, "/", timeout=60 * clock.SECOND)
+
+
+@pytest.fixture
+def redis() -> Iterator[queues.Redis]:
+    """With what Sidekiq writes, on a port of its own."""
+    with queues.server() as made:
+        yield made
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from incidents import clock
 from runbooks.drills import wires
 from runbooks.drills.queue_backlog.lab import free_port
+from tests.beside import beside
 
 
 class Redis:
@@ -77,22 +78,16 @@ class Redis:
     @contextlib.contextmanager
     def beating(self, *names: str) -> Iterator[None]:
         """These workers say again and again that they live, each by its own clock."""
-        stop = threading.Event()
 
-        def beat() -> None:
+        def beat(enough: threading.Event) -> None:
             line = wires.Redis(self.socket)
-            while not stop.wait(0.05):
+            while not enough.wait(0.05):
                 for name in names:
                     line.run("HSET", name, "beat", str(float(line.run("HGET", name, "beat") or 0) + 5))
             line.close()
 
-        thread = threading.Thread(target=beat)
-        thread.start()
-        try:
+        with beside(beat):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
     def close(self) -> None:
         self.line.close()

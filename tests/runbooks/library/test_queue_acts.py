@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,10 @@ import pytest
 from incidents import clock
 
 from .conftest import Player
-from .queues import Redis, job, server
+from .queues import Redis, job
+from .test_queue_backlog import SOON
 
 Make = Callable[..., Player]
-SOON = {"window": "2s"}
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with server() as made:
-        yield made
 
 
 def pretend(player: Player, **outputs: Any) -> None:

@@ -26,12 +26,6 @@ Make = Callable[..., Player]
 SOON = {"window": "2s"}
 
 
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with server() as made:
-        yield made
-
-
 def looked(player: Player) -> dict[str, Any]:
     assert player.act("look").exit == 0, player.errors
     outputs: dict[str, Any] = player.steps["look"]["outputs"]

@@ -18,6 +18,7 @@ from incidents import clock
 from runbooks import expressions
 from runbooks.drills import wires
 from runbooks.loader import load
+from tests.beside import beside
 
 from .conftest import LIBRARY, Player
 from .queues import Redis, job, server
@@ -25,12 +26,6 @@ from .test_queue_backlog import SOON, looked, refused
 
 Make = Callable[..., Player]
 NOBODY = 2**22  # no process has a number from here on
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with server() as made:
-        yield made
 
 
 # -- who lives ----------------------------------------------------------------------------------------------------
@@ -50,23 +45,17 @@ def program(*words: str) -> Iterator[int]:
 @contextlib.contextmanager
 def beating(redis: Redis, *names: str) -> Iterator[None]:
     """Each has a new heartbeat some seconds after the first look, by its own clock."""
-    ended = threading.Event()
 
-    def beat() -> None:
+    def beat(enough: threading.Event) -> None:
         line = wires.Redis(redis.socket)
-        if not ended.wait(4):
+        if not enough.wait(4):
             for name in names:
                 line.run("HSET", name, "info", '{"concurrency":5,"queues":["push"]}')
                 line.run("HINCRBYFLOAT", name, "beat", "5")
         line.close()
 
-    thread = threading.Thread(target=beat)
-    thread.start()
-    try:
+    with beside(beat):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def test_a_worker_is_dead_where_no_heartbeat_comes_and_no_process_is_found_whatever_its_clock_says(player: Make, redis: Redis) -> None:  # fmt: skip

@@ -21,7 +21,8 @@ from runbooks import procfs
 
 from .conftest import Player
 from .queues import Redis, server
-from .test_queue_acts import SOON, pretend
+from .test_queue_acts import pretend
+from .test_queue_backlog import SOON
 
 Make = Callable[..., Player]
 PASSWORD = "open sesame/+:@%ü"
@@ -33,12 +34,6 @@ class W
   def perform(*) = nil
 end
 """
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with server() as made:
-        yield made
 
 
 @pytest.fixture
