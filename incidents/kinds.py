@@ -3,7 +3,7 @@
 One NamedTuple a kind; a field with a default may be left out. Values are what canonical JSON can hold: strings,
 integers, booleans, None, lists and objects of these; durations are integer µs, ratios strings. Kinds that begin
 with `x.` belong to whoever writes them and are not checked. A new field needs a default; another meaning needs
-another `v` in VERSIONS.
+another `v` in VERSIONS. One file, however long: every command loads all of it, and one file a noun took 1.4 ms more.
 """
 
 from __future__ import annotations
