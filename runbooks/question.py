@@ -1,6 +1,6 @@
 """A question with everything that a person needs to decide, as every surface draws it.
 
-Built from what the question's event shows and from the run's first event; texts are as people and programs wrote
+Built from what the question's event shows, the run's first event and the attempt that it is about; texts are as people and programs wrote
 them, each surface makes them safe in its own way.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incidents import clock
+from incidents import change_words, clock
 from runbooks import consent, inputs, journal
 from runbooks.quoting import shell_quote
 
@@ -139,9 +139,10 @@ def _facts(
     if question.what == "approve":
         yield from _approval(question)
     if question.what in ("doubt", "undo"):
-        yield from _doubt(question)
+        yield from _doubt(run, question)
     elif question.what == "overdue":
         yield from _still_running(question)
+        yield from _acted(run, question)
     if not by_hand and shows.get("effect") in EFFECTS:
         yield Fact("effect", f"{shows['effect']}: {EFFECTS[shows['effect']]}")
     if question.what != "undo" and not (by_hand and not shows.get("undo")):
@@ -202,14 +203,29 @@ def _approval(question: journal.Question) -> Iterator[Fact]:
     yield Fact("gate", f"{shows['gate']}, until {ends}")
 
 
-def _doubt(question: journal.Question) -> Iterator[Fact]:
+def _doubt(run: journal.Run, question: journal.Question) -> Iterator[Fact]:
     shows = question.shows
     if shows.get("attempt", 1) > 1:
         yield Fact("attempt", str(shows["attempt"]))
     yield Fact("how it ended", str(shows.get("why") or "unknown"))
     yield from _still_running(question)
     yield Fact("verify says", str(shows.get("verify") or "nothing: this step was not verified"))
+    yield from _acted(run, question)
     yield from _output(shows)
+
+
+def _acted(run: journal.Run, question: journal.Question) -> Iterator[Fact]:
+    """What was read of what the attempt changes. It stands in the events of the attempt alone, so that a redaction of
+    these takes it from here as well."""
+    parts = {"doubt": ("run",), "undo": ("undo",)}.get(question.what, ("run", "undo"))
+    acts = run.step(question.path).attempts if question.path in run.steps else []
+    number = question.shows.get("attempt")
+    act = next((one for one in reversed(acts) if one.part in parts and one.number == number), None)
+    if act is None:
+        return
+    change = act.command.change if act.end is None else act.end.change or act.command.change
+    for name, text in change_words.acted(change, ended=act.end is not None):
+        yield Fact(name, text, "exact" if name == change_words.DIFFERS else "")
 
 
 def _still_running(question: journal.Question) -> Iterator[Fact]:

@@ -246,3 +246,27 @@ def test_where_a_link_leads_is_told(scene: Scene) -> None:
     scene.ok("do", "--file", str(link), "--", "ln", "-sfn", "two", str(link))
     told = scene.ok("changes", "--json")
     assert "a link to one" in told and "a link to two" in told
+
+
+def test_who_must_say_whether_a_step_happened_is_shown_what_it_changed(scene: Scene, conf: Path) -> None:
+    """What was read stands in the attempt's own events alone: the question's event has no second copy of it."""
+    run = f"sed -i s/20/5/ '{conf}'; kill -9 $$"
+    parked = scene("run", book(scene, run, f"file: '{conf}'"), TOKEN="x" * 20)
+    assert parked.code == 3
+    told = " ".join(parked.text.split())
+    assert "/app.conf" in told and "before the act 19 bytes" in told
+    assert "after the act 18 bytes, +1 −1 lines" in told and "-pool: 20 +pool: 5 name: app" in told
+    [asked] = [e for e in scene.events() if e.kind == "question.asked"]
+    assert "pool" not in json.dumps(dict(asked.data["shows"], script=""))
+
+
+def test_who_must_say_whether_a_step_happened_is_told_what_could_not_be_read(
+    scene: Scene, conf: Path
+) -> None:
+    path = book(scene, f"echo more >> '{conf}'; kill -9 $$", f"file: '{conf}'")
+    assert scene("run", path, TOKEN="x" * 20, HOWDAH_TEST_KILL="before-outcome:edit").code == 1
+    resumed = scene("resume", TOKEN="x" * 20)
+    assert resumed.code == 3, resumed.text
+    told = " ".join(resumed.text.split())
+    assert "before the act 19 bytes, 0644" in told and "sha256 " in told
+    assert "after the act unknown: its driver died before it could be read again" in told
