@@ -145,10 +145,17 @@ def _give(call: Call, role: str, person: str, incident: str | None) -> Reply:
     return cards.recorded(call, offer, f"{person} is asked to take over {role}", more=keeps)
 
 
-@command("join", "You work in this incident: your clock of active hours runs.", INCIDENT, group="oncall")
+@command(
+    "join",
+    "You work in this incident: your clock of active hours runs.",
+    INCIDENT,
+    group="oncall",
+    last_good=True,
+)
 def join(call: Call, incident: str | None) -> Reply:
-    from chatops import cards, taking, which
+    from chatops import cards, instead, taking, which
 
+    instead.same_rules(call)
     return cards.recorded(call, taking.join(call, which.to_write(call, incident)))
 
 

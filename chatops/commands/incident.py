@@ -69,11 +69,13 @@ def declare(
     AT,
     INCIDENT,
     group="incident",
+    last_good=True,
 )
 def status(call: Call, word: str | None, at: When | None, incident: str | None) -> Reply:
-    from chatops import which
+    from chatops import instead, which
 
     if word is not None:
+        instead.same_rules(call)
         return _change(call, incident, "incident.status", at, data={"status": word})
     return _show_incident(call, which.to_read(call, incident).name, everything=False)
 

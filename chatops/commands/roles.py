@@ -17,16 +17,18 @@ from chatops.vocabulary import Call, Reply, command
     params.time(),
     params.incident(),
     group="people",
+    last_good=True,
 )
 def role(
     call: Call, role: str | None, person: str | None, release: bool, at: When | None, incident: str | None
 ) -> Reply:
-    from chatops import cards, which
+    from chatops import cards, instead, which
     from incidents import timeline
     from incidents.errors import BadInput
 
     if role is None:
         return _show(call, incident)
+    instead.same_rules(call)
     role = role.lower()
     if len(role) > 40 or not role.replace("-", "").isalnum():
         raise BadInput(f"{role!r} is not a role", hint="one word: commander, comms, scribe")

@@ -73,8 +73,12 @@ def note(call: Call, text: str, at: When | None, until: When | None, milestone: 
     AT,
     INCIDENT,
     group="timeline",
+    last_good=True,
 )
 def update(call: Call, text: str, next: int | None, at: When | None, incident: str | None) -> Reply:
+    from chatops import instead
+
+    instead.same_rules(call)
     data = {"next": next} if next is not None else {}
     return _write(call, "update", text, at, incident, visibility="public", data=data)
 
