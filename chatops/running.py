@@ -15,7 +15,7 @@ from chatops.surfaces.base import Post
 from chatops.views import Button, Card, Field, Stack
 from incidents import clock
 from incidents.errors import HowdahError
-from runbooks import attempt, driver, follow, inputs, orders, question
+from runbooks import attempt, driver, follow, inputs, listing, orders, question
 from runbooks.player import alone, safe
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from incidents.store.protocol import Store
     from runbooks import journal
     from runbooks.document import Runbook
-    from runbooks.follow import Row
+    from runbooks.listing import Row
 
 MOST_QUESTIONS = 4  # drawn at once, each with a row of buttons
 TAIL = 8_192  # bytes of a running step's output that are read
@@ -175,7 +175,7 @@ class Running:
     def _card(self, now: clock.Reading, died: HowdahError | None) -> Card:
         run = self.run
         name = run.started.runbook if run.started is not None else "a run"
-        rows = follow.rows(self.document(), run, _coarse(run, now))
+        rows = listing.rows(self.document(), run, _coarse(run, now))
         state, tone = self._standing(now, died)
         under = "\n".join((*_head(run, self.document()), *step_list.lines(rows)))
         fields = [*self._output(rows), *_last_words(run, now, died, under)]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chatops import layout
-from runbooks import follow
+from runbooks import listing
 
 if TYPE_CHECKING:
-    from runbooks.follow import Row
+    from runbooks.listing import Row
 
 MOST = 14  # steps in the list
 BEFORE, AFTER = 2, 3  # steps that are shown before and after what runs, of a longer list
@@ -32,9 +32,9 @@ def lines(rows: Sequence[Row], most: int = MOST) -> list[str]:
 
 def _kept(rows: Sequence[Row], most: int) -> list[bool]:
     """Which rows are shown: all where they fit, but for those that are reached no more."""
-    gone = sum(row.word == follow.NOT_REACHED for row in rows)
+    gone = sum(row.word == listing.NOT_REACHED for row in rows)
     if gone > 2:
-        kept = [row.word != follow.NOT_REACHED for row in rows]
+        kept = [row.word != listing.NOT_REACHED for row in rows]
         return kept if len(rows) - gone <= most else _nearest(rows, most)
     return [True] * len(rows) if len(rows) <= most else _nearest(rows, most)
 
@@ -48,13 +48,13 @@ def _nearest(rows: Sequence[Row], most: int) -> list[bool]:
     after = range(here[-1] + 1, min(here[-1] + 1 + AFTER, len(rows)))
     before = range(max(here[0] - BEFORE, 0), here[0])
     order = dict.fromkeys((*reversed(here), *reversed(wrong), *around, *after, *before))
-    kept = {i for i in list(order)[:most] if rows[i].word != follow.NOT_REACHED or i in here}
+    kept = {i for i in list(order)[:most] if rows[i].word != listing.NOT_REACHED or i in here}
     return [i in kept for i in range(len(rows))]
 
 
 def _hot(row: Row) -> bool:
     return (
-        row.mark == follow.MARKS["asks"]
+        row.mark == listing.MARKS["asks"]
         or (row.tone == "busy" and row.status != "entered")
         or row.word == "IN DOUBT"
     )

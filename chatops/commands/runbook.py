@@ -172,10 +172,10 @@ def _type_again(call: Call, run_id: str) -> dict[str, str]:
 def steps(call: Call, run: str | None) -> Reply:
     from chatops import which
     from incidents import clock
-    from runbooks import follow, recover
+    from runbooks import listing, recover
 
     found, document = recover.read(call.store, which.run(call, run))
-    rows = follow.rows(document, found, clock.read())
+    rows = listing.rows(document, found, clock.read())
     table = Table(
         (Column("step"), Column("status"), Column("took", right=True), Column("what", grow=True)),
         tuple(

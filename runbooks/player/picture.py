@@ -15,9 +15,9 @@ from rich.text import Text
 from incidents import clock, kinds, telling
 from incidents.events import Event
 from incidents.visible import one_line, visible
-from runbooks import follow, journal, samples
+from runbooks import follow, journal, listing, samples
 from runbooks.expected import NOTHING, Usual
-from runbooks.follow import Row
+from runbooks.listing import Row
 from runbooks.player import prompting
 from runbooks.player.keys import Keyboard
 from runbooks.player.lines import STYLES, cut, hang, hang_exact
@@ -88,7 +88,7 @@ def start_lines(event: Event, data: kinds.RunStarted, zone: str, width: int) -> 
     for name, value in data.inputs.items():
         if value is not None:
             shown = (
-                value if isinstance(value, str) else follow.shown_outputs({name: value}).partition(" = ")[2]
+                value if isinstance(value, str) else listing.shown_outputs({name: value}).partition(" = ")[2]
             )
             lines += hang_exact(Text(f"  {name} = ", "dim"), shown, width)
     if data.locks:
@@ -143,7 +143,7 @@ def _answered(event: Event, data: kinds.QuestionAnswered, width: int) -> list[Te
         .append(f"{one_line(telling.who(event))}: {data.answer}", "bold")
         .append("  ")
     )
-    extra = follow.shown_outputs(data.outputs) if data.outputs else event.body
+    extra = listing.shown_outputs(data.outputs) if data.outputs else event.body
     return hang(head, f"{data.path}{'; ' if extra else ''}{extra}", width, "dim")
 
 
@@ -352,6 +352,6 @@ def close_lines(summary: follow.Summary, reasons: Iterable[str], width: int) -> 
 
 
 PLAIN_SIGNS: Mapping[int, str] = {
-    ord(sign): plain for sign, plain in {**follow.PLAIN_MARKS, "│": "|", "─": "-", "…": "~", "•": "*", "→": ">", "›": ">", "↳": "\\", "−": "-", "–": "-",
+    ord(sign): plain for sign, plain in {**listing.PLAIN_MARKS, "│": "|", "─": "-", "…": "~", "•": "*", "→": ">", "›": ">", "↳": "\\", "−": "-", "–": "-",
     **dict(zip(BARS, "__..--##", strict=True))}.items()
 }  # fmt: skip

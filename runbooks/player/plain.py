@@ -14,7 +14,7 @@ from incidents import clock, kinds, telling
 from incidents.errors import HowdahError
 from incidents.events import Event
 from incidents.visible import one_line, visible
-from runbooks import follow, journal, samples
+from runbooks import follow, journal, listing, samples
 from runbooks.player.keys import Intent, Leave, read_line
 from runbooks.player.safe import output_lines
 from runbooks.question import Card, parted
@@ -233,7 +233,7 @@ def _step_ended(event: Event, data: kinds.StepEnded) -> Iterator[str]:
     parts += [data.why, _MORE.get(data.status, "")]
     if data.outputs and data.part != "spread":  # its parts have said their own
         rest = {name: one for name, one in data.outputs.items() if name not in data.watched}
-        parts.append(follow.shown_outputs(rest))
+        parts.append(listing.shown_outputs(rest))
     parts += telling.watched(data.watched)
     if data.unwatched:
         parts.append(f"a number was not always to be had: {data.unwatched}")
@@ -282,7 +282,7 @@ def _answered(event: Event, data: kinds.QuestionAnswered) -> Iterator[str]:
         "answer",
         data.path,
         f"{telling.who(event)}: {data.answer}",
-        follow.shown_outputs(data.outputs),
+        listing.shown_outputs(data.outputs),
         event.body,
     )
 

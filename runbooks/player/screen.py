@@ -17,7 +17,7 @@ from rich.text import Text
 from incidents import clock, kinds
 from incidents.errors import HowdahError
 from incidents.events import Event
-from runbooks import follow, journal
+from runbooks import follow, journal, listing
 from runbooks.expected import NOTHING, Usual
 from runbooks.player import keys, lines, picture
 from runbooks.player.keys import Intent, Keyboard
@@ -122,7 +122,7 @@ class Screen:
     def tell(self, news: Sequence[Event], run: journal.Run) -> None:
         self._run = run
         width, _ = self._region.size()
-        rows = {row.path: row for row in follow.rows(self._document(), run, clock.read())}
+        rows = {row.path: row for row in listing.rows(self._document(), run, clock.read())}
         last = {event.step: event.seq for event in news if event.kind in SETTLING}
         for event in news:
             if event.kind == "run.started" and not event.redacted:
@@ -137,7 +137,7 @@ class Screen:
                 self._settle(rows, path, run, width)
         self._changed = True
 
-    def _settle(self, rows: Mapping[str, follow.Row], path: str, run: journal.Run, width: int) -> None:
+    def _settle(self, rows: Mapping[str, listing.Row], path: str, run: journal.Run, width: int) -> None:
         """A step that has come to its end takes its place in the list, once for each end."""
         row = rows[path]
         if not row.settled or self._told.get(path) == row.status:
@@ -170,7 +170,7 @@ class Screen:
         width, _ = self._region.size()
         reasons = [problem.message] + ([problem.hint] if problem.hint else []) if problem is not None else []
         if self._run is not None and self._run.end is None:  # what is on its way is said a last time
-            rows = follow.rows(self._document(), self._run, clock.read())
+            rows = listing.rows(self._document(), self._run, clock.read())
             self._stays += picture.busy_lines(rows, width, self._titles)
         self._stays += picture.close_lines(summary, reasons, width)
         self._region.paint(self._stays, [])
@@ -186,7 +186,7 @@ class Screen:
         if self.asks:
             self._keyboard.show(cards)
         width, height = self._region.size()
-        rows = follow.rows(self._document(), run, now)
+        rows = listing.rows(self._document(), run, now)
         printed = output().decode("utf-8", "replace")
         watched = [track for tracks in self._watched().values() for track in tracks]
         scene = picture.Scene(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from chatops import step_list
-from runbooks import follow
+from runbooks import listing
 
 
-def rows(*statuses: str) -> list[follow.Row]:
+def rows(*statuses: str) -> list[listing.Row]:
     made = []
     for i, status in enumerate(statuses):
-        word, tone = follow.STATUSES.get(status, ("asks", "warn"))
-        mark = "?" if status == "asks" else follow.MARKS[tone]
-        made.append(follow.Row(f"s{i}", 0, f"Step {i}", status, word, mark, tone, "", ""))
+        word, tone = listing.STATUSES.get(status, ("asks", "warn"))
+        mark = "?" if status == "asks" else listing.MARKS[tone]
+        made.append(listing.Row(f"s{i}", 0, f"Step {i}", status, word, mark, tone, "", ""))
     return made
 
 

@@ -12,7 +12,7 @@ from incidents import clock, kinds
 from incidents.events import Actor, Draft
 from incidents.store import open_store
 from incidents.store.protocol import Store
-from runbooks import follow, journal
+from runbooks import follow, journal, listing
 from runbooks.loader import loads
 from tests.runbooks.player.logbook import NOVA, Logbook, runbook, up_to_the_doubt, up_to_the_question
 
@@ -68,8 +68,8 @@ def test_a_follower_reads_any_number_of_events_in_one_poll(
 # -- rows --------------------------------------------------------------------------------------------------
 
 
-def rows(log: Logbook) -> dict[str, follow.Row]:
-    return {row.path: row for row in follow.rows(runbook(), log.run, log.now)}
+def rows(log: Logbook) -> dict[str, listing.Row]:
+    return {row.path: row for row in listing.rows(runbook(), log.run, log.now)}
 
 
 def test_every_step_is_listed_before_it_has_begun_in_the_order_of_the_file() -> None:
@@ -129,7 +129,7 @@ def test_a_block_that_a_stop_has_ended_is_not_under_way(status: str) -> None:
     log.begin()
     book = loads(STOPS.replace("STATUS", status))
     log.run.steps["outer/inner/end"] = journal.StepState("outer/inner/end", status="ok")
-    told = {row.path: row.status for row in follow.rows(book, log.run, log.now)}
+    told = {row.path: row.status for row in listing.rows(book, log.run, log.now)}
     assert (told["outer"], told["outer/inner"], told["after"]) == (status, status, "pending")
 
 
@@ -141,8 +141,8 @@ def test_nothing_is_under_way_once_its_run_has_ended() -> None:
     log.run.steps["outer"] = journal.StepState("outer", status="entered")
     log.run.steps["outer/inner/never"] = journal.StepState("outer/inner/never", status="ok")
     log.run.status, log.run.end = "ended", kinds.RunEnded("aborted", 1)
-    assert {row.path: row.word for row in follow.rows(book, log.run, log.now)}["outer"] == "aborted"
-    assert follow.rows(None, log.run, log.now)[0].word == "over"
+    assert {row.path: row.word for row in listing.rows(book, log.run, log.now)}["outer"] == "aborted"
+    assert listing.rows(None, log.run, log.now)[0].word == "over"
 
 
 def test_the_time_of_a_step_is_what_its_programs_ran_not_what_people_took_to_answer() -> None:
@@ -200,7 +200,7 @@ def test_a_time_that_only_the_wall_clock_can_tell_is_marked() -> None:
     log.begin()
     log.start("rotate", "Rotate the logs")
     after_a_boot = clock.Reading(log.at + 3 * clock.SECOND, "boot-2", 5)
-    row = next(row for row in follow.rows(runbook(), log.run, after_a_boot) if row.path == "rotate")
+    row = next(row for row in listing.rows(runbook(), log.run, after_a_boot) if row.path == "rotate")
     assert row.took == "~3.0 s"
 
 
@@ -209,7 +209,7 @@ def test_a_clock_that_stepped_back_is_unknown() -> None:
     log.begin()
     log.start("rotate", "Rotate the logs")
     earlier = clock.Reading(log.at - 1, "boot-2", 5)
-    assert next(r for r in follow.rows(runbook(), log.run, earlier) if r.path == "rotate").took == "unknown"
+    assert next(r for r in listing.rows(runbook(), log.run, earlier) if r.path == "rotate").took == "unknown"
 
 
 def test_a_wait_shows_what_is_left_of_it() -> None:
@@ -246,7 +246,7 @@ def test_what_a_step_left_behind_is_named() -> None:
 
 def test_without_the_runbook_the_log_alone_is_told() -> None:
     log, _ = up_to_the_question()
-    assert [row.path for row in follow.rows(None, log.run, log.now)] == ["before", "rotate"]
+    assert [row.path for row in listing.rows(None, log.run, log.now)] == ["before", "rotate"]
 
 
 def test_steps_that_an_ended_run_did_not_reach_say_so() -> None:
@@ -257,8 +257,8 @@ def test_steps_that_an_ended_run_did_not_reach_say_so() -> None:
 
 
 def test_every_status_of_the_journal_has_a_word_and_a_tone_with_a_mark() -> None:
-    assert set(follow.STATUSES) == set(journal.TABLE)
-    assert all(tone in follow.MARKS for _, tone in follow.STATUSES.values())
+    assert set(listing.STATUSES) == set(journal.TABLE)
+    assert all(tone in listing.MARKS for _, tone in listing.STATUSES.values())
 
 
 # -- the end -----------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_of_many_outputs_those_that_say_something_are_shown_and_the_rest_is_coun
         "waiting": 3,
         "long": "x" * 100,
     }
-    shown = follow.shown_outputs(outputs)
+    shown = listing.shown_outputs(outputs)
     assert shown.endswith(" and 4 more")
     assert "cause = stale" in shown and "waiting = 3" in shown and "long = xxx" in shown and len(shown) < 200
-    assert follow.shown_outputs({"b": "", "a": "1"}) == "b = , a = 1"
+    assert listing.shown_outputs({"b": "", "a": "1"}) == "b = , a = 1"

@@ -11,7 +11,7 @@ import pytest
 from rich.text import Text
 
 from incidents import clock, kinds
-from runbooks import follow
+from runbooks import follow, listing
 from runbooks.player import picture, screen
 from runbooks.player.keys import Keyboard
 from runbooks.question import card
@@ -32,7 +32,7 @@ def stays(log: Logbook, width: int) -> list[Text]:
 
 
 def live(log: Logbook, keyboard: Keyboard, output: str, width: int, height: int) -> list[Text]:
-    rows = follow.rows(runbook(), log.run, log.now)
+    rows = listing.rows(runbook(), log.run, log.now)
     return picture.live_lines(picture.Scene(rows, log.run, keyboard, output, log.now), width, height)
 
 
@@ -70,7 +70,7 @@ def test_the_numbers_of_a_watched_step_are_drawn_a_line_each(width: int, height:
             "a look took longer than 5.0 s and was abandoned; what is left of it: process 7 (cat, state D)",
         ),
     )
-    rows = follow.rows(runbook(), log.run, log.now)
+    rows = listing.rows(runbook(), log.run, log.now)
     scene = picture.Scene(rows, log.run, Keyboard(), "", log.now, watched=tracks)
     golden(f"watched-{width + 1}.txt", frame(picture.live_lines(scene, width, height), width))
 
@@ -142,7 +142,7 @@ def test_a_row_keeps_its_status_when_there_is_no_room_beside_the_name() -> None:
     log = Logbook()
     log.begin()
     log.did("before", "Measure the disk of the primary database server in the first region")
-    row = next(iter(follow.rows(None, log.run, log.now)))
+    row = next(iter(listing.rows(None, log.run, log.now)))
     lines = [line.plain for line in picture.row_lines(row, 39)]
     assert "ok" in "".join(lines) and "1.0 s" in "".join(lines)
     assert all(len(line) <= 39 for line in lines)
