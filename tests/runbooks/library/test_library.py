@@ -38,3 +38,12 @@ def test_what_cannot_be_undone_is_asked_first_and_can_be_asked_about_after_a_kil
                 step.path
             )
             assert step.verify.no, step.path
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_what_a_person_is_asked_flows_into_any_width(name: str) -> None:
+    """A line ends where a sentence does: the terminal breaks the rest."""
+    for step in load(os.path.join(LIBRARY, name)).walk():
+        for text in (step.confirm, step.manual):
+            lines = re.sub(r"\$\{\{.*?\}\}", "it.", text.text if text is not None else "").splitlines()
+            assert [line for line in lines[:-1] if not line.endswith((".", "?", ":"))] == [], step.path
