@@ -75,6 +75,13 @@ class Reader:
             return None
         return node.text
 
+    def map(self, node: Node, name: str) -> Node | None:
+        """A map whose keys are names of the author's own; read by whoever knows them."""
+        if node.kind != "map":
+            self.wrong(node, f"`{name}` must be a map, not {kind(node)}", f"write {name}: {{NAME: …}}")
+            return None
+        return node
+
     def template(self, node: Node, name: str) -> Template | None:
         text = self.text(node, name)
         if text is None:
