@@ -112,6 +112,8 @@ class Mirror:
                 for event in page:
                     if event.stream.startswith("inc-"):
                         self._due[event.stream], self._unshown[event.stream] = 0, event.pos
+            if any(event.kind == "redaction" for event in page):
+                self.doubt()  # the cards of other incidents may tell what is destroyed
 
     def _send_off(self, pool: ThreadPoolExecutor) -> None:
         now = clock.monotonic()

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chatops import layout, running, showing, thread
+from chatops import lately, layout, running, showing, thread
 from chatops.pace import Pace
 from chatops.surfaces.base import Denied, Gone, Own, PlatformDown, Post, Ref, Surface, TooOld
 from incidents import clock, lifecycle, timeline
@@ -24,6 +24,7 @@ from incidents.store.protocol import KeyUsed
 
 if TYPE_CHECKING:
     from chatops.rooms import Room, Rooms
+    from incidents.changelog import Changed
     from incidents.events import Event
     from incidents.lifecycle import Incident
     from incidents.store.protocol import Store
@@ -51,6 +52,7 @@ class Projection:
         self._edited: dict[str, int] = {}  # what -> when (monotonic µs): who waited longest comes first
         self._looks: dict[str, Post] = {}  # what -> how it stands there
         self._one: Incident | None = None  # the fold of `_events`
+        self._changed: Sequence[Changed] | None = None  # before its declaration, by all incidents
         self._pinned: bool | None = None  # as far as this process has seen to it
         self._moves = 0
         self._lost, self._unsure = False, True  # what was deleted there was seen; could have been, unseen
@@ -101,6 +103,7 @@ class Projection:
     def _look_again(self) -> None:
         lost, self._lost, self._unsure = self._lost, False, False
         self._looks.clear()
+        self._changed = None
         self._refused.clear()
         self._pinned = None
         self._stale |= {self.name, *(run.id for run in self._runs.values() if lost or not run.ended)}
@@ -243,7 +246,11 @@ class Projection:
         return layout.cut(f"{self.name} {layout.one_line(one.title or 'redacted')}", 90)
 
     def _card(self) -> Post:
-        return showing.incident_post(self._store, self.name, self._zone, clock.wall(), events=self._events)
+        if self._changed is None:
+            self._changed = lately.before(self._store, self._events[0])
+        return showing.incident_post(
+            self._store, self.name, self._zone, clock.wall(), events=self._events, changed=self._changed
+        )
 
     def _pin(self, card: Ref) -> None:
         try:

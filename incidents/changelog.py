@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -128,14 +129,22 @@ def _refuted(one: Changed) -> Changed:
     return one if one.change.get("subject") else one._replace(change=_told(one.change, "no"))
 
 
-def since(store: Store, start: int, *, modes: frozenset[str] = frozenset(("real",))) -> list[Changed]:
-    """What was changed at `start` (µs) or later, the newest first; without what was found unchanged."""
+def since(
+    store: Store, start: int, *, modes: frozenset[str] = frozenset(("real",)), upto: int | None = None
+) -> list[Changed]:
+    """What was changed at `start` (µs) or later, the newest first; without what was found unchanged. `upto`: as the
+    record had it at this position."""
     runs = {row.stream for row in store.runs()}
     streams = [row.name for row in store.incidents() if row.last_at >= start and row.name in runs]
     found = [
         one
         for stream in streams
-        for one in fold(event for event in store.events(stream) if event.mode in modes)
+        for one in fold(event for event in _upto(store, stream, upto) if event.mode in modes)
         if one.at >= start and not one.same
     ]
     return sorted(found, key=lambda one: (one.at, one.run), reverse=True)
+
+
+def _upto(store: Store, stream: str, upto: int | None) -> Iterable[Event]:
+    events = store.events(stream)
+    return events if upto is None else itertools.takewhile(lambda event: event.pos <= upto, events)

@@ -360,3 +360,27 @@ def test_the_last_line_carries_the_head_of_the_record(store: Store) -> None:
     (post,) = [post for post in board.messages[board.threads()[0]].values() if "resolved" in text(post)]
     assert isinstance(post.view, views.Log)
     assert post.view.entries[-1].mark.startswith("head ")
+
+
+def test_what_another_incident_changed_is_gone_from_the_card_with_its_redaction(store: Store) -> None:
+    board = Board()
+    started(store, board)
+    step = {"path": "limit", "name": "Limit", "n": 1}
+    change = {"what": "app:limit", "from": "20", "to": "hunter2"}
+    begun = {**step, "attempt": 1, "effect": "unsafe", "change": change}
+    store.append([declared("before"), run_started("run-abcdef")])
+    store.append([draft("step.started", begun, run="run-abcdef", step="limit")])
+    store.append(
+        [draft("step.ended", {**step, "status": "ok", "change": change}, run="run-abcdef", step="limit")]
+    )
+    store.append([run_ended("run-abcdef"), declared("web is slow")])
+
+    told: list[Event] = []
+
+    def redacted() -> bool:
+        hold = any("hunter2" in card for card in board.texts("ops") if card.startswith("inc-2"))
+        if hold and not told:
+            told.append(store.redact(draft("redaction", {"targets": [3, 4]})))
+        return bool(told) and not hold
+
+    serve(store, board, redacted)

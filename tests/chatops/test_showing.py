@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from chatops import layout, presses, showing, views
 from chatops.views import Card
 from incidents import clock
 from incidents.errors import NotFound
+from incidents.events import Draft, host_name
 from incidents.store import open_store
 from incidents.store.protocol import Store
 from tests.drafts import declared, draft, note, run_started
@@ -85,3 +87,28 @@ def test_a_closed_incident_has_nothing_to_press(store: Store) -> None:
 def test_an_incident_that_is_not_there_has_no_card(store: Store) -> None:
     with pytest.raises(NotFound):
         showing.incident_post(store, "inc-7", "UTC", NOON)
+
+
+def changed(number: int, *, stream: str = "inc-1") -> list[Draft]:
+    """A step that has changed the limit to this number."""
+    about: dict[str, Any] = {"stream": stream, "run": "run-abcdef", "step": "limit", "at": NOON + number}
+    step = {"path": "limit", "name": "Limit", "n": number}
+    change = {"what": "app:limit", "from": "20", "to": f"{number}"}
+    return [
+        draft("step.started", {**step, "attempt": 1, "effect": "unsafe", "change": change}, **about),
+        draft("step.ended", {**step, "status": "ok", "change": change}, **about),
+    ]
+
+
+def test_it_lists_what_was_changed_before_the_declaration_and_nothing_later(store: Store) -> None:
+    store.append([run_started("run-abcdef"), *(one for number in range(1, 8) for one in changed(number))])
+    store.append([declared("web is slow"), *changed(8), *changed(9, stream="inc-2")])
+    found = showing.incident_post(store, "inc-2", "UTC", NOON).view
+    assert isinstance(found, Card)
+    [told] = [field for field in found.fields if field.name == "changed"]
+    assert [value.rpartition("\ue001")[2] for value in told.values] == [
+        *(f"  {host_name()} app:limit: 20 → {number}, by robin (run-abcdef)" for number in range(7, 2, -1)),
+        "and 2 more: howdah changes",
+    ]
+    store.append([draft("incident.resolved", stream="inc-2", milestone="resolved")])
+    assert "changed" not in views.plain(showing.incident_post(store, "inc-2", "UTC", NOON).view)
