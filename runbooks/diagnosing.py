@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from incidents.near import near
 from incidents.yamlfile import Node
-from runbooks import document, grammar, levels
+from runbooks import clauses, document, grammar, levels
 from runbooks.bindings import output_types
 from runbooks.document import Diagnosis
 from runbooks.expressions import Expr, Template
@@ -34,7 +34,7 @@ class _Maker:
         reader = self.reader
         reader.step = self.shaper.bindings.begin()
         values = levels.read(reader, node, "diagnose")
-        outputs = self.shaper.outputs(values.get("outputs"))
+        outputs = clauses.outputs(reader, values.get("outputs"))
         self.shaper.bindings.outputs[reader.step] = outputs
         id = values.get("id") or str(ordinal)
         if (first := self.ids.setdefault(id, node.line)) != node.line:
@@ -43,7 +43,7 @@ class _Maker:
         if timeout > document.MOST_DIAGNOSIS:
             cure = "triage is for somebody who was just woken: look at less"
             reader.wrong(node.value["timeout"], "a diagnosis takes 5s at most", cure)
-        env, inherit = self.shaper.env(values.get("env"))
+        env, inherit = clauses.env(reader, values.get("env"))
         types = output_types("result", outputs)
         fits, says = values.get("fits"), values.get("says")
         nothing = Template("", ("",), reader.at(node, 0))

@@ -17,7 +17,7 @@ from incidents import yamlfile
 from incidents.errors import BadInput, Mistake, Mistakes, NotFound
 from incidents.near import near
 from incidents.yamlfile import Node
-from runbooks import diagnosing, inputs, keys, levels, steps, typed
+from runbooks import clauses, diagnosing, inputs, keys, levels, steps, typed
 from runbooks.document import Runbook
 from runbooks.inputs import InputSpec
 from runbooks.reading import Reader
@@ -173,7 +173,7 @@ class _Loader:
         top = levels.read(reader, root, "runbook")
         specs = self.inputs(top["inputs"]) if "inputs" in top else {}
         shaper = steps.Shaper(reader, self.sub)
-        shaper.everywhere = shaper.targets(top.get("targets"))
+        shaper.everywhere = clauses.targets(reader, top.get("targets"))
         diagnose = diagnosing.diagnoses(shaper, specs, top.get("diagnose", ()))
         sections = {name: shaper.steps(top.get(name, ()), prefix) for name, prefix in _SECTIONS}
         shaper.bindings.check(specs)
