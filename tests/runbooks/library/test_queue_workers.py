@@ -195,6 +195,70 @@ def test_what_a_worker_says_is_kept_in_bounds(player: Make, redis: Redis, app: P
     assert one.act("add").exit == 33 and redis.rows("SMEMBERS", "howdah:started:run-test") == []
 
 
+@pytest.fixture
+def old(redis: Redis, app: Path) -> Iterator[str]:
+    """A worker that works, as the look tells of it."""
+    words = ["sidekiq", "-r", "./w.rb", "-q", "pull", "-q", "push", "-c", "4"]
+    env = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"}
+    process = subprocess.Popen(words, cwd=app, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        within(60, lambda: redis.rows("SMEMBERS", "processes"))
+        (name,) = redis.rows("SMEMBERS", "processes")
+        yield f"{name}|{start(process.pid)}|4|pull,push"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def at_work(redis: Redis) -> list[tuple[int, list[str]]]:
+    told = [
+        json.loads(redis.run("HGET", name, "info") or "{}") for name in redis.rows("SMEMBERS", "processes")
+    ]
+    return sorted((one["concurrency"], one["queues"]) for one in told)
+
+
+def replacing(make: Make, redis: Redis, app: Path, step: str, old: str) -> Player:
+    """The step once the old worker has ended and the start of a second new one has failed."""
+    one = adding(make, redis, app, "", patience="30s")
+    pretend(one, mine=old, split=f"{old}|" if step == "split" else "")
+    one.values["worker"] = f"[[ $QUEUES != *pull* ]] || exit 3; {WORKER}"
+    assert one.act(step).exit == 33
+    assert one.steps[step]["status"] == "continued"  # so that undo covers it
+    return one
+
+
+def test_what_was_not_started_again_is_named_and_undo_starts_it(player: Make, redis: Redis, app: Path, old: str) -> None:  # fmt: skip
+    one = replacing(player, redis, app, "restart", old)
+    assert f"nobody does this now: in {app}, with QUEUES='-q pull,1 -q push,1' THREADS=4 REDIS_URL=redis://127.0.0.1:{redis.port}/0: [[ $QUEUES" in one.errors  # fmt: skip
+    assert at_work(redis) == []
+    again = one.undo("restart")  # the cause is still there
+    assert again.exit == 33 and b"nobody does this now" in again.errors
+    one.values["worker"] = WORKER
+    assert one.undo("restart").exit == 0
+    assert at_work(redis) == [(4, ["pull", "push"])]
+    assert one.undo("restart").exit == 0
+    assert at_work(redis) == [(4, ["pull", "push"])], "nothing is started twice"
+    one.undo("add")
+    assert at_work(redis) == [(4, ["pull", "push"])], "what add has started is another thing"
+
+
+def test_a_worker_whose_parts_were_not_all_started_is_there_again_after_undo(player: Make, redis: Redis, app: Path, old: str) -> None:  # fmt: skip
+    one = replacing(player, redis, app, "split", old.replace("pull,push", "push,pull"))
+    assert "nobody does this now: " in one.errors and "QUEUES='-q pull' THREADS=2" in one.errors
+    assert at_work(redis) == [(2, ["push"])]
+    one.values["worker"] = WORKER
+    assert one.undo("split").exit == 0
+    assert at_work(redis) == [(4, ["push", "pull"])]
+
+
+def test_what_was_split_is_not_restarted_as_it_was(player: Make, redis: Redis, app: Path, old: str) -> None:
+    one = adding(player, redis, app, "", patience="30s")
+    pretend(one, mine=old, split=f"{old}|")
+    assert one.act("split").exit == 0 and one.verify("split").exit == 0
+    assert one.act("restart").exit == 0
+    assert at_work(redis) == [(2, ["pull"]), (2, ["push"])]
+
+
 @pytest.mark.parametrize("name", ["a b", "a,b", "-a", "a*", "$(touch pwned)"])
 def test_a_queue_whose_name_is_no_word_is_refused_before_anybody_is_quieted(player: Make, redis: Redis, app: Path, name: str) -> None:  # fmt: skip
     script = subprocess.Popen(["sleep", "300"])
