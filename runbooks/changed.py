@@ -6,12 +6,14 @@ why. The content of a file is not recorded, only the lines that differ; of what 
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incidents import change_words
 from incidents.errors import BadInput
-from runbooks import showing, subjects
+from runbooks import probes, showing, subjects
 from runbooks.quoting import MASK, Masker
 from runbooks.subjects import Look, Subject
 
@@ -48,11 +50,23 @@ class Changes:
     def __init__(self, *, looks: bool = True) -> None:
         self._looks = looks
         self._begun: dict[int, _Begun] = {}
+        self._before: dict[str, Look] = {}  # of steps that begin in this turn, by path
+        self._after: dict[int, Look] = {}  # of attempts that have ended by now
         self._late = 0
+        self._wide = MOST_LATE  # looks side by side: more once some have answered
 
     def room(self, step: Step) -> int:
         """Bytes that the outcomes of these changes may need, that of `step` with them."""
         return ROOM * (len(self._begun) + (step.change is not None))
+
+    def ahead(self, wanted: Sequence[tuple[Step, Order]], around: Surroundings, run: journal.Run) -> None:
+        """The looks of several that are about to run, side by side: `begin` then takes what was found."""
+        found: dict[str, tuple[Subject, Order]] = {}
+        for step, order in wanted:
+            with contextlib.suppress(BadInput):  # `begin` says so
+                if (subject := _subject(step, order, around, run)) is not None:
+                    found[step.path] = subject, order
+        self._before = dict(zip(found, self._look(list(found.values())), strict=True))
 
     def begin(
         self, step: Step, part: str, order: Order, around: Surroundings, run: journal.Run
@@ -61,23 +75,32 @@ class Changes:
         change = step.change
         if change is None or part not in ("run", "undo") or (part == "undo" and not change.subject):
             return {}
-        names = around.names(run, part=step.path)
-        told: dict[str, Any] = dict(showing.change(step, names))
+        told: dict[str, Any] = dict(showing.change(step, around.names(run, part=step.path)))
         if part == "run" and step.undo is not None:
             told["undo"] = True
         subject, before = None, Look()
         if change.subject:
             told["subject"] = change.subject
+            ahead = self._before.pop(step.path, None) if part == "run" else None
             try:
-                subject = subjects.of(step, order, names, around.names(run, part=step.path, reveal=True))
+                subject = _subject(step, order, around, run)
             except BadInput as problem:
                 before = Look(why=str(problem))
             if subject is not None:
                 told["what"] = subject.name
-                before = self._look(subject, order)
+                before = ahead or self._look([(subject, order)])[0]
             told |= _known("from", before)
         self._begun[order.n] = _Begun(told, subject, before, order)
         return told
+
+    def ended(self, acts: Iterable[tuple[int, Finish]]) -> None:
+        """The looks of several attempts that have ended, side by side: `end` then takes what was found."""
+        found: dict[int, tuple[Subject, Order]] = {}
+        for n, finish in acts:
+            begun = self._begun.get(n)
+            if begun is not None and begun.subject and not begun.before.late and not finish.may_run:
+                found[n] = begun.subject, begun.order
+        self._after = dict(zip(found, self._look(list(found.values())), strict=True))
 
     def end(self, step: Step, part: str, n: int, finish: Finish, store: Store, key: str) -> dict[str, Any]:
         """The `change` of the outcome. `key` is that of the intent, for an attempt that another driver began."""
@@ -90,6 +113,7 @@ class Changes:
             return _closed(told, Look(), Look(why=DIED)) if told.get("subject") else told
         if not step.change.subject:
             return begun.told
+        ahead = self._after.pop(n, None)
         if finish.may_run:
             after = Look(why=RUNS)
         elif begun.before.late:
@@ -97,17 +121,44 @@ class Changes:
         elif begun.subject is None:
             after = Look(why=begun.before.why)
         else:
-            after = self._look(begun.subject, begun.order)
+            after = ahead or self._look([(begun.subject, begun.order)])[0]
         return _closed(begun.told, begun.before, after)
 
-    def _look(self, subject: Subject, order: Order) -> Look:
+    def _look(self, wanted: Sequence[tuple[Subject, Order]]) -> list[Look]:
+        """Few at first, so that of those that hang no more than MOST_LATE are waited for where all of them do; of those
+        that answer more and more at a time, and at each other machine one."""
         if not self._looks:
-            return Look(why="nothing is looked at in a test")
-        if self._late >= MOST_LATE:
-            return Look(why=TOO_MANY)
-        found = _masked(subjects.look(subject, order), order.secrets)
-        self._late += found.late
+            return [Look(why="nothing is looked at in a test")] * len(wanted)
+        found = [Look(why=TOO_MANY)] * len(wanted)
+        left = list(range(len(wanted)))
+        while left and self._late < MOST_LATE:
+            some = _apart(left, wanted)[: self._wide]
+            looks = subjects.look([wanted[number] for number in some])
+            for number, seen in zip(some, looks, strict=True):
+                found[number] = _masked(seen, wanted[number][1].secrets)
+                left.remove(number)
+            late = sum(seen.late for seen in looks)
+            self._late += late
+            self._wide = 1 if late else min(probes.MOST, self._wide * 2)
         return found
+
+
+def _subject(step: Step, order: Order, around: Surroundings, run: journal.Run) -> Subject | None:
+    names, revealed = (around.names(run, part=step.path, reveal=reveal) for reveal in (False, True))
+    return subjects.of(step, order, names, revealed)
+
+
+def _apart(numbers: Sequence[int], wanted: Sequence[tuple[Subject, Order]]) -> list[int]:
+    """Of these the first at each other machine, which takes only so many sessions at a time, and all that are here."""
+    hosts: set[str] = set()
+    found: list[int] = []
+    for number in numbers:
+        far = wanted[number][1].far
+        if far is None or far.host not in hosts:
+            found.append(number)
+        if far is not None:
+            hosts.add(far.host)
+    return found
 
 
 def _masked(look: Look, secrets: tuple[str, ...]) -> Look:

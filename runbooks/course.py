@@ -290,6 +290,7 @@ class Course:
             ended = [
                 (step, attempt, end) for step, attempt in open if (end := self._look(attempt)) is not None
             ]
+            self.changes.ended((attempt.n, finish) for _, attempt, (finish, _) in ended)
             for step, attempt, (finish, told) in ended:
                 crash_point(f"before-outcome:{step.path}")
                 self._outcome(step, attempt, finish, told)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 
 from incidents import clock
 from incidents.errors import BadInput
-from runbooks import resting, spread
+from runbooks import outcome, resting, spread
 from runbooks.course import LOOK, Course, Hold
 from runbooks.document import Step
 from runbooks.expressions import condition
@@ -22,8 +23,10 @@ def gather(course: Course, step: Step, doubt: Doubt) -> Hold | None:
         return None
     now = clock.monotonic()
     ready = [part for part in todo.ready if course.due(part) <= now and not _rests_yet(course, part)]
+    begin = [part for part in ready if _begins(course, part)]
+    _look_ahead(course, begin)
     orders: list[tuple[Step, Order]] = []
-    for part in ready:
+    for part in begin:
         order = _intent(course, part)
         if order is not None:
             orders.append((part, order))
@@ -50,15 +53,38 @@ def _rests_yet(course: Course, part: Step) -> bool:
     return resting.rested(course, part) is None
 
 
-def _intent(course: Course, part: Step) -> Order | None:
-    """What one of them is to do next; None where that needs no program."""
+def _begins(course: Course, part: Step) -> bool:
+    """Does it need a program? Else it is settled."""
     try:
-        status = course.run.step(part.path).status
-        if status == "checking":
-            return course.intend(part, "verify")
-        if status == "pending" and not _may(course, part):
-            return None
-        return course.intend(part, "run")
+        return course.run.step(part.path).status != "pending" or _may(course, part)
+    except BadInput as problem:
+        course.settle(part, "failed", why=str(problem))
+        return False
+
+
+def _look_ahead(course: Course, begin: Sequence[Step]) -> None:
+    """What these change is read side by side, before their intents are written one after the other."""
+    wanted: list[tuple[Step, Order]] = []
+    for part in begin:
+        if part.change is None or not part.change.subject or _part(course, part) != "run":
+            continue
+        command, _, timeout = outcome.command(part, "run")
+        with contextlib.suppress(BadInput):  # its intent says so
+            act = course.around.act(
+                part, command, course.run, n=course.run.last_n + 1, number=1, timeout=timeout
+            )
+            wanted.append((part, act.order))
+    course.changes.ahead(wanted, course.around, course.run)
+
+
+def _part(course: Course, part: Step) -> str:
+    return "verify" if course.run.step(part.path).status == "checking" else "run"
+
+
+def _intent(course: Course, part: Step) -> Order | None:
+    """What one of them is to do next; None where nothing can be."""
+    try:
+        return course.intend(part, _part(course, part))
     except BadInput as problem:
         course.settle(part, "failed", why=str(problem))
         return None

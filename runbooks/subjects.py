@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from incidents import clock
 from incidents.errors import BadInput
-from runbooks import using
+from runbooks import probes, using
 from runbooks.document import Step, Uses
 from runbooks.expressions import render_text
 from runbooks.keeper import Order
+from runbooks.probes import Probe, Seen
 
 KEPT = 65_536  # bytes of a value that are compared line by line; a longer one by its digest
 READ = 64 << 20  # bytes of a file that are read for its digest; of a longer one size and time are known
@@ -63,12 +64,30 @@ def of(step: Step, order: Order, names: Mapping[str, Any], revealed: Mapping[str
     return Subject(change.subject, name, url)
 
 
-def look(subject: Subject, order: Order) -> Look:
-    """Reads it, in HERE, THERE or REDIS µs at most. Whatever goes wrong is the `why` of what comes back."""
-    try:
-        return _redis(subject) if subject.kind == "redis" else _asked(subject, order)
-    except (BadInput, OSError, ValueError) as problem:
-        return Look(why=f"it could not be looked at: {problem}")
+Asks = Generator[Probe, Seen, Look]  # programs that look, one after the other, and what came of them
+
+
+def look(wanted: Sequence[tuple[Subject, Order]]) -> list[Look]:
+    """Reads them side by side, each in HERE, THERE or REDIS µs at most. Whatever goes wrong is the `why` of what comes
+    back."""
+    found: dict[int, Look] = {}
+    asks = [
+        _redis(subject) if subject.kind == "redis" else _asked(subject, order) for subject, order in wanted
+    ]
+    answers: dict[int, Seen | None] = dict.fromkeys(range(len(asks)))
+    while answers:
+        todo: list[tuple[int, Probe]] = []
+        for number, seen in answers.items():
+            try:
+                todo.append((number, next(asks[number]) if seen is None else asks[number].send(seen)))
+            except StopIteration as end:
+                found[number] = end.value
+            except (BadInput, OSError, ValueError) as problem:
+                found[number] = Look(why=f"it could not be looked at: {problem}")
+        until = clock.monotonic() + max((probe.timeout for _, probe in todo), default=0)
+        answered = probes.look([probe for _, probe in todo], until=until)
+        answers = {number: seen for (number, _), seen in zip(todo, answered, strict=True)}
+    return [found[number] for number in range(len(asks))]
 
 
 # -- by a shell, here or there -----------------------------------------------------------------------------------
@@ -92,9 +111,7 @@ _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _ABSENT = ("No such file or directory", "Not a directory")
 
 
-def _asked(subject: Subject, order: Order) -> Look:
-    from runbooks import probes
-
+def _asked(subject: Subject, order: Order) -> Asks:
     name, script = subject.name, _FILE if subject.kind == "file" else _UNIT
     if "\0" in name:
         raise BadInput(f"a {subject.kind}'s name holds no NUL")
@@ -106,7 +123,7 @@ def _asked(subject: Subject, order: Order) -> Look:
     else:
         line = f"exec /bin/sh -c '{script}' howdah '{word}' '{mark}'"
         argv, env, bound = (*order.far.argv, line), dict(os.environ), THERE
-    (seen,) = probes.look([probes.Probe(argv, env, bound)], until=clock.monotonic() + bound)
+    seen = yield Probe(argv, env, bound)
     where = f" on {order.far.host}" if order.far is not None else ""
     if seen.unstarted:
         return Look(why=f"it could not be looked at: {seen.unstarted}")
@@ -167,9 +184,9 @@ def _unit(answer: bytes, whole: bool) -> Look:
 _SIZES = {"list": "LLEN", "hash": "HLEN", "set": "SCARD", "zset": "ZCARD", "stream": "XLEN"}
 
 
-def _redis(subject: Subject) -> Look:
+def _redis(subject: Subject) -> Asks:
     until = clock.monotonic() + REDIS
-    kind = _reply(subject, ("TYPE", subject.name), until)
+    kind = yield from _reply(subject, ("TYPE", subject.name), until)
     if isinstance(kind, Look):
         return kind
     if kind == "none":
@@ -177,7 +194,7 @@ def _redis(subject: Subject) -> Look:
     if kind not in _SIZES and kind != "string":
         return Look(f"a {kind}")
     command = ("GETRANGE", subject.name, "0", str(KEPT)) if kind == "string" else (_SIZES[kind], subject.name)
-    value = _reply(subject, command, until)
+    value = yield from _reply(subject, command, until)
     if isinstance(value, Look):
         return value
     if kind != "string":  # other entries may be as many
@@ -191,16 +208,16 @@ def _redis(subject: Subject) -> Look:
     return Look(f"{len(text):,} characters", digest=digest, raw=raw, mark=digest)
 
 
-def _reply(subject: Subject, command: tuple[str, ...], until: int) -> Any:
+def _reply(subject: Subject, command: tuple[str, ...], until: int) -> Generator[Probe, Seen, Any]:
     """What Redis replies, or a Look that says why it did not."""
-    from runbooks import exact, probes
+    from runbooks import exact
 
     given: dict[str, Any] = {"command": list(command), "timeout": HERE}
     if subject.url:
         given["url"] = subject.url
     argv = Uses("redis", {}, None).argv  # type: ignore[arg-type]  # nothing of it is rendered
     env = {**os.environ, **using.environment(given)}
-    (seen,) = probes.look([probes.Probe(argv, env, REDIS)], until=until)
+    seen = yield Probe(argv, env, max(0, until - clock.monotonic()))
     if seen.timed_out:
         return Look(why=f"Redis did not answer within {clock.words(REDIS)}", late=True)
     lines = seen.output.decode("utf-8", "replace").splitlines() or [seen.unstarted]

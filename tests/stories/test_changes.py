@@ -136,6 +136,28 @@ steps:
     assert "nobody looked" in told["c.service"]["unknown"]
 
 
+def test_what_many_change_is_looked_at_side_by_side(scene: Scene) -> None:
+    """Each look waits until as many others are at work as there can be: the first two know nothing of the rest yet."""
+    meets = """
+echo "$$" >> looking
+for i in $(seq 150); do [ "$(wc -l < looking)" -ge 2 ] && { echo LoadState=loaded; echo ActiveState=met; exit; }; sleep 0.01; done
+echo LoadState=loaded; echo ActiveState=alone
+"""
+    fake(scene, meets.replace("looking", f"'{scene.folder}/looking'"))
+    path = scene.runbook("""
+name: many
+steps:
+  - id: each
+    for_each: [a, b]
+    parallel: 2
+    timeout: 20s
+    run: echo done >> 'ACTS'
+    change: {unit: "${{ item }}.service"}
+""")
+    assert scene("run", path, PATH=f"{scene.folder}/bin:{os.environ['PATH']}").code == 0
+    assert [change["from"] for change in changes(scene, "step.started")] == ["met ()"] * 2
+
+
 def test_a_file_that_is_no_file_of_bytes_is_never_opened(scene: Scene) -> None:
     os.mkfifo(f"{scene.folder}/pipe")
     assert scene("run", book(scene, "true", "file: pipe"), TOKEN="x" * 20).code == 0
