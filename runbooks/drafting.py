@@ -8,19 +8,16 @@ people is data: a note cannot end its comment, an argument cannot become an expr
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from incidents import clock, yamlfile
-from incidents.yamlfile import Node
-from runbooks import adhoc, document, expressions, follow, inputs, journal, loader
-from runbooks.document import ArgvTemplate, Runbook, Step
+from runbooks import adhoc, done_by_hand, follow, inputs, journal, loader, trimming
+from runbooks.document import Runbook
+from runbooks.done_by_hand import Found, Hand
 
-DID = ("ok", "continued", "failed", "in_doubt", "aborted", "undone", "kept")
 INDENT = "  "  # of a step in the draft
-NOT_NAMES = ("null", "true", "false", "rescue", "always")  # words of YAML and of the language
 CHECKS = (
     "inputs: is each one an input, or the same every time? Has it the right type and help?",
     "effect: what only looks is `read`, what may be done twice is `idempotent`; the others ask first",
@@ -28,9 +25,6 @@ CHECKS = (
     "undo: what takes each step back?",
     "then: howdah runbook lint FILE, howdah plan FILE, and a drill",
 )
-_USED = re.compile(r"\bsteps\.([A-Za-z_][A-Za-z0-9_]*)")
-_ANCHOR = re.compile(r"(?<![\w'\"])&([A-Za-z0-9_-]+)(?=\s|$)")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 
 
 class Note(NamedTuple):
@@ -41,40 +35,12 @@ class Note(NamedTuple):
     text: str
 
 
-class Hand(NamedTuple):
-    """One command by hand. `timeout` in µs, None where it had none; `change` as what, from, to, or else `reads`: what
-    howdah reads itself, and its name."""
-
-    run: journal.Run
-    argv: tuple[str, ...]
-    undo: tuple[str, ...]
-    effect: str
-    timeout: int | None
-    change: tuple[str, str, str] | None
-    name: str
-    status: str
-    said: str
-    reads: tuple[str, str] | None = None
-
-    @property
-    def at(self) -> int:
-        return self.run.started_at.at if self.run.started_at is not None else 0
-
-
-class Found(NamedTuple):
-    """A value that several commands share: the input that it becomes."""
-
-    value: str
-    name: str
-    type: str
-
-
 def draft(
     incident: str, title: str, runs: Sequence[tuple[journal.Run, Runbook]], notes: Sequence[Note], zone: str
 ) -> str:
     """The text of the draft; it loads. `runs` are those of the incident with the runbooks they are pinned to, oldest
     first. Raises nothing for what they hold."""
-    hands = [_hand(run, book) for run, book in runs if follow.by_hand(run)]
+    hands = [done_by_hand.read(run, book) for run, book in runs if follow.by_hand(run)]
     books = [(run, book) for run, book in runs if not follow.by_hand(run)]
     base = next(
         (one for one in reversed(books) if one[0].end is not None and one[0].end.status == "ok"), None
@@ -82,7 +48,7 @@ def draft(
     base = base or (books[-1] if books else None)
     done = [hand for hand in hands if hand.status == "ok"]
     taken = set(base[1].inputs) if base is not None else set()
-    shared = list(_shared(done, taken))
+    shared = list(done_by_hand.shared(done, taken))
     near, rest = _beside(done, notes, _start(base[0]) if base is not None else None)
     told = {run: [_told(note, zone, INDENT) for note in group] for run, group in near.items()}
     head = list(_head(incident, title, base, books, hands, [_told(note, zone) for note in rest]))
@@ -91,7 +57,7 @@ def draft(
         return "\n".join([*head, *_alone(incident, done, shared, values, told)]) + "\n"
     before = [hand for hand in done if hand.at < _start(base[0])]
     after = [hand for hand in done if hand.at >= _start(base[0])]
-    body = _with_hands(_cut(*base), base[1], before, after, shared, values, told)
+    body = _with_hands(trimming.cut(*base), base[1], before, after, shared, values, told)
     text = "\n".join([*head, *body]) + "\n"
     return text if _loads(text) else "\n".join([*head, base[1].text])
 
@@ -128,83 +94,6 @@ def _loads(text: str) -> bool:
     except BadInput:
         return False
     return True
-
-
-def _hand(run: journal.Run, book: Runbook) -> Hand:
-    (step,) = book.steps
-    state = run.steps.get(step.path) or journal.StepState(step.path)
-    tail = [line for line in state.tail.splitlines() if line.strip()]
-    argv = _argv(step.run)
-    undo = _argv(step.undo.run) if step.undo is not None else ()
-    said = state.why or (tail[-1] if tail else "")
-    timeout = None if step.effect != "unsafe" and step.timeout == document.DEFAULT_TIMEOUT else step.timeout
-    told = _change(step.change)
-    return Hand(
-        run, argv, undo, step.effect, timeout, told, step.name, state.status, said, _reads(step.change)
-    )  # fmt: skip
-
-
-def _reads(change: document.Change | None) -> tuple[str, str] | None:
-    if change is None or change.subject is None:
-        return None
-    return change.subject, expressions.render_text(change.what, {})
-
-
-def _change(change: document.Change | None) -> tuple[str, str, str] | None:
-    if change is None or change.subject is not None:
-        return None
-    what, old, new = (
-        expressions.render_text(one, {}) if one is not None else ""
-        for one in (change.what, change.from_, change.to)
-    )
-    return what, old, new
-
-
-def _argv(command: object) -> tuple[str, ...]:
-    return tuple(map(str, expressions.render_argv(command, {}))) if isinstance(command, ArgvTemplate) else ()
-
-
-# -- what commands have in common ----------------------------------------------------------------------------------
-
-
-def _parts(word: str) -> tuple[str, str]:
-    """`--name=value` as (`--name=`, `value`); any other word is a value."""
-    head, equals, value = word.partition("=")
-    return (head + equals, value) if equals and re.fullmatch(r"-{0,2}[\w.-]+", head) else ("", word)
-
-
-def _shared(hands: Sequence[Hand], taken: set[str]) -> Iterator[Found]:
-    """Values that occur in more than one command, in order; options, programs and single letters are none."""
-    where: dict[str, set[int]] = {}
-    option: dict[str, str] = {}
-    paths: list[tuple[int, str]] = []
-    for place, hand in enumerate(hands):
-        for words in (hand.argv, hand.undo):
-            for before, word in itertools.pairwise(words):
-                head, value = _parts(word)
-                paths.append((place, value))
-                if len(value) < 2 or value.startswith("-") or not value.isprintable() or not value.strip():
-                    continue
-                where.setdefault(value, set()).add(place)
-                option.setdefault(
-                    value, head.strip("-=") or (before.strip("-") if before.startswith("--") else "")
-                )
-    for value, places in where.items():
-        whole = value.startswith("/") and "//" not in value and not value.endswith("/")
-        if whole:
-            places |= {place for place, longer in paths if longer.startswith(value + "/")}
-        if len(places) > 1:
-            kind = "path" if whole else "string"
-            kind = "int" if _NUMBER.fullmatch(value) and len(value) < 15 else kind
-            name = _name(option[value] or {"path": "path", "int": "number"}.get(kind, "value"), taken)
-            taken.add(name)
-            yield Found(value, name, kind)
-
-
-def _name(wish: str, taken: set[str]) -> str:
-    base = re.sub(r"\W+", "_", wish.lower(), flags=re.ASCII).strip("_")
-    base = base if re.match(r"[a-z]", base) and base not in NOT_NAMES else "value"
-    return next(name for name in (base, *(f"{base}_{n}" for n in range(2, 999))) if name not in taken)
 
 
 # -- the text ----------------------------------------------------------------------------------------------------
@@ -277,7 +166,7 @@ def _steps(
 ) -> Iterator[str]:
     for hand in hands:
         yield from told.get(hand.run.id, ())
-        id = _name(re.sub(r"\W+", "_", hand.argv[0].rpartition("/")[2]) or "step", taken)
+        id = done_by_hand.name_of(re.sub(r"\W+", "_", hand.argv[0].rpartition("/")[2]) or "step", taken)
         taken.add(id)
         by = hand.run.start.actor.shown if hand.run.start is not None else "somebody"
         yield _comment(f"{hand.run.id}, by {by}" + (f": {hand.said}" if hand.said else ""), INDENT)
@@ -317,7 +206,7 @@ def _list(argv: Sequence[str], values: Mapping[str, str]) -> str:
 def _word(word: str, values: Mapping[str, str]) -> str:
     """The word in double quotes, with an input in the place of a value that several commands share, or of the path
     that it begins with."""
-    head, value = _parts(word)
+    head, value = done_by_hand.parts(word)
     folders = [one for one in values if one.startswith("/") and value.startswith(one + "/")]
     known = value if value in values else max(folders, key=len, default="")
     if not known:
@@ -329,82 +218,6 @@ def _word(word: str, values: Mapping[str, str]) -> str:
         adhoc.literal(rest) if rest else "",
     )
     return adhoc.quoted("".join(parts))
-
-
-# -- a runbook cut down to what was used ---------------------------------------------------------------------------
-
-
-def _cut(run: journal.Run, book: Runbook) -> list[str]:
-    """The lines of the runbook without the steps that did nothing and that nobody who did looks at."""
-    lines = book.text.splitlines()
-    root = yamlfile.parse(book.text, book.path)
-    spans = _spans(root, len(lines))
-    name = root.value["name"]
-    if name.style not in ("|", ">") and name.end[0] == name.line == root.keys["name"].line:
-        lines[name.line - 1] = f"name: {adhoc.quoted(f'{book.name}, from {run.stream}')}"
-    kept = {path for path, state in run.steps.items() if state.status in DID}
-    steps = list(book.walk())
-    while True:
-        more = {
-            step.path for step in steps if step.path not in kept and _needed(step, kept, steps, spans, lines)
-        }
-        if not more:
-            break
-        kept |= more
-    gone: set[int] = set()
-    for step in steps:
-        if step.path not in kept and step.where in spans:
-            first, last = spans[step.where]
-            gone |= set(range(first, last))
-    return [line for number, line in enumerate(lines, 1) if number not in gone]
-
-
-def _needed(
-    step: Step, kept: set[str], steps: Sequence[Step], spans: Mapping[tuple[int, int], tuple[int, int]],
-    lines: Sequence[str],
-) -> bool:  # fmt: skip
-    """Whether a kept step is in it, looks at it, or uses what it has an anchor for."""
-    if any(path.startswith(step.path + "/") for path in kept):
-        return True
-    own = _text(step, spans, lines)
-    anchors = _ANCHOR.findall(own)
-    for other in steps:
-        if other.path in kept and other.path != step.path and not step.path.startswith(other.path + "/"):
-            text = _text(other, spans, lines)
-            if step.id is not None and step.id in _USED.findall(text):
-                return True
-            if any(re.search(rf"\*{re.escape(anchor)}(?![\w-])", text) for anchor in anchors):
-                return True
-    return False
-
-
-def _text(step: Step, spans: Mapping[tuple[int, int], tuple[int, int]], lines: Sequence[str]) -> str:
-    first, last = spans.get(step.where, (1, 1))
-    if step.block or step.rescue or step.always:
-        last = min((inner.where[0] for inner in (*step.block, *step.rescue, *step.always)), default=last)
-    return "\n".join(lines[first - 1 : last - 1])
-
-
-def _spans(root: Node, count: int) -> dict[tuple[int, int], tuple[int, int]]:
-    """Where each item of a list of maps stands -> its first line and the line after its last; `count` lines in all."""
-    found: dict[tuple[int, int], tuple[int, int]] = {}
-
-    def walk(node: Node, limit: int) -> None:
-        """`limit` is the first line after the node: where its next neighbour begins."""
-        if not node.value:
-            return
-        if node.kind == "map":
-            starts = [node.keys[name].line for name in node.value]
-            for inner, end in zip(node.value.values(), [*starts[1:], limit], strict=True):
-                walk(inner, end)
-        elif node.kind == "list" and all(inner.kind == "map" for inner in node.value):
-            starts = [inner.line for inner in node.value]
-            for inner, end in zip(node.value, [*starts[1:], limit], strict=True):
-                found.setdefault((inner.line, inner.column), (inner.line, end))
-                walk(inner, end)
-
-    walk(root, count + 1)
-    return found
 
 
 def _with_hands(
@@ -426,7 +239,7 @@ def _with_hands(
         for item in steps.value
         if item.kind == "map" and "stop" in item.value and "if" not in item.value
     ]
-    last_step = _spans(root, len(lines))[steps.value[-1].line, steps.value[-1].column]
+    last_step = trimming.spans_of(root, len(lines))[steps.value[-1].line, steps.value[-1].column]
     end = ends[-1] if ends else last_step[1]
     begin = steps.value[0].line
     added = list(_inputs(shared))
