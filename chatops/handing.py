@@ -1,7 +1,7 @@
-"""Duty by the clock: handoffs at the end of a shift, reliefs before a limit, cover in the morning after.
+"""Duty by the clock: handoffs at the end of a shift, reliefs before a limit, cover in the morning after, swaps still open.
 
-Pure calculators say what is due (incidents/oncall: handoff, strain, relief); `shift_ends` and `relieving` make drafts
-of it, here they become events, each with a key by which any number of processes make one event of it.
+Pure calculators say what is due (incidents/oncall: handoff, strain, relief); `shift_ends`, `relieving` and
+`open_swaps` make drafts of it, here they become events, each with a key by which any number of processes make one event of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from chatops import relieving, shift_ends
+from chatops import open_swaps, relieving, shift_ends
 from chatops.seen import Seen
 from incidents import clock, timeline
 from incidents.errors import NotFound, Refused
@@ -47,3 +47,4 @@ def _due(seen: Seen) -> Iterator[list[Draft]]:
         yield from relieving.due(seen, row.name)
     for name in seen.rota.names():
         yield from shift_ends.mornings(seen, name)
+    yield from open_swaps.due(seen)

@@ -291,14 +291,22 @@ def _message(page: Page, send: Send, incident: Incident | None) -> _Message:
     repeated = "possibly repeated: " if send.repeated else ""
     steps = len(page.policy.steps)
     where = f" ({page.target}, step {send.n % steps + 1})" if steps > 1 else ""
-    by = "your shift begins" if page.is_brief else "you are paged" if page.auto else f"{page.by} pages you"
+    says_how = page.asks_to_take_over or page.is_reminder  # its own text
     lines = [
         *([page.text] if page.text else []),
-        f"{send.person}, {by}{where}",
-        *([] if page.asks_to_take_over else [f"take it: howdah ack {page.name}"]),  # its text says how
+        f"{send.person}, {_by(page)}{where}",
+        *([] if says_how else [f"take it: howdah ack {page.name}"]),
     ]
     place = page.stream if page.stream != STREAM else "on call"
     return _Message(f"{repeated}{place}{drill} {what}".rstrip(), "\n".join(lines))
+
+
+def _by(page: Page) -> str:
+    if page.is_reminder:
+        return "a reminder"
+    if page.is_brief:
+        return "your shift begins"
+    return "you are paged" if page.auto else f"{page.by} pages you"
 
 
 def _beside(run: Callable[[], None]) -> None:

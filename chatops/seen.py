@@ -78,6 +78,11 @@ class Seen:
         policy = Policy(load.BRIEF, (Step("person", person, self.limits.handoff or PAGED_AGAIN),))
         return pages.begin(incident, policy, target=person, actor=ACTOR, text=words, key=key)
 
+    def remind(self, person: str, words: str, key: str) -> Draft:
+        """The same of something that concerns no incident, and that can wait."""
+        policy = Policy(load.REMINDER, (Step("person", person, PAGED_AGAIN),))
+        return pages.begin(duty.STREAM, policy, target=person, actor=ACTOR, text=words, key=key)
+
 
 def oncall(kind: str, key: str, data: dict[str, Any], *, body: str = "", loud: bool = False) -> Draft:
     """An event of the stream `oncall`."""

@@ -46,7 +46,9 @@ def people(
         named = [step.name] if step.what == "person" else _in_role(config, step.name)
         why = f"nobody has the role {step.name}" if step.what == "role" else ""
         # who is asked to take over was chosen with an eye to their rest; nobody else is asked in their place
-        found, instead = (named, "") if page.asks_to_take_over else answering.awake(store, named, at)
+        found, instead = (
+            (named, "") if page.asks_to_take_over or page.is_reminder else answering.awake(store, named, at)
+        )
     else:
         try:
             means = whom(step.name, at)

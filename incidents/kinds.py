@@ -67,12 +67,15 @@ class Update(NamedTuple):
 
 
 class ReminderDue(NamedTuple):
-    """Something is owed since `due` (µs), and `person` was reminded for the `number`th time, from 0."""
+    """Something is owed since `due` (µs), and `person` was reminded for the `number`th time, from 0. Of a swap `name` is
+    its own, `person` who offered it, `people` who could take it."""
 
-    what: str  # update
+    what: str  # update, swap
     due: int
     number: int
     person: str = ""
+    name: str = ""
+    people: Strings = []  # noqa: RUF012 - a NamedTuple default is never mutated
 
 
 class ReminderSnoozed(NamedTuple):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from incidents.store.protocol import Store
 
 UPDATE = "update"
+SWAP = "swap"  # chatops/open_swaps.py
 ACTOR = Actor("system", "reminder")
 WHO = ("comms", "communications", "commander")  # roles that are reminded, the first that is held
 

@@ -252,6 +252,8 @@ def _request(event: Event, words: str, tasks: Mapping[int, str]) -> str:
 
 
 def _reminder(event: Event, words: str, tasks: Mapping[int, str]) -> str:
+    if event.data["what"] == "swap":
+        return _with(f"nobody has taken {event.data['name']}, so it stays with {event.data['person']}", words)
     late = event.at - event.data["due"]
     since = f", {clock.words(late)} late" if late >= clock.MINUTE else ""
     whom = f", {event.data['person']}" if event.data.get("person") else ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatops import params
 from chatops.views import Column, Table
 from chatops.vocabulary import Call, Reply, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 INCIDENT = params.incident()
 UPDATE = "update"
@@ -14,7 +17,7 @@ UPDATE = "update"
 
 @command(
     "remind list",
-    "What is due when, for every open incident.",
+    "What is due when: of every open incident, and of swaps that nobody has taken.",
     group="incident",
     permission="read",
     writes=False,
@@ -30,8 +33,34 @@ def remind_list(call: Call) -> Reply:
         if promise.due is not None:
             at = cards.short_moment(promise.due, call.zone, call.now)
             rows.append((row.name, UPDATE, at, cadence.words(promise, call.now)))
-    columns = (Column("incident"), Column("what"), Column("due"), Column("", grow=True))
-    return Reply(Table(columns, tuple(rows), empty="nothing is due"), {"due": documents})
+    swaps = list(_swaps(call))
+    for one in swaps:
+        words = "nobody has taken it" + (", they were reminded" if one.reminded else "")
+        rows.append((one.name, "swap", cards.short_moment(one.due, call.zone, call.now), words))
+    columns = (Column("of"), Column("what"), Column("due"), Column("", grow=True))
+    document = {"due": documents, "swaps": [one.document() for one in swaps]}
+    return Reply(Table(columns, tuple(rows), empty="nothing is due"), document)
+
+
+class _Owed(NamedTuple):
+    """A swap of which somebody is reminded at `due` (µs)."""
+
+    name: str
+    due: int
+    reminded: bool
+
+    def document(self) -> dict[str, Any]:
+        from incidents import clock
+
+        return {"swap": self.name, "due": clock.iso(self.due), "reminded": self.reminded}
+
+
+def _swaps(call: Call) -> Iterator[_Owed]:
+    from chatops import changing, open_swaps
+
+    for one in changing.rota(call).changes.swaps.values():
+        if one.can_be_taken(call.now):
+            yield _Owed(one.name, open_swaps.due_at(one), call.store.by_key(open_swaps.key(one)) is not None)
 
 
 @command(

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from incidents.clock import Reading
 from incidents.escalation.policy import Policy, of_facts
 from incidents.events import Actor, Draft, Event
-from incidents.oncall.load import BRIEF
+from incidents.oncall.load import BRIEF, REMINDER, TELLING
 
 ACTOR = Actor("system", "paging")
 DUTY = Actor("system", "duty")  # whose pages ask somebody to take over
 HANDOFF = "handoff"  # the name of their policy; that of a brief is load.BRIEF
 SENDING, DELIVERED, FAILED = "sending", "delivered", "failed"
+TOLD = "told"  # how a reminder ends
 ENDINGS = {
     "page.acknowledged": "acknowledged",
     "page.exhausted": "exhausted",
@@ -83,8 +84,14 @@ class Page:
 
     @property
     def is_brief(self) -> bool:
-        """Whether it only tells its people that their shift begins: it has no end, and is no page in any figure."""
-        return self.policy.name == BRIEF and self.by == DUTY.id
+        """Whether it only tells its people something, as that their shift begins: nobody is called after it, and it is no
+        page in any figure."""
+        return self.policy.name in TELLING and self.by == DUTY.id
+
+    @property
+    def is_reminder(self) -> bool:
+        """Whether it tells of what can wait: it is over once a channel took it, or none did."""
+        return self.policy.name == REMINDER and self.by == DUTY.id
 
     def people(self) -> list[str]:
         """Everybody whom it meant so far, each once."""
@@ -132,6 +139,8 @@ def _change(page: Page, event: Event) -> None:
         page.asked = data["n"]
     elif event.kind in ENDINGS:
         _end(page, event)
+    if page.is_reminder and event.kind in ("page.delivered", "page.unreachable") and not page.over:
+        page.over, page.ended_by = TOLD, event
 
 
 def _end(page: Page, event: Event) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from incidents.events import Event
 
 BRIEF = "brief"  # the policy by which the brief of a shift goes out: nobody is called after it
+REMINDER = "reminder"  # that of a reminder, in the same way
+TELLING = (BRIEF, REMINDER)
 HALF_A_NIGHT = 4 * clock.HOUR  # whoever has duty so long in a night has it that night
 
 
@@ -160,14 +162,14 @@ def facts(people: Mapping[str, str], duties: Mapping[str, Sequence[Span]], log: 
 
 def pages(events: Iterable[Event]) -> list[tuple[str, int]]:
     """(person, instant) of each page of this stream; the same page on another channel or once more is no other, and
-    the brief of a shift is none, nor what reached nobody: its sends failed."""
+    the brief of a shift is none, nor a reminder, nor what reached nobody: its sends failed."""
     found: dict[tuple[str, int], dict[tuple[object, ...], int]] = {}
     briefs: set[int] = set()
     for event in events:
         if event.mode != "real" or not event.data:
             continue
         if event.kind == "page.started" and event.actor.type == "system":
-            briefs |= {event.seq} if event.data["policy"].get("name") == BRIEF else set()
+            briefs |= {event.seq} if event.data["policy"].get("name") in TELLING else set()
         elif event.kind == "page.sending" and event.data["page"] not in briefs:
             found.setdefault(_whose(event), {}).setdefault(_way(event), event.at)
         elif event.kind == "page.failed":
