@@ -18,8 +18,13 @@ def line(change: Mapping[str, Any]) -> str:
     """`/etc/app.conf: 8 bytes → 14 bytes, +1 −0 lines; can be undone`; empty where nothing is told."""
     if not change.get("what"):
         return ""
-    undo = "; can be undone" if change.get("undo") and not change.get("same") else ""
+    undo = "; can be undone" if change.get("undo") and not nothing(change) else ""
     return f"{name(change['what'])}: {values(change)}{undo}"
+
+
+def nothing(change: Mapping[str, Any]) -> bool:
+    """Was nothing found to have changed?"""
+    return bool(change.get("same") or change.get("unread"))
 
 
 def name(what: object) -> str:
@@ -29,10 +34,12 @@ def name(what: object) -> str:
 
 
 def values(change: Mapping[str, Any]) -> str:
-    """`8 bytes → 14 bytes, +1 −0 lines`, `unchanged`, `20 → unknown (why)`."""
+    """`8 bytes → 14 bytes, +1 −0 lines`, `unchanged`, `20 → unknown (why)`, `not read (why)`."""
     if change.get("same"):
         return "unchanged"
     why = f" ({short(change['unknown'], WHY)})" if change.get("unknown") else ""
+    if change.get("unread"):
+        return f"not read{why}"
     if "from" not in change and "to" not in change:
         return f"unknown{why}" if change.get("subject") else "changed"
     unread = "unknown" if change.get("subject") else "…"
@@ -70,7 +77,7 @@ def acted(change: Mapping[str, Any], *, ended: bool) -> Iterator[tuple[str, str]
         return
     if change.get("same"):
         yield "after the act", "the same"
-    elif change.get("to"):
+    elif change.get("to") and not change.get("unread"):
         yield "after the act", short(change["to"], WHY) + counted(change)
     else:
         yield "after the act", unread

@@ -132,7 +132,7 @@ def _refuted(one: Changed) -> Changed:
 def since(
     store: Store, start: int, *, modes: frozenset[str] = frozenset(("real",)), upto: int | None = None
 ) -> list[Changed]:
-    """What was changed at `start` (µs) or later, the newest first; without what was found unchanged. `upto`: as the
+    """What was changed at `start` (µs) or later, the newest first; without what was found unchanged, or could not be read at all. `upto`: as the
     record had it at this position."""
     runs = {row.stream for row in store.runs()}
     streams = [row.name for row in store.incidents() if row.last_at >= start and row.name in runs]
@@ -140,7 +140,7 @@ def since(
         one
         for stream in streams
         for one in fold(event for event in _upto(store, stream, upto) if event.mode in modes)
-        if one.at >= start and not one.same
+        if one.at >= start and not change_words.nothing(one.change)
     ]
     return sorted(found, key=lambda one: (one.at, one.run), reverse=True)
 

@@ -540,7 +540,7 @@ class StepEnded(NamedTuple):
     services: Strings = []  # noqa: RUF012 - never mutated; what the step left behind
     unreachable: bool = False  # its host could not be reached, so nothing began
     may_run: bool = False  # something of it runs on its host, or the host does not say
-    change: Object = {}  # noqa: RUF012 - never mutated; the change record as read afterwards: also same, diff, unknown
+    change: Object = {}  # noqa: RUF012 - never mutated; the change record as read afterwards: also same, unread, diff, unknown
     watched: Object = {}  # noqa: RUF012 - never mutated; NAME: its first, last, least and most value, and how many
     unwatched: str = ""  # why a look of `watch` gave nothing, the last time
 

@@ -185,10 +185,13 @@ def _known(word: str, look: Look) -> dict[str, Any]:
 
 
 def _closed(told: dict[str, Any], before: Look, after: Look) -> dict[str, Any]:
-    """What the outcome records: from, to, `same` where nothing changed, the difference, why something is unknown."""
+    """What the outcome records: from, to, `same` where nothing changed, the difference, why something is unknown, and
+    `unread` where what is there is what was there, and no more of it can be read."""
     found = dict(told)
     if after.why:
         found |= _known("to", after)
+        if before.mark and before.mark == after.mark:
+            found["unread"] = True
         if before.why and before.why != after.why:
             found["unknown"] = f"{before.why}; then: {after.why}"
         return found

@@ -35,7 +35,8 @@ class Subject(NamedTuple):
 
 class Look(NamedTuple):
     """What was found. `state` tells it in words, `raw` is the value where it is short, `mark` is the same for the same
-    value, and empty where that cannot be said; `why` is why nothing, or not all, is known."""
+    value, and empty where that cannot be said; `why` is why nothing, or not all, is known. With both, nothing of it can
+    be read but what `mark` says."""
 
     state: str = ""
     mode: str = ""
@@ -148,7 +149,7 @@ def _file(answer: bytes, whole: bool) -> Look:
     _, kind, mode, owner, size, changed, link = head.decode("utf-8", "replace").split("|", 6)
     about = f"{mode.rjust(4, '0')} {owner}" + (f", a link to {link}" if link else "")
     if not kind.startswith("regular"):
-        return Look(f"a {kind}", about, why="only of a file the content is read")
+        return Look(f"a {kind}", about, mark=f"{kind} {about}", why=f"it is a {kind}, no regular file")
     told = f"{int(size):,} byte{'s' if int(size) != 1 else ''}"
     if not whole:
         return Look(told, about, why="its content could not be read")

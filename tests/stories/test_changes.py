@@ -164,6 +164,23 @@ def test_a_file_that_is_no_file_of_bytes_is_never_opened(scene: Scene) -> None:
     assert changes(scene)[0]["from"].startswith("a fifo")
 
 
+def test_of_what_is_no_regular_file_that_is_said_and_it_is_no_change_before_it_becomes_another_thing(
+    scene: Scene,
+) -> None:
+    os.mkfifo(f"{scene.folder}/pipe")
+    os.mkdir(f"{scene.folder}/folder", 0o755)
+    for name, what in (("pipe", "fifo"), ("folder", "directory")):
+        scene.ok("do", "--file", name, "--undo", "true", "--", "true")
+        told = " ".join(scene.ok("timeline").split())
+        assert f"/{name}: not read (it is a {what}, no regular file) #" in told
+    assert json.loads(scene.ok("changes", "--json"))["changes"] == []
+    scene.ok("do", "--file", "folder", "--", "chmod", "700", "folder")
+    scene.ok("do", "--file", "new", "--", "mkdir", "-m", "700", "new")
+    made, closed = json.loads(scene.ok("changes", "--json"))["changes"]
+    assert made["from"] == "not there" and made["to"].startswith("a directory, 0700")
+    assert closed["from"].startswith("a directory, 0755") and closed["to"].startswith("a directory, 0700")
+
+
 def test_a_unit_is_told_by_its_state_and_whether_it_was_started_anew(scene: Scene) -> None:
     Path(scene.folder, "unit").write_text("ActiveState=inactive\n")
     fake(scene, f"echo LoadState=loaded; echo SubState=x; cat '{scene.folder}/unit'")
