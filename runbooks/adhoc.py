@@ -41,11 +41,16 @@ def text(
                 "the name of a program cannot hold ${{", hint="it begins an expression of a runbook"
             )
         for number, word in enumerate(words, 1):
-            if any(0xD800 <= ord(c) <= 0xDFFF for c in word):
+            if not _is_text(word):
                 raise BadInput(
                     f"word {number} of the command is not UTF-8, and the record holds text",
                     hint="name the file in another way, such as by a pattern of a shell: -- sh -c '…'",
                 )
+    if reads is not None and not _is_text(reads[1]):
+        raise BadInput(
+            f"the name of the {reads[0]} is not UTF-8, and the record holds text",
+            hint="--what says in words what is changed",
+        )
     lines = ["runbook: 1", f"name: {quoted(name_of(argv))}", "steps:", f"  - id: {STEP}"]
     lines.append(f"    name: {quoted(' '.join(note.split()) or shown(argv))}")
     lines.append(f"    run: {_list(argv)}")
@@ -63,6 +68,10 @@ def text(
     if reads is not None:
         lines.append(f"    change: {{{reads[0]}: {quoted(literal(reads[1]))}}}")
     return "\n".join(lines) + "\n"
+
+
+def _is_text(word: str) -> bool:
+    return not any(0xD800 <= ord(c) <= 0xDFFF for c in word)
 
 
 def split(command: str) -> list[str]:

@@ -52,7 +52,7 @@ def _refuse_input(stdin: TextIO) -> None:
     params.choice("effect", "read, idempotent, or unsafe (it must not happen twice), which it is unless given.", EFFECTS),
     params.duration("timeout", "How long it may take: 90s, 5m. An unsafe command without one is never killed."),
     params.text("on", "A host or a role of howdah.yaml to run it on, instead of this machine.", repeat=True),
-    params.text("file", "The file that it changes: howdah reads it before and after."),
+    params.path("file", "The file that it changes: howdah reads it before and after."),
     params.text("unit", "The unit of systemd that it changes: howdah reads its state before and after."),
     params.text("what", "Anything else that it changes, in words."),
     params.text("old", "The old value of that."),

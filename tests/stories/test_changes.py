@@ -86,6 +86,21 @@ def test_a_command_by_hand_changes_one_named_thing(scene: Scene) -> None:
     assert answer.code == 2 and "exclude each other" in answer.err
 
 
+@pytest.mark.parametrize("word", ["file", "unit", "what"])
+def test_an_empty_name_is_no_name(scene: Scene, word: str) -> None:
+    """As of a variable that a script did not set: to do it without reading anything is not what was asked for."""
+    answer = scene("do", f"--{word}", "", "--", "touch", scene.acts_file)
+    assert answer.code == 2 and f"--{word}" in answer.err and not os.path.exists(scene.acts_file)
+
+
+def test_a_file_is_named_as_the_system_has_it(scene: Scene) -> None:
+    for name in (" spaced  out ", "${{ item }}", "tab\tand\nnewline"):
+        scene.ok("do", "--file", name, "--", "sh", "-c", 'echo x > "$1"', "sh", name)
+        assert changes(scene)[0]["what"] == f"{scene.folder}/{name}" and changes(scene)[0]["to"]
+    answer = scene("do", "--file", os.fsdecode(b"\xff"), "--", "touch", scene.acts_file)
+    assert answer.code == 2 and "UTF-8" in answer.err and not os.path.exists(scene.acts_file)
+
+
 def test_what_a_step_left_as_it_was_is_told_as_unchanged(scene: Scene, conf: Path) -> None:
     assert scene("run", book(scene, "true", "file: app.conf"), TOKEN="x" * 20).code == 0
     assert changes(scene)[0]["same"] is True

@@ -180,7 +180,10 @@ class Leaf(click.Command):
         )
         raw = {}
         for param in self.command.params:
-            raw[param.name] = _typed(param, given.get(param.name) or root.get(param.name))
+            typed = given.get(param.name)
+            if not typed and typed != "":  # an empty word is a word
+                typed = root.get(param.name)
+            raw[param.name] = _typed(param, typed)
         return dispatch.run(self.command, raw, front.here(json=places.json), places)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
