@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from incidents import clock
 from runbooks import inputs, planner
-from runbooks.document import Runbook, Step
+from runbooks.document import Change, Runbook, Step, Wait
 from runbooks.expressions import Template
 
 EFFECTS = {"read": "only reads", "idempotent": "can be repeated", "unsafe": "must not happen twice"}
@@ -99,25 +99,61 @@ def _facts(step: Step) -> Iterator[str]:
             if step.effect == "unsafe"
             else "nothing to undo"
         )
+    if step.until is not None:
+        yield f"runs again until `{step.until.text}`"
+    if step.wait is not None:
+        yield _wait(step.wait)
     if step.watch is not None:
         names = ", ".join(f"`{name}`" for name in step.watch.outputs)
-        yield f"watches {names} every {clock.words(step.watch.every)}"
+        command = planner.as_written(step.watch.run) if step.watch.run is not None else ""
+        by = f", by `{command}`" if command and "\n" not in command else ", as below" if command else ""
+        yield f"watches {names} every {clock.words(step.watch.every)}{by}"
+    if step.change is not None:
+        yield _change(step.change)
     if step.outputs:
         yield "gives " + ", ".join(f"`{name}`" for name in step.outputs)
 
 
+def _wait(wait: Wait) -> str:
+    length = wait.for_
+    text = f"`{length.text}`" if isinstance(length, Template) else clock.words(length) if length else ""
+    if wait.until is None:
+        return f"waits {text}"
+    return f"waits {f'at most {text}, ' if text else ''}until `{wait.until.text}`"
+
+
+def _change(change: Change) -> str:
+    what = change.what.text
+    if change.subject is not None:
+        kind, of = {"redis": ("key", " of Redis")}.get(change.subject, (change.subject, ""))
+        return f"changes the {kind} `{what}`{of}"
+    values = [
+        f"{word} `{value.text}`"
+        for word, value in (("from", change.from_), ("to", change.to))
+        if value is not None
+    ]
+    return f"changes {_one_line(change.what)}" + (f", {' '.join(values)}" if values else "")
+
+
 def _command(step: Step, indent: str) -> Iterator[str]:
     if step.kind == "run" and step.run is not None:
-        text = planner.as_written(step.run)
+        yield from _block(planner.as_written(step.run), "bash", indent)
     elif step.manual is not None:
-        text = step.manual.text
+        yield from _block(step.manual.text, "text", indent)
     elif step.stop is not None:
-        text = f"stop: {step.stop.status}" + (f", {step.stop.say.text}" if step.stop.say else "")
-    else:
-        return
+        say = f", {step.stop.say.text}" if step.stop.say else ""
+        yield from _block(f"stop: {step.stop.status}{say}", "text", indent)
+    if step.watch is not None and step.watch.run is not None:
+        look = planner.as_written(step.watch.run)
+        if "\n" in look:
+            yield from ("", f"{indent}It is watched by:")
+            yield from _block(look, "bash", indent)
+
+
+def _block(text: str, kind: str, indent: str) -> Iterator[str]:
     fence = "```" if "```" not in text else "````"
     yield ""
-    yield f"{indent}{fence}{'bash' if step.kind == 'run' else 'text'}"
+    yield f"{indent}{fence}{kind}"
     yield from (f"{indent}{line}" for line in text.rstrip("\n").split("\n"))
     yield f"{indent}{fence}"
 

@@ -49,6 +49,7 @@ class PlannedStep(NamedTuple):
     unread: str = ""  # why one could not be
     approve: str = ""
     watch: str = ""  # what is sampled and how often, then the command that looks
+    change: str = ""
 
 
 class Plan(NamedTuple):
@@ -203,6 +204,20 @@ def _watch(step: Step, names: Mapping[str, Any]) -> str:
     return what + (f"\n{show_command(step.watch.run, names)}" if step.watch.run is not None else "")
 
 
+def _change(step: Step, names: Mapping[str, Any]) -> str:
+    """`file /etc/app.conf`, or what the step says of something else: `the pool, from 20 to 5`."""
+    if step.change is None:
+        return ""
+    what, old, new = (
+        None if part is None else expressions.forecast_text(part, names)
+        for part in (step.change.what, step.change.from_, step.change.to)
+    )
+    if step.change.subject is not None:
+        return f"{step.change.subject} {what}"
+    values = (f"from {old}" if old is not None else "", f"to {new}" if new is not None else "")
+    return ", ".join(filter(None, (what, " ".join(filter(None, values)))))
+
+
 def _step(step: Step, names: Mapping[str, Any], around: _Around) -> PlannedStep:
     made = _spread(step, names, around.known)
     if step.spreads:
@@ -223,6 +238,7 @@ def _step(step: Step, names: Mapping[str, Any], around: _Around) -> PlannedStep:
         depth=around.depth,
         approve=_approve(step),
         watch=_watch(step, names),
+        change=_change(step, names),
         **made,
     )
 
@@ -342,6 +358,8 @@ def _paragraph(step: PlannedStep) -> list[str]:
         lines.append(f"{indent}    waits for approval: {step.approve}")
     if step.watch:
         lines += [f"{indent}    watches: {line}" for line in step.watch.splitlines()]
+    if step.change:
+        lines += [f"{indent}    changes: {line}" for line in step.change.splitlines()]
     if step.hosts:
         batches = f", in batches of {', '.join(map(str, step.batches))}" if len(step.batches) > 1 else ""
         lines.append(f"{indent}    on: {', '.join(step.hosts)}{batches}")

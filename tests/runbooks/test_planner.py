@@ -166,3 +166,24 @@ steps: [{wait: {for: "${{ inputs.pause }}"}}]
 """
     shown = text(plan_of(source)).splitlines()[1:4]
     assert shown == ["  pause = 90s", "  count = (not given)", "  force = false"]
+
+
+CHANGES = """
+name: x
+inputs: {flag: {type: string, default: on}, at: {type: string, default: /etc/app.conf}}
+steps:
+  - {id: look, effect: read, run: [a], outputs: {pool: {text: true, type: int}}}
+  - {id: file, timeout: 1m, run: [b], change: {file: "${{ inputs.at }}"}}
+  - {id: unit, timeout: 1m, run: [c], change: {unit: app.service}}
+  - {id: key, timeout: 1m, run: [d], change: {redis: "limit:${{ steps.look.outputs.pool }}", url: 'redis://h'}}
+  - {id: other, timeout: 1m, run: [e], change: {what: the pool, from: "${{ steps.look.outputs.pool }}", to: "5"}}
+"""
+
+
+def test_what_a_step_changes_is_told() -> None:
+    steps = planned(CHANGES)
+    assert [steps[path].change for path in ("look", "file", "unit", "key", "other")] == [
+        "", "file /etc/app.conf", "unit app.service", "redis limit:<unknown>", "the pool, from <unknown> to 5",
+    ]  # fmt: skip
+    assert "\n    changes: file /etc/app.conf\n    | b" in text(plan_of(CHANGES))
+    assert document(plan_of(CHANGES))["steps"][2]["change"] == "unit app.service"
