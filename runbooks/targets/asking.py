@@ -6,23 +6,19 @@ nothing else to do meanwhile.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import select
-import signal
 from typing import Any
 
 from incidents import clock
 from runbooks.attempt import Far
 from runbooks.targets import ssh
 from runbooks.targets.ssh import Answer, Said
+from runbooks.targets.talk import Talk
 
 SILENCE = 60 * clock.SECOND  # what a host that lets us in may take for its words, beyond connecting
 AFTER_KILL = 3 * clock.SECOND  # what a stop may take over there beyond its grace
-MOST = 20 << 20  # bytes taken in; the far end keeps 16 MiB of an output
 _OLD_MARKS = re.compile(rb"\x1ehowdah:[0-9a-f]{32} [^\n]*\n")  # of the session that was lost
-_left: set[int] = set()  # processes that have said all and end by themselves
 
 
 class Asking:
@@ -37,44 +33,35 @@ class Asking:
         self._until = self.begun + within + (stop[1] + AFTER_KILL if stop is not None else 0)
         self._answer: Answer | None = None  # the whole one
         self._found: Answer | None = None  # what was heard of it by now
-        self._rest, self._size = bytearray(), 0
+        self._rest = bytearray()
         self._rested: tuple[int, str, str] | None = None  # bytes not kept, a sign of a hole, how long it ran
         self._left: list[str] = []
-        mark = ssh.new_mark()
-        self._hearing = ssh.Hearing(mark)
-        self._pending = ssh.script(far.key, mark)
-        if stop is not None:
-            self._pending += b"stop %d %s %d\n" % (n, stop[0].encode(), max(1, stop[1] * 10 // clock.SECOND))
-        self._asked = stop is None
-        if self._asked:
-            self._ask()
         self._lacks = ""
-        self._errors = os.memfd_create("howdah-ask", os.MFD_CLOEXEC)
-        self.fd = self._to = -1
-        self._spawn()
+        first, self._asked = self._questions(), True
+        if stop is not None:
+            first = b"stop %d %s %d\n" % (n, stop[0].encode(), max(1, stop[1] * 10 // clock.SECOND))
+            self._asked = False
+        self._talk = Talk(far, first, last=self._asked)
+        if self._talk.unstarted:
+            self._answer = Answer("unreached", why=self._talk.unstarted)
 
-    def _spawn(self) -> None:
-        from runbooks import process
+    @property
+    def fd(self) -> int:
+        return self._talk.fd
 
-        try:
-            self._pid, self._to, self.fd = process.spawn_talk(
-                [*self.far.argv, ssh.COMMAND], os.environ, self._errors
-            )
-        except OSError as problem:
-            os.close(self._errors)
-            self._answer = Answer(
-                "unreached", why=f"{self.far.argv[0]} could not be started: {problem.strerror}"
-            )
-            return
-        os.set_blocking(self._to, False)
-        os.set_blocking(self.fd, False)
-        self._feed()
+    def _questions(self) -> bytes:
+        """What is asked last; the end of it ends the far end."""
+        return b"ask %d\nrest %d\n" % (self.n, self.n)
 
     def look(self) -> Answer | None:
         """The answer; None while it is not there."""
         if self._answer is None:
-            self._feed()
-            self._hear()
+            self._talk.feed()
+            for one in self._talk.hear():
+                if self._answer is None:
+                    self._take(one)
+            if self._talk.ended and self._answer is None:
+                self._end()
         if self._answer is None and clock.monotonic() >= self._until:
             self._end(f"{self.far.host} does not answer")
         return self._answer
@@ -84,33 +71,6 @@ class Asking:
         if self._answer is None:
             self._end("nobody waits for the answer")
 
-    def _ask(self) -> None:
-        """All that is still to be said; the end of it ends the far end."""
-        self._asked = True
-        self._pending += b"ask %d\nrest %d\n" % (self.n, self.n)
-
-    def _feed(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while self._pending and self._to >= 0:
-                try:
-                    self._pending = self._pending[os.write(self._to, self._pending) :]
-                except BrokenPipeError:
-                    self._pending = b""
-        if not self._pending and self._asked and self._to >= 0:
-            os.close(self._to)
-            self._to = -1
-
-    def _hear(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while self._answer is None:
-                data = os.read(self.fd, 1 << 16)
-                self._size += len(data)
-                if not data or self._size > MOST:
-                    self._end()
-                    return
-                for one in self._hearing.feed(data):
-                    self._take(one)
-
     def _take(self, one: bytes | Said) -> None:
         if isinstance(one, bytes):
             self._rest += one if self._found is not None else b""
@@ -119,8 +79,8 @@ class Asking:
         elif one.word == "stopped":
             self._left.clear()  # who is left is asked now
             if not self._asked:
-                self._ask()
-                self._feed()
+                self._asked = True
+                self._talk.say(self._questions())
         elif one.word in ("ended", "running", "lost", "absent"):
             self._found = ssh.answer(one)
         elif one.word == "lacks":
@@ -131,19 +91,10 @@ class Asking:
             self._end()
 
     def _end(self, why: str = "") -> None:
-        said = os.pread(self._errors, 1 << 16, 0)
-        gone = Answer("unreached", why=self._lacks or why or ssh.why_unreached(self.far.host, said))
+        gone = Answer("unreached", why=self._lacks or why or self._talk.why_unreached())
         found = self._found or gone
         self._answer = found._replace(left=tuple(self._left), **self._printed())
-        for fd in (self._to, self.fd, self._errors):
-            if fd >= 0:
-                os.close(fd)
-        self._to = self.fd = -1
-        if self._found is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-        _left.add(self._pid)
-        _reap()
+        self._talk.end(kill=self._found is None)
 
     def _printed(self) -> dict[str, Any]:
         """What it printed. Its begin and its end stand around all of it: where one is missing, so may be others."""
@@ -156,15 +107,6 @@ class Asking:
             "rest": _OLD_MARKS.sub(b"", self._rest), "whole": bool(begun and ended) and hole == "-", "more": more,
             "ran": int(ran) * (clock.SECOND // 100) if ran.isdigit() else None,
         }  # fmt: skip
-
-
-def _reap() -> None:
-    for pid in list(_left):
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                _left.discard(pid)
-        except ChildProcessError:
-            _left.discard(pid)
 
 
 def ask(far: Far, n: int, *, timeout: int) -> Answer:
