@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONDONTWRITEBYTECODE   # many processes start here: each module is compiled once, not at every start
 
 .PHONY: run test check bench soak soak-part clean lock labs
 
@@ -10,7 +11,7 @@ run: .venv/run
 	$(BIN)/howdah --store .howdah/store.db drill disk-full --auto --else-plan
 
 test: .venv/dev labs
-	$(BIN)/pytest -n auto -m "not soak"
+	$(BIN)/pytest -n auto --dist loadgroup -m "not soak"
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

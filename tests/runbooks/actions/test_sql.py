@@ -14,7 +14,7 @@ from runbooks.actions import base
 from runbooks.drills import databases, ordinary
 from tests.runbooks.actions.asking import Told, ask
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("sql")]  # one PostgreSQL, not one a worker
 
 
 @pytest.fixture(scope="module")
