@@ -23,12 +23,12 @@ bench: .venv/dev
 	$(BIN)/python -m tests.bench
 
 soak: .venv/dev labs
-	$(BIN)/pytest -n auto -m soak
+	$(BIN)/pytest -n $$(nproc) -m soak
 
 # One hundredth of the random kills, one story of twenty kills of the bot, a hundred schedules, three of the ten drills of queues and of
 # NFS; others every hour.
 soak-part: .venv/dev labs
-	$(BIN)/pytest -n auto -m soak "tests/crash/test_random_kills.py::test_ten_thousand_random_kills[$$(( $$(date +%s) / 3600 % 100 ))]" "tests/stories/test_discord_kills.py::test_five_hundred_kills_change_nothing[$$(( $$(date +%s) / 3600 % 25 ))]" "tests/laws/test_oncall_laws.py::test_twenty_thousand_schedules_are_answered_as_by_a_walk[$$(( $$(date +%s) / 3600 % 200 ))]" "tests/runbooks/drills/test_queue_backlog.py::test_the_runbook_cures_fifty_thousand_jobs_and_loses_none[$$(( $$(date +%s) / 3600 % 5 ))]" "tests/runbooks/drills/test_nfs_stall.py::test_every_drill_from_the_command_line_cures_it_and_leaves_nothing[$$(( $$(date +%s) / 3600 % 5 ))]" "tests/runbooks/drills/test_nfs_stall.py::test_every_drill_from_the_command_line_cures_it_and_leaves_nothing[$$(( ($$(date +%s) / 3600 + 2) % 5 ))]"
+	$(BIN)/pytest -n $$(nproc) -m soak "tests/crash/test_random_kills.py::test_ten_thousand_random_kills[$$(( $$(date +%s) / 3600 % 100 ))]" "tests/stories/test_discord_kills.py::test_five_hundred_kills_change_nothing[$$(( $$(date +%s) / 3600 % 25 ))]" "tests/laws/test_oncall_laws.py::test_twenty_thousand_schedules_are_answered_as_by_a_walk[$$(( $$(date +%s) / 3600 % 200 ))]" "tests/runbooks/drills/test_queue_backlog.py::test_the_runbook_cures_fifty_thousand_jobs_and_loses_none[$$(( $$(date +%s) / 3600 % 5 ))]" "tests/runbooks/drills/test_nfs_stall.py::test_every_drill_from_the_command_line_cures_it_and_leaves_nothing[$$(( $$(date +%s) / 3600 % 5 ))]" "tests/runbooks/drills/test_nfs_stall.py::test_every_drill_from_the_command_line_cures_it_and_leaves_nothing[$$(( ($$(date +%s) / 3600 + 2) % 5 ))]"
 
 # Locked and hashed; the project itself is installed in place.
 .venv/run: requirements.lock pyproject.toml
