@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
-import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from incidents import clock, kinds
-from incidents.errors import BadInput, NotDurable
-from incidents.events import Actor, Evidence
+from incidents.errors import NotDurable
+from incidents.events import Actor
 from runbooks import attempt as witnesses
 from runbooks import (
     changed,
+    concluding,
     consent,
     doubt,
     flow,
+    intending,
     journal,
     outcome,
-    parts,
+    parking,
     regained,
     remains,
     resting,
@@ -29,30 +29,15 @@ from runbooks import (
     spread,
     undo,
 )
-from runbooks.document import OVERDUE_AFTER, POLL, Runbook, Step
+from runbooks.document import OVERDUE_AFTER, Runbook, Step
 from runbooks.keeper import Ended, Keeper, Order
+from runbooks.parking import LOOK, Hold, Stay
 from runbooks.process import crash_point
 from runbooks.reach import Reach
-from runbooks.scribe import OUTCOME_ROOM, Scribe
+from runbooks.scribe import Scribe
 from runbooks.surroundings import Surroundings
 
-LOOK = 100_000  # µs between two looks at the record while a step runs
-INLINE = 8_192  # bytes of output that live in the outcome itself
 Request = tuple[kinds.RunRequest, Actor]
-
-
-class Stay(enum.Enum):
-    """Why the driver leaves the run where it is."""
-
-    ENDED = "ended"
-    PARKED = "parked"
-    PAUSED = "paused"
-
-
-class Hold(NamedTuple):
-    """Nothing can start until a person answers (`until` None), or until this instant (boot's monotonic µs)."""
-
-    until: int | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -67,12 +52,12 @@ class Course:
     patience: int  # µs to stay up for an answer, 0 = leave at once
     _move: flow.At | flow.Undo | flow.End | None = None
     _prepared: int = 0
-    _launched: set[int] = dataclasses.field(default_factory=set)
+    launched: set[int] = dataclasses.field(default_factory=set)
     _stopped: set[int] = dataclasses.field(default_factory=set)
-    _parked_since: int | None = None
+    parked_since: int | None = None
     _ends: dict[int, Ended] = dataclasses.field(default_factory=dict)
     _looked: bool = False  # since the end of the last attempt
-    _due: dict[str, int] = dataclasses.field(default_factory=dict)
+    dues: dict[str, int] = dataclasses.field(default_factory=dict)
     waits: dict[tuple[str, int, int], int] = dataclasses.field(default_factory=dict)  # of runbooks/resting.py
     resumed: bool = False  # another driver began it
     watches: sampling.Watches = dataclasses.field(default_factory=sampling.Watches)
@@ -183,7 +168,7 @@ class Course:
 
     def attempt(self, step: Step, part: str) -> Hold | None:
         """Intent, act, outcome of one part of a step: run, check, verify, undo or undo_verify."""
-        order = self.intend(step, part)
+        order = intending.intend(self, step, part)
         if order is None:
             return None
         self.launch([(step, order)])
@@ -191,60 +176,12 @@ class Course:
         assert attempt is not None
         return self.follow(step, attempt)
 
-    def intend(self, step: Step, part: str) -> Order | None:
-        """The intent of an attempt, emitted but not yet durable, and what is to be launched then; None where nothing
-        can be."""
-        state = self.run.step(step.path)
-        n, number = self.run.last_n + 1, state.count(part) + 1
-        if part in ("run", "undo") and state.last("run", "undo") is not None and not state.beside:
-            rested = self.at_rest(step)
-            if rested is None:
-                return None
-            if not rested:
-                resting.refuse(self, step, part)
-                return None
-        command, effect, timeout = outcome.command(step, part)
-        try:
-            act = self.around.act(step, command, self.run, n=n, number=number, timeout=timeout)
-        except BadInput as problem:
-            if part == "run":
-                raise
-            self.cannot(step, part, str(problem))
-            return None
-        crash_point(f"before-intent:{step.path}")
-        self._prepare(n)
-        room = OUTCOME_ROOM * (1 + len(self.run.open_attempts())) + self.changes.room(step)
-        self.scribe.store.ready_for(room)
-        change = self.changes.begin(step, part, act.order, self.around, self.run)
-        intent = kinds.StepStarted(
-            path=step.path,
-            name=step.name,
-            n=n,
-            attempt=number,
-            effect=effect,
-            part=part,
-            timeout=timeout,
-            **act.shown,
-        )._asdict()
-        if change:
-            intent["change"] = change
-        else:
-            del intent["change"]  # most steps have none
-        order = act.order
-        if order.far is not None:
-            intent["host"] = order.far.host
-            order = order._replace(after=resting.before(self, step, part))
-        else:
-            del intent["host"]
-        self.scribe.emit("step.started", intent, step=step.path, key=f"{self.run.id}:start:{n}")
-        return order
-
     def launch(self, orders: Sequence[tuple[Step, Order]]) -> None:
         """Makes the intents durable, then has the keeper start them."""
         self.scribe.flush()
         for step, order in orders:
             crash_point(f"after-intent:{step.path}")
-            self._launched.add(order.n)
+            self.launched.add(order.n)
             started = self.keeper.launch(order)
             crash_point(f"after-launch:{step.path}")
             if isinstance(started, Ended):
@@ -259,7 +196,7 @@ class Course:
         outcome = kinds.StepEnded(step.path, status, n=n, part=part, attempt=number, why=why)
         self.scribe.emit("step.ended", outcome._asdict(), step=step.path, key=f"{self.run.id}:end:{n}")
 
-    def _prepare(self, n: int) -> None:
+    def prepare(self, n: int) -> None:
         """Makes the file of attempt `n`. Raises NotDurable where a full disk leaves no way to have it."""
         if self._prepared >= n:
             return
@@ -277,7 +214,7 @@ class Course:
         with contextlib.suppress(
             NotDurable
         ):  # it is made ahead; whether it must be there shows when it begins
-            self._prepare(self.run.last_n + 1)
+            self.prepare(self.run.last_n + 1)
         self.follow_any([(step, attempt)])
         return None
 
@@ -293,11 +230,11 @@ class Course:
             self.changes.ended((attempt.n, finish) for _, attempt, (finish, _) in ended)
             for step, attempt, (finish, told) in ended:
                 crash_point(f"before-outcome:{step.path}")
-                self._outcome(step, attempt, finish, told)
+                self.conclude(step, attempt, finish, told)
                 crash_point(f"after-outcome:{step.path}")
             if ended:
                 return
-            self._listen()
+            self.listen()
             self._looked = True
             for _, attempt in open:
                 self._while_running(attempt)
@@ -362,7 +299,7 @@ class Course:
         None when a person asked for something else meanwhile.
         """
         while (rested := resting.rested(self, step)) is None:
-            self._listen()
+            self.listen()
             if self.interrupted():
                 return None
         return rested
@@ -370,10 +307,11 @@ class Course:
     def known(self, step: Step) -> resting.Seen:
         """What is known to run of the step's attempts; a host that is being asked is waited for."""
         while (seen := resting.look(self, step)) is None:
-            self._listen()
+            self.listen()
         return seen
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """What the keeper and others say within a moment."""
         for notice in self.keeper.wait(LOOK, wake=self.reach.waits()):
             if isinstance(notice, Ended):
                 self._ends[notice.n] = notice
@@ -382,7 +320,7 @@ class Course:
 
     def interrupted(self) -> bool:
         """Did a person ask for something that the engine's next turn acts on?"""
-        if self._pauses():
+        if self.pauses():
             return True
         if not isinstance(self._move, flow.At):
             return False
@@ -391,7 +329,8 @@ class Course:
             return True
         return self.aborts() and (status == "waiting" or status in journal.NOT_BEGUN)
 
-    def _pauses(self) -> bool:
+    def pauses(self) -> bool:
+        """Did a person ask for a pause?"""
         return any(request.what == "pause" for request, _ in self.run.requests)
 
     def may_go_on(self) -> bool:
@@ -408,103 +347,19 @@ class Course:
 
     # -- outcomes --------------------------------------------------------------------------------------------
 
-    def _outcome(
+    def conclude(
         self, step: Step, attempt: journal.Attempt, finish: doubt.Finish, ended: Ended | None
     ) -> None:
-        for question in self.run.open_questions():
-            if question.what == "overdue" and question.path == step.path:
-                self.scribe.emit("question.void", {"question": question.id}, step=step.path)
-        finish = resting.unsure(self, attempt, finish)
-        printed = regained.printed(self, attempt, finish, ended)
-        raw, finish = printed.text, finish._replace(lacks=printed.lacks)
-        self.watches.printed(self, step, attempt, raw)
-        verdict = outcome.judge(
-            step, self.run.step(step.path), attempt, finish, raw,
-            lambda: {**self.names(step.path), **self.watches.result(step.path)},
-        )  # fmt: skip
-        again = self._conclude(
-            step, attempt, verdict, printed, "end", exit=None if finish.unreached else finish.exit, signal=finish.signal,
-            why=self.links.why(attempt, verdict.why), took=regained.took(attempt, printed, ended),
-            tail=raw[-INLINE:].decode("utf-8", "replace"), recovered=attempt.n not in self._launched,
-            survivors=list(finish.survivors), services=[] if ended is None else outcome.services(ended),
-            unreachable=finish.unreached, may_run=finish.may_run,
-            change=self.changes.end(
-                step, attempt.part, attempt.n, finish, self.scribe.store, f"{self.run.id}:start:{attempt.n}"
-            ),
-        )  # fmt: skip
-        if again and not parts.split_path(step.path)[1]:  # others need not wait for one of several
-            self.scribe.flush()
-            self.sleep_until(self._due[step.path])
-
-    def _conclude(
-        self, step: Step, attempt: journal.Attempt, verdict: outcome.Verdict, printed: regained.Printed, word: str,
-        **known: Any,
-    ) -> bool:  # fmt: skip
-        """Records the outcome, once by this word of its key, and what was printed; whether another attempt is due."""
-        if verdict.status == "again" and self.run.aborting:
-            verdict = verdict._replace(status="failed")
-        again = verdict.status == "again"
-        evidence, lost = self._evidence(attempt, printed)
-        if attempt.part == "run" and not again:
-            if verdict.status in ("ok", "checking"):
-                verdict = verdict._replace(outputs={**self.watches.values(step.path), **verdict.outputs})
-            watched, rows = self.watches.end(self, step.path)
-            known, evidence = {**known, **watched}, (*evidence, *rows)
-        told = kinds.StepEnded(
-            path=step.path, status=verdict.status, n=attempt.n, part=attempt.part, name=step.name,
-            attempt=attempt.number, outputs=verdict.outputs, bytes=printed.info.total,
-            dropped=printed.info.dropped + lost, final=not again, **known,
-        )._asdict()  # fmt: skip
-        for rare in ("unreachable", "may_run", "change", "watched", "unwatched"):
-            if not told[rare]:
-                del told[rare]
-        key = f"{self.run.id}:{word}:{attempt.n}"
-        self.scribe.emit("step.ended", told, step=step.path, key=key, evidence=evidence)
-        if printed.text:
-            self.scribe.afterwards.append(lambda: witnesses.drop_output(self.runs_dir, attempt.n))
-        if again:
-            self._due[step.path] = clock.monotonic() + self._delay(step, attempt.number)
-        return again
-
-    def _evidence(
-        self, attempt: journal.Attempt, printed: regained.Printed
-    ) -> tuple[tuple[Evidence, ...], int]:
-        """The output as evidence where the outcome cannot hold it; and how many bytes had no room."""
-        if len(printed.text) <= INLINE or printed.info.held:
-            return (), max(0, len(printed.info.held) - INLINE)
-        return remains.keep_output(self.scribe.store, self.run.id, self.runs_dir, attempt.n)
+        """Records the outcome of an attempt that has ended."""
+        concluding.conclude(self, step, attempt, finish, ended)
 
     def told_later(self, step: Step, attempt: journal.Attempt, finish: doubt.Finish) -> None:
         """What became of an attempt that was in doubt, as its host says it now."""
-        assert attempt.end is not None
-        printed = regained.printed(self, attempt, finish, None)
-        finish = finish._replace(lacks=printed.lacks)
-        state = self.run.step(step.path)
-        verdict = outcome.judge(step, state, attempt, finish, printed.text, lambda: self.names(step.path))
-        if (
-            attempt.part == "run"
-            and step.outputs
-            and finish.lacks
-            and doubt.own_exit(finish)
-            and finish.exit == 0
-        ):
-            lost = "it ended there with exit 0, but of what it printed some was lost with the link"
-            verdict = outcome.Verdict("in_doubt", lost)
-        self._conclude(
-            step, attempt, verdict, printed, "late", exit=finish.exit, why=verdict.why, took=printed.ran,
-            tail=printed.text[-INLINE:].decode("utf-8", "replace") or attempt.end.tail, recovered=True,
-        )  # fmt: skip
+        concluding.told_later(self, step, attempt, finish)
 
     def due(self, step: Step) -> int:
         """When the next attempt of the step may begin (boot's monotonic µs)."""
-        return self._due.get(step.path, 0)
-
-    def _delay(self, step: Step, number: int) -> int:
-        retry = step.retry
-        delay = POLL if retry is None or retry.delay is None else retry.delay
-        if retry is not None:
-            delay = int(delay * retry.backoff ** (number - 1))
-        return delay
+        return self.dues.get(step.path, 0)
 
     # -- waiting ---------------------------------------------------------------------------------------------
 
@@ -518,38 +373,8 @@ class Course:
                 return
 
     def hold(self, hold: Hold) -> Stay | None:
-        """Nothing can go on by itself: parks, and waits for an answer as long as somebody may give one here."""
-        if hold.until is not None:
-            self.scribe.flush()
-            self.sleep_until(hold.until)
-            return None
-        self.scribe.flush()
-        if self._news():
-            return None
-        questions = [q.id for q in self.run.open_questions()]
-        if self.run.status != "parked":
-            self.scribe.emit("run.parked", {"questions": questions})
-        self.scribe.flush()
-        if self._parked_since is None:
-            self._parked_since = clock.monotonic()
-        while self.run.waits() and not self.interrupted():
-            told = resting.news(self)
-            if told:
-                break
-            if told is False and clock.monotonic() - self._parked_since >= self.patience:
-                return Stay.PARKED
-            self.scribe.store.wait_news(LOOK)
-            self.scribe.catch_up()
-        self._parked_since = None
-        if not self._pauses():  # else it does not go on: the engine's next turn pauses it
-            self.scribe.emit("run.resumed", kinds.RunResumed(os.getpid())._asdict())
-        return None
-
-    def _news(self) -> bool:
-        """Is more known by now of what is in doubt? Hosts that are being asked are waited for."""
-        while (told := resting.news(self)) is None and self.run.waits() and not self.interrupted():
-            self._listen()
-        return bool(told)
+        """Nothing can go on by itself: until an instant, or until a person answers as long as somebody may do so here."""
+        return parking.hold(self, hold)
 
     # -- the end ---------------------------------------------------------------------------------------------
 

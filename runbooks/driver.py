@@ -250,7 +250,7 @@ def _say(pipe: int, word: bytes) -> None:
 def _serve(what: Start | Resume, folder: str, keeper: Keeper, on_commit: Callable[[], None]) -> int:
     from incidents.store import open_store
     from runbooks import engine, recover
-    from runbooks.course import Stay
+    from runbooks.parking import Stay
 
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     with open_store(what.store) as store:

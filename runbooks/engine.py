@@ -10,9 +10,10 @@ from __future__ import annotations
 from incidents import clock
 from incidents.errors import BadInput
 from runbooks import flow, gathering, gating, resting, spread, using, waiting
-from runbooks.course import LOOK, Course, Hold, Stay
+from runbooks.course import Course
 from runbooks.document import Step, Uses
 from runbooks.expressions import condition, render_text
+from runbooks.parking import LOOK, Hold, Stay
 
 
 def drive(course: Course) -> Stay:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 from incidents import clock
 from incidents.errors import BadInput
-from runbooks import outcome, resting, spread
-from runbooks.course import LOOK, Course, Hold
+from runbooks import intending, outcome, resting, spread
+from runbooks.course import Course
 from runbooks.document import Step
 from runbooks.expressions import condition
 from runbooks.keeper import Order
+from runbooks.parking import LOOK, Hold
 
 Doubt = Callable[[Course, Step], Hold | None]
 
@@ -84,7 +85,7 @@ def _part(course: Course, part: Step) -> str:
 def _intent(course: Course, part: Step) -> Order | None:
     """What one of them is to do next; None where nothing can be."""
     try:
-        return course.intend(part, _part(course, part))
+        return intending.intend(course, part, _part(course, part))
     except BadInput as problem:
         course.settle(part, "failed", why=str(problem))
         return None

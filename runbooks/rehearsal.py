@@ -16,10 +16,11 @@ from incidents.events import Actor
 from runbooks import canned, changed, consent, engine, inputs, journal, parts
 from runbooks.canned import Untold
 from runbooks.cases import Case, Result
-from runbooks.course import Course, Hold, Stay
+from runbooks.course import Course
 from runbooks.document import Step, Watch
 from runbooks.inputs import OutputSpec
 from runbooks.keeper import Ended, Keeper, Order, OutputInfo
+from runbooks.parking import Hold, Stay
 from runbooks.reach import Reach
 from runbooks.sampling import Watches
 from runbooks.targets.ssh import Answer
@@ -82,7 +83,7 @@ class Rehearsal(Course):
             attempt = self.run.step(step.path).open_attempt()
             assert attempt is not None
             self._ends[order.n] = self._end(step, attempt, order)
-            self._launched.add(order.n)
+            self.launched.add(order.n)
 
     def _end(self, step: Step, attempt: journal.Attempt, order: Order) -> Ended:
         result = self._result(step, attempt.part)
@@ -116,7 +117,7 @@ class Rehearsal(Course):
             )
         return Result()
 
-    def _outcome(self, step: Step, attempt: Any, finish: Any, ended: Any) -> None:
+    def conclude(self, step: Step, attempt: Any, finish: Any, ended: Any) -> None:
         """Outputs that are given as values are read as they are; else what it prints is read as in a real run."""
         raw = ended.output.text() if ended is not None else b""
         given = self._last(step, attempt.part)
@@ -127,7 +128,7 @@ class Rehearsal(Course):
             if step.verify is not None and attempt.part == "verify":
                 outputs = _as_given(step.verify.outputs, given.outputs)
                 step = step._replace(verify=step.verify._replace(outputs=outputs))
-        Course._outcome(self, step, attempt, finish, ended)
+        Course.conclude(self, step, attempt, finish, ended)
 
     def _last(self, step: Step, part: str) -> Result | None:
         """What the attempt that has just ended was given."""

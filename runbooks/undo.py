@@ -9,7 +9,8 @@ from runbooks import flow, regained, resting
 from runbooks.document import Step
 
 if TYPE_CHECKING:
-    from runbooks.course import Course, Hold
+    from runbooks.course import Course
+    from runbooks.parking import Hold
 
 EXITS = {"ok": 0, "failed": 1, "aborted": 1}
 

@@ -9,17 +9,16 @@ from incidents.errors import BadInput
 from runbooks.bindings import chains
 from runbooks.document import Step
 from runbooks.expressions import condition, render_text
+from runbooks.parking import LOOK, Hold
 
 if TYPE_CHECKING:
-    from runbooks.course import Course, Hold
+    from runbooks.course import Course
 
 POLL = 2 * clock.SECOND  # between two looks at `until`
 
 
 def wait(course: Course, step: Step) -> Hold | None:
     """One turn: begins the wait, goes on waiting, or ends it. Raises BadInput where `for` is no duration."""
-    from runbooks.course import LOOK, Hold
-
     assert step.wait is not None
     attempt = course.run.step(step.path).last("wait")
     if attempt is None or attempt.end is not None:
