@@ -15,11 +15,10 @@ import hashlib
 import importlib
 import json
 import os
-import sys
 
 from incidents import clock
 from runbooks import procfs
-from runbooks.drills import ordinary, score
+from runbooks.drills import ordinary, score, watching
 from runbooks.drills.score import Kept, Sample
 
 PROBE = 4096  # bytes: one block is what tells whether somebody can write at all
@@ -171,16 +170,5 @@ def watch(spec: Spec) -> score.Score:
     )  # fmt: skip
 
 
-def main() -> None:
-    with open(sys.argv[1], encoding="utf-8") as file:
-        spec = Spec(**json.load(file))
-    found = watch(spec)
-    with open(spec.score + ".new", "w", encoding="utf-8") as out:
-        json.dump(score.to_json(found), out)
-        out.flush()
-        os.fsync(out.fileno())
-    os.rename(spec.score + ".new", spec.score)
-
-
 if __name__ == "__main__":
-    main()
+    watching.observe(Spec, watch)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from incidents import clock
+from runbooks.drills import verdict
 
 
 class Sample(NamedTuple):
@@ -148,24 +148,12 @@ def _full_again(held: Sequence[Sample]) -> int | None:
 
 def sentence(score: Score) -> str:
     """The score in one line; parts are divided by `; `."""
-
-    def span(micros: int | None) -> str:
-        return "never" if micros is None else f"after {clock.words(micros)}"
-
     return "; ".join(
         (
-            f"seen {span(score.detected)}",
-            f"writable again {span(score.mitigated)}",
-            f"the service acknowledges again {span(score.recovered)}",
+            f"seen {verdict.after(score.detected)}",
+            f"writable again {verdict.after(score.mitigated)}",
+            f"the service acknowledges again {verdict.after(score.recovered)}",
             f"{score.lost_bytes} of {score.acknowledged_bytes} acknowledged bytes lost",
             f"{score.free >> 20} MiB free of {score.need >> 20} MiB wanted",
         )
     )
-
-
-def to_json(score: Score) -> dict[str, Any]:
-    return dataclasses.asdict(score)
-
-
-def from_json(data: dict[str, Any]) -> Score:
-    return Score(**{**data, "reasons": tuple(data["reasons"])})

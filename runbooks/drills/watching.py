@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from incidents import clock
 from incidents.errors import Failed
 from runbooks import procfs
+from runbooks.drills import verdict
+from runbooks.drills.verdict import Score
 from runbooks.procfs import Process
 
 POLL = 10_000
@@ -34,11 +38,24 @@ class Watch(NamedTuple):
                 raise Failed(f"the observer did not write {os.path.basename(path)} in time")
             clock.sleep(POLL)
 
+    def read_score(self, kind: type[Score], within: int) -> Score:
+        """The observer's score, once it is there. Raises Failed."""
+        self.wait_for(self.score, within)
+        with open(self.score, encoding="utf-8") as file:
+            return verdict.from_json(kind, json.load(file))
+
     def latest(self) -> object:
         """Its last whole sample."""
         with open(self.samples, encoding="ascii") as file:
             lines = [line for line in file if line.endswith("\n")]
         return json.loads(lines[-1])
+
+
+def observe(kind: Callable[..., Any], watch: Callable[[Any], object]) -> None:
+    """All that an observer's process does: reads its spec, a file with one JSON object, watches, writes the score."""
+    with open(sys.argv[1], encoding="utf-8") as file:
+        spec = kind(**json.load(file))
+    write(spec.score, verdict.to_json(watch(spec)))
 
 
 def write(path: str, data: object) -> None:

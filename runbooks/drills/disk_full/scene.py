@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from typing import Any
 
@@ -70,6 +69,4 @@ def end(lab: Lab, watch: Watch, fault: Any, hold: int) -> score.Score:
     """Stops the observer and reads its score."""
     judge = getattr(fault, "JUDGE", None)  # a module that looks at what only this fault's lab has
     watching.write(watch.stop, {"detected_at": lab.seen_at, "judge": judge, "facts": lab.facts})
-    watch.wait_for(watch.score, hold + SCORE_WITHIN)
-    with open(watch.score, encoding="utf-8") as file:
-        return score.from_json(json.load(file))
+    return watch.read_score(score.Score, hold + SCORE_WITHIN)

@@ -16,7 +16,6 @@ import os
 import re
 import select
 import signal
-import sys
 from collections import Counter
 from collections.abc import Mapping
 
@@ -148,12 +147,5 @@ def _ask(spec: Spec, host: str, script: str) -> str:
     return done.output.decode("utf-8", "replace")
 
 
-def main() -> None:
-    with open(sys.argv[1], encoding="utf-8") as file:
-        spec = Spec(**json.load(file))
-    found = watch(spec)
-    watching.write(spec.score, score.to_json(found))
-
-
 if __name__ == "__main__":
-    main()
+    watching.observe(Spec, watch)

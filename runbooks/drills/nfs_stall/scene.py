@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from typing import Any
 
@@ -82,9 +81,7 @@ def broken(lab: Lab, watch: Watch, culprit: Process) -> None:
 def end(lab: Lab, watch: Watch, fault: Any, hold: int) -> score.Score:
     """Stops the observer and reads its score."""
     watching.write(watch.stop, {"detected_at": lab.seen_at, "broken_at": lab.broken_at, "holds": fault.HOLDS})
-    watch.wait_for(watch.score, max(hold, observer.HOLD) + SCORE_WITHIN)
-    with open(watch.score, encoding="utf-8") as file:
-        return score.from_json(json.load(file))
+    return watch.read_score(score.Score, max(hold, observer.HOLD) + SCORE_WITHIN)
 
 
 def _sample(watch: Watch) -> list[int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from incidents import clock
+from runbooks.drills import verdict
 
 GAP = 4 * clock.SECOND  # without an acknowledgement for so long it hangs
 LAST = 2 * clock.SECOND  # so short before the end there must be one
@@ -82,24 +83,12 @@ def score(
 
 def sentence(score: Score) -> str:
     """The score in one line; parts are divided by `; `."""
-
-    def span(micros: int | None) -> str:
-        return "never" if micros is None else f"after {clock.words(micros)}"
-
     return "; ".join(
         (
-            f"seen {span(score.detected)}",
-            f"the service acknowledges again {span(score.recovered)}",
+            f"seen {verdict.after(score.detected)}",
+            f"the service acknowledges again {verdict.after(score.recovered)}",
             f"{score.lost} of {score.acknowledged} acknowledged lines lost, {score.doubled} doubled",
             f"{score.refusals} times it was refused",
             f"mounted is {score.source or 'nothing'}",
         )
     )
-
-
-def to_json(score: Score) -> dict[str, Any]:
-    return dataclasses.asdict(score)
-
-
-def from_json(data: dict[str, Any]) -> Score:
-    return Score(**{**data, "reasons": tuple(data["reasons"])})

@@ -15,7 +15,6 @@ import json
 import os
 import re
 import signal
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -165,11 +164,5 @@ def _waiting(spec: Spec) -> dict[str, list[int]]:
     return found
 
 
-def main() -> None:
-    with open(sys.argv[1], encoding="utf-8") as file:
-        spec = Spec(**json.load(file))
-    watching.write(spec.score, score.to_json(watch(spec)))
-
-
 if __name__ == "__main__":
-    main()
+    watching.observe(Spec, watch)

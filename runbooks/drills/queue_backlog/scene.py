@@ -91,6 +91,4 @@ def end(made: Lab, watch: Watch, fault: Any, hold: int) -> score.Score:
     }  # fmt: skip
     watching.write(watch.stop, told)
     longest = max(hold, LEAST) + SCORE_WITHIN + (observer.DRAIN if made.drain else 0)
-    watch.wait_for(watch.score, longest)
-    with open(watch.score, encoding="utf-8") as file:
-        return score.from_json(json.load(file))
+    return watch.read_score(score.Score, longest)

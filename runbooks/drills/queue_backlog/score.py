@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from incidents import clock
+from runbooks.drills import verdict
 
 SPAN = 2_500_000  # µs between two looks that are compared: whether a queue drains
 NAMED = 20  # numbers of jobs that a score names
@@ -184,13 +185,9 @@ def _empty_in(held: Sequence[Sample]) -> int | None:
 
 def sentence(score: Score) -> str:
     """The score in one line; parts are divided by `; `."""
-
-    def span(micros: int | None) -> str:
-        return "never" if micros is None else f"after {clock.words(micros)}"
-
     parts = [
-        f"seen {span(score.detected)}",
-        f"every queue drains {span(score.draining)}",
+        f"seen {verdict.after(score.detected)}",
+        f"every queue drains {verdict.after(score.draining)}",
         f"{score.done} of {score.ordered} jobs done, {score.queued} still wait, {score.failed} will be tried again, {score.aside} are kept aside",
         f"{score.lost} lost, {score.doubled} done twice or to be done twice",
     ]
@@ -199,12 +196,3 @@ def sentence(score: Score) -> str:
     if score.queued and score.empty_in is not None:
         parts.append(f"empty in about {clock.words(score.empty_in)}")
     return "; ".join(parts)
-
-
-def to_json(score: Score) -> dict[str, Any]:
-    return dataclasses.asdict(score)
-
-
-def from_json(data: dict[str, Any]) -> Score:
-    lists = ("reasons", "lost_numbers", "doubled_numbers")
-    return Score(**{**data, **{name: tuple(data[name]) for name in lists}})

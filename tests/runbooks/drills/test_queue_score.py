@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incidents import clock
+from runbooks.drills import verdict
 from runbooks.drills.queue_backlog import score
 from runbooks.drills.queue_backlog.score import Counted, Instants, Limits, Sample
 
@@ -31,7 +32,7 @@ def test_every_job_in_one_place_and_queues_that_drain_are_a_cure() -> None:
     assert found.reasons == () and found.cured
     assert (found.ordered, found.done, found.queued, found.failed, found.aside) == (11, 4, 3, 3, 1)
     assert found.draining == 0 and found.empty_in == 3 * clock.SECOND and found.detected == 1
-    assert score.from_json(score.to_json(found)) == found
+    assert verdict.from_json(score.Score, verdict.to_json(found)) == found
 
 
 @pytest.mark.parametrize(
