@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ HERE = os.path.dirname(__file__)
 
 def pytest_configure() -> None:
     """Under nohup, or in the background of a script, signals are ignored, and every process that a test starts
-    would inherit that."""
+    would inherit that. What another one is played of every hour is the same for all workers."""
+    os.environ.setdefault("HOWDAH_TEST_HOUR", str(int(time.time()) // 3600))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
