@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LOST = {  # how a step ended -> why nobody can say that what it declares holds
     "": "it has not ended", "failed": "the step failed", "again": "the step failed", "continued": "the step failed",
     "in_doubt": "nobody knows whether it happened", "no": "it did not happen, by verify",
+    "redacted": "its outcome was redacted",
 }  # fmt: skip
 _UNDONE = (("undo", "undone"), ("undo_verify", "ok"))
 
@@ -77,21 +78,25 @@ class Changed(NamedTuple):
 
 
 def fold(events: Iterable[Event]) -> list[Changed]:
-    """The changes of these events of one stream, in the order in which they began."""
+    """The changes of these events of one stream, in the order in which they began. Of an attempt whose intent or outcome
+    was redacted the other one tells what it has."""
     found: dict[tuple[str, Any], Changed] = {}
     for event in events:
-        if event.run is None or event.redacted or event.kind not in ("step.started", "step.ended"):
+        if event.run is None or event.kind not in ("step.started", "step.ended"):
+            continue
+        if event.redacted:
+            key = (event.run, _attempt_of(event))
+            if event.kind == "step.ended" and key in found:
+                found[key] = _redacted(found[key], event)
             continue
         data, key = event.data, (event.run, event.data.get("n"))
         part = data.get("part", "run")
         if event.kind == "step.started":
             if (data.get("change") or {}).get("what"):
-                host = data.get("host") or event.host
-                found[key] = Changed(
-                    event.at, event.stream, event.run, data["path"], host, telling.who(event), "", part == "undo",
-                    _told(data["change"], ""),
-                )  # fmt: skip
+                found[key] = _begun(event)
             continue
+        if key not in found and (data.get("change") or {}).get("what"):
+            found[key] = _begun(event)  # its intent was redacted
         if key in found:
             found[key] = _ended(found[key], event)
         if (part, data["status"]) in _UNDONE or (part, data["status"]) == ("verify", "no"):
@@ -100,6 +105,26 @@ def fold(events: Iterable[Event]) -> list[Changed]:
                 k: last(one) for k, one in found.items() if k[0] == event.run and one.step == data["path"]
             }
     return list(found.values())
+
+
+def _attempt_of(event: Event) -> int | None:
+    """The attempt that a redacted event is about: its key, which stays, says so."""
+    start, _, number = event.key.rpartition(":")
+    return int(number) if start.startswith(f"{event.run}:") and number.isdecimal() else None
+
+
+def _begun(event: Event) -> Changed:
+    data = event.data
+    host = data.get("host") or telling.host_of(data["path"]) or event.host
+    return Changed(
+        event.at, event.stream, str(event.run), data["path"], host, telling.who(event), "",
+        data.get("part", "run") == "undo", _told(data["change"], ""),
+    )  # fmt: skip
+
+
+def _redacted(one: Changed, event: Event) -> Changed:
+    known = {name: value for name, value in one.change.items() if value not in _LOST.values()}
+    return one._replace(at=event.at, status="redacted", change=_told(known, "redacted"))
 
 
 def _ended(one: Changed, event: Event) -> Changed:
@@ -113,8 +138,8 @@ def _told(change: Mapping[str, Any], status: str) -> dict[str, Any]:
     """What the engine has read stands as it is; what a step declares holds only where that went well."""
     found = dict(change)
     if found.get("subject"):
-        if not status:
-            found.setdefault("unknown", _LOST[""])
+        if status in ("", "redacted"):
+            found.setdefault("unknown", _LOST[status])
         return found
     if status in _LOST:
         found["unknown"] = _LOST[status]

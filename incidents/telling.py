@@ -210,6 +210,12 @@ def _of_several(path: str) -> str:
     return (f" [{item}]" if item is not None else "") + (f" on {host}" if host is not None else "")
 
 
+def host_of(path: str) -> str:
+    """The host of one that is made for several; else empty."""
+    found = _SEVERAL.search(path)
+    return (found[2] or "") if found is not None else ""
+
+
 def _spread(event: Event, words: str, tasks: Mapping[int, str]) -> str:
     hosts, batches = event.data["hosts"], event.data["batches"]
     items = event.data.get("items", {}).get("values", ())

@@ -178,6 +178,9 @@ class Run:
     outcomes: int = 0
     last_n: int = 0
     last_seq: int = 0
+    untold: set[str] = dataclasses.field(
+        default_factory=set
+    )  # steps whose course can no longer be told: redacted
 
     def step(self, path: str) -> StepState:
         found = self.steps.get(path)
@@ -228,11 +231,16 @@ def apply(run: Run, event: events.Event | events.Draft, when: clock.Reading) -> 
     if change is None:
         return
     if isinstance(event, events.Event) and event.redacted:
-        data = None  # the course of a redacted run can no longer be told; its end can
-    else:
-        data = kinds.view(event.kind, event.data)
-    if data is not None:
+        run.untold |= {event.step} if event.step is not None else set()
+        return  # what follows from it can no longer be told; the other steps, and the run's end, can
+    data = kinds.view(event.kind, event.data)
+    if data is None:
+        return
+    try:
         change(run, data, event, when)
+    except (IllegalTransition, KeyError):
+        if event.step not in run.untold:
+            raise
 
 
 def _run_started(run: Run, data: kinds.RunStarted, event: Any, when: clock.Reading) -> None:
@@ -290,9 +298,12 @@ def _step_started(run: Run, data: kinds.StepStarted, event: Any, when: clock.Rea
 
 def _step_ended(run: Run, data: kinds.StepEnded, event: Any, when: clock.Reading) -> None:
     step = run.step(data.path)
+    attempt = next((a for a in step.attempts if a.n == data.n), None)
+    if data.n is not None and attempt is None:
+        raise IllegalTransition(f"step {data.path} has no attempt {data.n} that could end")
     step.status = next_status(data.path, step.status, f"{data.part}:{data.status}")
-    if data.n is not None:
-        next(a for a in step.attempts if a.n == data.n).end = data
+    if attempt is not None:
+        attempt.end = data
     run.requests = [r for r in run.requests if r[0].what != "stop" or r[0].path not in (None, data.path)]
     step.why = data.why
     step.verified = data.part in ("verify", "undo_verify") and step.status in DOUBTS

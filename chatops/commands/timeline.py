@@ -9,7 +9,7 @@ from chatops.params import When
 from chatops.vocabulary import Call, Reply, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chatops.vocabulary import Quoted
     from incidents.events import Event, Evidence
@@ -284,12 +284,33 @@ def redact(call: Call, numbers: tuple[int, ...], why: str, yes: bool, incident: 
     draft = call.draft(one, "redaction", data={"targets": sorted(set(numbers))}, body=why)
     event = call.store.redact(draft)
     old = [backup for backup in call.store.backups() if backup.pos < event.pos]
-    more = "".join(f"\nstill in the backup {backup.path}" for backup in old)
+    more = "".join(f"\nstill in the backup {backup.path}" for backup in old) + _also(one.name, events, chosen)
     return cards.recorded(call, event, f"redacted {_named(chosen)}: {why}", more=more.lstrip("\n"))
 
 
 def _named(events: Sequence[Event]) -> str:
     return ", ".join(f"#{event.seq}" for event in events)
+
+
+def _also(name: str, events: Mapping[int, Event], chosen: Sequence[Event]) -> str:
+    """A line that names what else tells of the same steps what they printed or changed; empty where nothing does."""
+    gone = {event.seq for event in chosen}
+    steps = {(event.run, event.step) for event in chosen if event.run is not None and event.step is not None}
+    left = [
+        str(event.seq)
+        for event in events.values()
+        if (event.run, event.step) in steps and event.seq not in gone and not event.redacted
+        if any(
+            word in told
+            for told in (event.data, event.data.get("shows") or {})
+            for word in ("change", "tail")
+        )
+    ]
+    if not left:
+        return ""
+    return (
+        f"\nthe same is told of in more entries: howdah redact {' '.join(left)} --incident {name} --why TEXT"
+    )
 
 
 def _ask_before_destroying(call: Call, events: Sequence[Event]) -> None:

@@ -101,6 +101,8 @@ def runs(events: Iterable[Event]) -> list[Run]:
             folding = found.setdefault(event.run, _Folding(event.run))
             if not event.redacted:
                 folding.take(event)
+            elif event.kind == "step.ended" and event.step is not None:
+                folding.step(event.step).result = "redacted"
     for one in changelog.fold(events):
         step = found[one.run].step(one.step)
         step.changes.append(one)

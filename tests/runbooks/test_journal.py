@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from incidents import clock, kinds
@@ -12,6 +14,7 @@ from runbooks.document import Retry, Step
 from runbooks.doubt import Finish, judge, judge_verify
 from runbooks.journal import Attempt, StepState, next_status
 from runbooks.quoting import Script
+from tests.runbooks.player.logbook import Logbook, up_to_the_doubt
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,35 @@ def test_nothing_but_a_retry_or_a_listed_no_lets_a_doubtful_step_act_again() -> 
     assert "run" not in journal.TABLE["in_doubt"]
     again = {happening for happening, after in journal.TABLE["undo_doubt"].items() if after == "undo_again"}
     assert again == {"undo_verify:no", "answer:retry", "answer:retry-beside"}
+
+
+def _night() -> Logbook:
+    """A run with a doubt that a person answered, up to its end."""
+    log, asked = up_to_the_doubt()
+    log.answer(asked, "retry")
+    log.end("room/grow", log.start("room/grow", "Grow the volume", attempt=2, effect="unsafe"), exit=0)
+    log.write("run.ended", status="ok", exit=0)
+    return log
+
+
+@pytest.mark.parametrize("seq", range(1, len(_night().events) + 1))
+def test_of_a_run_of_which_an_event_was_redacted_the_rest_can_be_folded(seq: int) -> None:
+    """The course of the step that it tells of can no longer be told; the other steps and the end can."""
+    night = _night()
+    events = [
+        event if event.seq != seq else dataclasses.replace(event, data={}, redacted=True)
+        for event in night.events
+    ]
+    run = journal.fold("run-abcdef", events)
+    gone = night.events[seq - 1]
+    assert run.status == "ended" or gone.kind == "run.ended"
+    for path, state in night.run.steps.items():
+        if path != gone.step:
+            assert run.steps[path].status == state.status
+
+
+def test_an_outcome_of_an_attempt_that_nobody_began_is_none_of_this_table() -> None:
+    log = Logbook()
+    log.begin()
+    with pytest.raises(IllegalTransition):
+        log.end("room/grow", 7, exit=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -324,3 +325,37 @@ def test_who_must_say_whether_a_step_happened_is_told_what_could_not_be_read(
     told = " ".join(resumed.text.split())
     assert "before the act 19 bytes, 0644" in told and "sha256 " in told
     assert "after the act unknown: its driver died before it could be read again" in told
+
+
+def test_what_is_redacted_of_a_step_is_said_to_be_and_no_digest_of_its_file_stays(
+    scene: Scene, conf: Path
+) -> None:
+    digest = hashlib.sha256(conf.read_bytes()).hexdigest()
+    Path(scene.folder, "more").write_text("token: hunter2\n")
+    scene.ok("do", "--file", str(conf), "--", "sh", "-c", "cat more >> app.conf")
+    run = scene.run()
+    intent, ended = (e.seq for e in scene.events() if e.kind in ("step.started", "step.ended"))
+    about = ("--why", "a password", "--yes", "--incident", "inc-1")
+    told = scene.ok("redact", str(ended), *about)
+    assert f"howdah redact {intent} --incident inc-1" in told
+    [change] = json.loads(scene.ok("changes", "--json"))["changes"]
+    assert change["unknown"] == "its outcome was redacted" and change["from"].startswith("19 bytes")
+    assert "unknown (its outcome was redacted)" in " ".join(scene.ok("show", run).split())
+    assert "not ended" not in scene.ok("show", run) + scene.ok("postmortem", "inc-1")
+    assert scene("attach", run).code == 0
+
+    assert "howdah redact" not in scene.ok("redact", str(intent), *about)
+    assert "redacted" in scene.ok("show", run) and "19 bytes" not in scene.ok("show", run)
+    assert json.loads(scene.ok("changes", "--json"))["changes"] == []
+    kept = [path.read_bytes() for path in Path(scene.folder).rglob("store.db*") if path.is_file()]
+    assert not any(digest.encode() in one or b"hunter2" in one for one in kept)
+
+
+def test_a_change_whose_beginning_was_redacted_is_told_by_its_outcome(scene: Scene, conf: Path) -> None:
+    scene.ok("do", "--file", str(conf), "--", "sh", "-c", f"echo more >> '{conf}'")
+    [intent] = [e.seq for e in scene.events() if e.kind == "step.started"]
+    scene.ok("redact", str(intent), "--why", "a password", "--yes", "--incident", "inc-1")
+    [change] = json.loads(scene.ok("changes", "--json"))["changes"]
+    assert (change["by"], change["status"], change["to"]) == ("nova", "ok", "24 bytes")
+    assert scene("attach", scene.run()).code == 0
+    assert scene("undo", scene.run()).code == 4
