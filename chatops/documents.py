@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from incidents.timeline import Entry
 
 
+def stamp(at: int) -> str:
+    """An instant of a schedule, and as a command takes it: whole seconds without a fraction."""
+    return clock.iso(at, precision="microseconds" if at % clock.SECOND else "seconds")
+
+
 def entry(entry: Entry) -> dict[str, Any]:
     """An event as the timeline shows it: `at` and `body` as corrected, and what was done to it."""
     return present(

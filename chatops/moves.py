@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chatops import documents, layout
+from chatops.documents import stamp as stamp
 from chatops.views import Text
 from chatops.vocabulary import Reply
 from incidents import clock
@@ -53,11 +54,6 @@ def _time(at: int, zone: str) -> str:
 def _offset(at: int, zone: str) -> str:
     offset = clock.iso(at, zone, precision="seconds")[19:]
     return "" if offset == "Z" else f" {offset}"
-
-
-def stamp(at: int) -> str:
-    """An instant as a command takes it, no longer than it must be."""
-    return clock.iso(at, precision="microseconds" if at % clock.SECOND else "seconds")
 
 
 def people(group: Iterable[str]) -> str:

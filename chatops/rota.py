@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chatops.documents import stamp as stamp
 from incidents import clock
 from incidents.errors import BadInput, NotFound
 from incidents.near import near_hint
@@ -145,11 +146,6 @@ def next_change(rota: Rota, name: str, at: int) -> Segment | None:
 def document(name: str | None, of_one: dict[str, Any]) -> dict[str, Any]:
     """The document of the one schedule that was named, else those of all under their names."""
     return of_one[name] if name is not None else {"schedules": of_one}
-
-
-def stamp(at: int) -> str:
-    """RFC 3339 in UTC, whole seconds without a fraction."""
-    return clock.iso(at, precision="microseconds" if at % clock.SECOND else "seconds")
 
 
 def segments(found: Iterable[Segment]) -> list[dict[str, Any]]:

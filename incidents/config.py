@@ -208,7 +208,7 @@ def _permissions(node: Node, path: str) -> tuple[dict[str, tuple[str, ...]], lis
     given: dict[str, tuple[str, ...]] = {}
     mistakes = []
     for word, value in node.value.items():
-        names: list[Node] = value.value if value.kind == "list" else [value]
+        names = value.items()
         if not names or any(name.kind in ("map", "list", "null") for name in names):
             mistakes.append(Mistake(path, value.line, value.column, f"{word}: names people or roles", hint))
             continue

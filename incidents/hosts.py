@@ -179,7 +179,7 @@ class _Reading:
         return int(node.text)
 
     def _roles(self, node: Node) -> tuple[str, ...]:
-        found = [self._text(one, "a role", _NAME) for one in (node.value if node.kind == "list" else [node])]
+        found = [self._text(one, "a role", _NAME) for one in node.items()]
         return tuple(role for role in found if role is not None)
 
     def _labels(self, node: Node) -> dict[str, str]:

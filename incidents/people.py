@@ -215,8 +215,7 @@ class _Section:
 
     def texts(self, node: Node, what: str) -> list[str]:
         """A list of texts, or one text."""
-        nodes: list[Node] = node.value if node.kind == "list" else [node]
-        return [text for one in nodes if (text := self.text(one, what))]
+        return [text for one in node.items() if (text := self.text(one, what))]
 
     def zone(self, node: Node | None) -> str | None:
         if node is None:

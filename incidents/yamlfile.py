@@ -64,6 +64,10 @@ class Node:
             return self.line, self.column + quotes + offset
         return self.line, self.column
 
+    def items(self) -> list[Node]:
+        """The items of a list; any other value is the one item of its own."""
+        return self.value if self.kind == "list" else [self]
+
     def plain(self) -> Any:
         """The value with every Node inside taken off: dicts, lists, str, int, bool, None."""
         if self.kind == "map":

@@ -152,7 +152,7 @@ class _Reader:
                 },
             },
             answers={
-                name: tuple(self.answer(one) for one in _items(value)) for name, value in answers.items()
+                name: tuple(self.answer(one) for one in value.items()) for name, value in answers.items()
             },
             undo=self.true(values, "undo"),
             expect=self.expect(values["expect"]) if "expect" in values else Expect(),
@@ -161,7 +161,7 @@ class _Reader:
 
     def results(self, node: Node | None) -> dict[str, tuple[Result, ...]]:
         given = self.map(node, "results") if node is not None else {}
-        return {name: tuple(self.result(one) for one in _items(value)) for name, value in given.items()}
+        return {name: tuple(self.result(one) for one in value.items()) for name, value in given.items()}
 
     def result(self, node: Node) -> Result:
         values = self.map(node, "a result", _RESULT)
@@ -191,7 +191,7 @@ class _Reader:
         found: dict[str, Any] = {}
         for name, one in values.items():
             if name in ("path", "asks", "undone"):
-                found[name] = tuple(item.text for item in _items(one))
+                found[name] = tuple(item.text for item in one.items())
             elif name in ("status", "says"):
                 found[name] = one.text
             else:
@@ -211,10 +211,6 @@ def _with(usual: tuple[Result, ...] | None, own: tuple[Result, ...]) -> tuple[Re
     return tuple(
         one._replace(outputs={**known, **one.outputs}) if one.outputs is not None else one for one in own
     )
-
-
-def _items(node: Node) -> list[Node]:
-    return node.value if node.kind == "list" else [node]
 
 
 def _plain(node: Node) -> Any:

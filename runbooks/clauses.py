@@ -62,7 +62,7 @@ def env(reader: Reader, node: Node | None) -> tuple[dict[str, Template], tuple[s
 
 def _inherit(reader: Reader, node: Node) -> tuple[str, ...]:
     names = []
-    for item in node.value if node.kind == "list" else [node]:
+    for item in node.items():
         if item.kind == "text" and re.fullmatch(keys.VARIABLE, item.text, re.ASCII):
             names.append(item.text)
         else:

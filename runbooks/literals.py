@@ -18,10 +18,6 @@ from runbooks.keys import Key
 from runbooks.reading import Reader, kind
 
 
-def items(node: Node) -> list[Node]:
-    return node.value if node.kind == "list" else [node]
-
-
 def show(node: Node) -> str:
     return kind(node) if node.kind in ("map", "list", "null") else repr(node.text[:60])
 
@@ -72,7 +68,7 @@ def _percentage(reader: Reader, node: Node, key: Key, name: str) -> int | None:
 def _serial(reader: Reader, node: Node, key: Key, name: str) -> tuple[int | str, ...] | None:
     """Sizes of batches: numbers of hosts as int, percentages as text."""
     found: list[int | str] = []
-    for item in items(node):
+    for item in node.items():
         text = item.text if item.kind not in ("map", "list", "null") else ""
         good = re.fullmatch("([1-9][0-9]{0,4})(%?)", text, re.ASCII)
         if good is None or (good[2] and int(good[1]) > 100):
@@ -111,7 +107,7 @@ def _option(reader: Reader, node: Node, key: Key, name: str) -> str | None:
 
 def _words(reader: Reader, node: Node, key: Key, name: str) -> tuple[str, ...]:
     found: list[str] = []
-    for item in items(node):
+    for item in node.items():
         text = reader.text(item, name)
         if text is not None and not text.strip():
             reader.wrong(item, f"`{name}` holds an empty text")
@@ -183,7 +179,7 @@ def _json_path(reader: Reader, node: Node, key: Key, name: str) -> str | None:
 def _exits(reader: Reader, node: Node, key: Key, name: str) -> frozenset[int] | None:
     """Exit statuses. 0 is success; 126, 127 and those above 128 are the shell's own reports of trouble."""
     found: set[int] = set()
-    for item in items(node):
+    for item in node.items():
         if item.kind != "int" or not 1 <= item.value <= 255:
             reader.wrong(
                 item, f"`{name}` holds exit statuses from 1 to 255, not {show(item)}", f"write {name}: [10]"
@@ -223,8 +219,8 @@ def _verbatim(reader: Reader, node: Node, key: Key, name: str) -> str | None:
 
 
 def _numbers(reader: Reader, node: Node, key: Key, name: str) -> list[int] | None:
-    found = [one.value for one in items(node) if one.kind == "int"]
-    if len(found) != len(items(node)) or not found:
+    found = [one.value for one in node.items() if one.kind == "int"]
+    if len(found) != len(node.items()) or not found:
         reader.wrong(node, f"`{name}` lists whole numbers, not {show(node)}", f"write {name}: [200, 204]")
         return None
     return found

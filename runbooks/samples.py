@@ -49,12 +49,6 @@ def first(state: journal.StepState) -> journal.Attempt | None:
     return found
 
 
-def _exactly(value: Any) -> Fraction:
-    from fractions import Fraction  # 3 ms, and most runbooks watch nothing
-
-    return Fraction(value)
-
-
 # -- numbers -------------------------------------------------------------------------------------------------
 
 
@@ -90,13 +84,13 @@ def rate(points: Sequence[tuple[int, Any]], one: Sampled) -> str | None:
     if one.counter:
         pairs = itertools.pairwise(points)
         grown = sum(now - before if now >= before else now for (_, before), (_, now) in pairs)
-    per_second = round(_exactly(grown * clock.SECOND) / (points[-1][0] - points[0][0]), 3)
+    per_second = round(exact.fraction(grown * clock.SECOND) / (points[-1][0] - points[0][0]), 3)
     return exact.decimal_text(per_second)
 
 
 def resets(rows: Iterable[Row], name: str) -> int:
     """How often a counter began anew."""
-    values = [_exactly(str(row.values[name])) for row in rows if name in row.values]
+    values = [exact.fraction(str(row.values[name])) for row in rows if name in row.values]
     return sum(now < before for before, now in itertools.pairwise(values))
 
 
@@ -108,7 +102,7 @@ def summary(rows: Sequence[Row], watch: Watch) -> dict[str, dict[str, typed.Valu
         values = [row.values[name] for row in rows if name in row.values]
         if not values:
             continue
-        ordered = sorted(values, key=lambda value: _exactly(str(value)))
+        ordered = sorted(values, key=lambda value: exact.fraction(str(value)))
         found[name] = {
             "first": values[0], "last": values[-1], "least": ordered[0], "most": ordered[-1], "samples": len(values),
         }  # fmt: skip
@@ -196,7 +190,7 @@ def read(file: str, watch: Watch) -> list[Row]:
 
 
 def _micros(seconds: str) -> int:
-    return int(_exactly(seconds) * clock.SECOND)
+    return int(exact.fraction(seconds) * clock.SECOND)
 
 
 # -- for viewers ---------------------------------------------------------------------------------------------
@@ -231,7 +225,7 @@ def tracks(run_dir: str, state: journal.StepState) -> list[Track]:
             continue
         place = names.index(name)
         told = [cells for _, cells in records if _number(cells[place]) is not None]
-        values = tuple(_exactly(cells[place]) for cells in told)
+        values = tuple(exact.fraction(cells[place]) for cells in told)
         pace = told[-1][place + 1] if told and f"{name}_rate" in shown else ""
         found.append(Track(name, values, pace, last[-1]))
     return found
@@ -255,6 +249,6 @@ def _shown(number: Fraction) -> str:
 
 def _number(cell: str) -> Fraction | None:
     try:
-        return _exactly(cell) if cell else None
+        return exact.fraction(cell) if cell else None
     except ValueError:
         return None

@@ -16,7 +16,7 @@ from runbooks.document import ArgvTemplate
 from runbooks.expressions import Expr, Template
 from runbooks.grammar import Unreadable
 from runbooks.keys import Key
-from runbooks.literals import items, show
+from runbooks.literals import show
 from runbooks.quoting import Script
 from runbooks.reading import Reader, Use, kind
 
@@ -28,7 +28,7 @@ def _template(reader: Reader, node: Node, key: Key, name: str) -> Template | Non
 
 
 def _templates(reader: Reader, node: Node, key: Key, name: str) -> tuple[Template, ...]:
-    found = [reader.template(item, name) for item in items(node)]
+    found = [reader.template(item, name) for item in node.items()]
     return tuple(template for template in found if template is not None)
 
 
@@ -56,14 +56,14 @@ def _expression(reader: Reader, node: Node, key: Key, name: str) -> Expr | None:
 
 
 def _expressions(reader: Reader, node: Node, key: Key, name: str) -> tuple[Expr, ...]:
-    found = [_expression(reader, item, key, name) for item in items(node)]
+    found = [_expression(reader, item, key, name) for item in node.items()]
     return tuple(expr for expr in found if expr is not None)
 
 
 def _shown(reader: Reader, node: Node, key: Key, name: str) -> tuple[Expr, ...]:
     """Expressions as they stand in a list, `steps.before.outputs.avail`, with or without ${{ }}."""
     found = []
-    for item in items(node):
+    for item in node.items():
         expr = _expression(reader, item, key, name) if "${{" in item.text else _bare(reader, item, name)
         if expr is not None:
             found.append(expr)

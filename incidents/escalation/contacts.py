@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from incidents import clock
@@ -113,8 +113,7 @@ def check(node: Node, path: str, people: People, paging: Paging) -> list[Mistake
 
 
 def _texts(node: Node) -> list[Node]:
-    nodes: Iterable[Node] = node.value if node.kind == "list" else [node]
-    return [one for one in nodes if one.kind not in ("map", "list", "null")]
+    return [one for one in node.items() if one.kind not in ("map", "list", "null")]
 
 
 class _Section:

@@ -212,9 +212,8 @@ class _Reading:
         return node.text
 
     def _severities(self, node: Node) -> tuple[str, ...]:
-        nodes: list[Node] = node.value if node.kind == "list" else [node]
         found = []
-        for one in nodes:
+        for one in node.items():
             if one.kind in ("map", "list", "null") or one.text not in SEVERITIES:
                 self.wrong(one, f"there is no severity {one.text[:40]!r}", "write `severities: [sev1, sev2]`")
             else:
