@@ -21,6 +21,8 @@ from runbooks.probes import Probe, Seen
 
 KEPT = 65_536  # bytes of a value that are compared line by line; a longer one by its digest
 READ = 64 << 20  # bytes of a file that are read for its digest; of a longer one size and time are known
+KERNELS = ("/proc/", "/sys/")  # whose files are values: a short one is told as it stands
+SHORT = 80  # characters of a value that is
 HERE, THERE = 2 * clock.SECOND, 5 * clock.SECOND  # what a look may take, on this machine and on another one
 REDIS = 6 * clock.SECOND  # of which a python takes its start
 
@@ -136,10 +138,10 @@ def _asked(subject: Subject, order: Order) -> Asks:
         return Look(
             why=f"{order.far.host} could not be asked" if order.far is not None else "no shell looked at it"
         )
-    return _file(answer, bool(ended)) if subject.kind == "file" else _unit(answer, bool(ended))
+    return _file(name, answer, bool(ended)) if subject.kind == "file" else _unit(answer, bool(ended))
 
 
-def _file(answer: bytes, whole: bool) -> Look:
+def _file(name: str, answer: bytes, whole: bool) -> Look:
     if answer.startswith(b"no|"):
         said = answer[3:].rstrip(b"|").decode("utf-8", "replace").strip()
         if said.endswith(_ABSENT):
@@ -160,9 +162,17 @@ def _file(answer: bytes, whole: bool) -> Look:
         return Look(told, about, digest, mark=f"{digest} {about}")
     if len(content) > KEPT:
         return Look(f"more than {KEPT:,} bytes", about, why="it grew while it was looked at")
+    if name.startswith(KERNELS) and (value := _value(content)):
+        return Look(value, about, mark=f"={value} {about}")
     digest = hashlib.sha256(content).hexdigest()
     told = f"{len(content):,} byte{'s' if len(content) != 1 else ''}"
     return Look(told, about, digest, content, mark=f"{digest} {about}")
+
+
+def _value(content: bytes) -> str:
+    """Where it is one short line: that; else nothing."""
+    text = content.decode("utf-8", "replace").removesuffix("\n").strip()
+    return text if len(text) <= SHORT and text.isprintable() else ""
 
 
 def _unit(answer: bytes, whole: bool) -> Look:
@@ -203,7 +213,7 @@ def _redis(subject: Subject) -> Asks:
     text = "" if value is None else str(value)
     if len(text) > KEPT:
         return Look(f"more than {KEPT:,} bytes")
-    if len(text) <= 80 and text.isprintable():
+    if len(text) <= SHORT and text.isprintable():
         return Look(repr(text), mark=f"={text}")
     digest, raw = hashlib.sha256(text.encode()).hexdigest(), text.encode() if "\n" in text else None
     return Look(f"{len(text):,} characters", digest=digest, raw=raw, mark=digest)

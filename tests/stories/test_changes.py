@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,17 @@ def test_of_what_is_no_regular_file_that_is_said_and_it_is_no_change_before_it_b
     made, closed = json.loads(scene.ok("changes", "--json"))["changes"]
     assert made["from"] == "not there" and made["to"].startswith("a directory, 0700")
     assert closed["from"].startswith("a directory, 0755") and closed["to"].startswith("a directory, 0700")
+
+
+def test_a_value_of_the_kernel_is_told_as_it_stands(scene: Scene) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        path = f"/proc/{process.pid}/oom_score_adj"
+        old = Path(path).read_text().strip()
+        scene.ok("do", "--file", path, "--undo", "true", "--", "sh", "-c", f"echo 1000 > {path}")
+        process.kill()
+    [told] = changes(scene)
+    assert (told["from"], told["to"]) == (old, "1000") and "diff" not in told
+    assert f"oom_score_adj: {old} → 1000; can be undone" in " ".join(scene.ok("timeline").split())
 
 
 def test_a_unit_is_told_by_its_state_and_whether_it_was_started_anew(scene: Scene) -> None:
