@@ -3,8 +3,10 @@ is left behind and never waited for."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from incidents import clock
 from runbooks import triage
 from runbooks.drills.disk_full.lab import Lab
 from runbooks.loader import load
@@ -32,11 +35,15 @@ def script(step: str) -> str:
     return run.text
 
 
+def kit(step: str) -> str:
+    """The functions that the step is given."""
+    (text,) = (part for part in BOOK.step(step).env["KIT"].parts if isinstance(part, str))
+    return text
+
+
 def ask(step: str, micros: int, *command: str) -> list[str]:
     """What the step's own `ask` says of a command: its exit or `hung`, who was left behind, what was printed."""
-    found = re.search(r"^ask\(\) \{\n.*?^\}\n", script(step), re.DOTALL | re.MULTILINE)
-    assert found is not None
-    text = found[0] + 'ask "$@"; printf "%s\\n" "$code" "${left:-nobody}" "$said"'
+    text = kit(step) + 'ask "$@"; printf "%s\\n" "$code" "${left:-nobody}" "$said"'
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text, "ask", str(micros), *command],
         capture_output=True, text=True, timeout=BOUND, check=True, env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
@@ -78,7 +85,7 @@ def test_a_folder_that_is_not_in_the_mount_cannot_be_written_for_a_proof(tmp_pat
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script("find").replace("/proc/self/mountinfo", str(tmp_path / "table"))],
         capture_output=True, text=True, timeout=BOUND, check=False,
-        env={"PATH": os.environ["PATH"], "IN_MOUNT": "/srv/a b", "IN_FOLDER": "/srv/a", **table(tmp_path)},
+        env={"PATH": os.environ["PATH"], "IN_MOUNT": "/srv/a b", "IN_FOLDER": "/srv/a", "KIT": kit("find"), **table(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 23
     assert "is not below /srv/a b" in done.stderr
@@ -124,22 +131,25 @@ def test_operations_that_fail_show_in_the_counters() -> None:
 # -- the verdict -------------------------------------------------------------------------------------------------
 
 
-def judged(null: str, probe: str, window: str, later: str = "0 0 0 0 0 0") -> tuple[str, str, str]:
-    """The sign, the cause and what is told: of an answer to the NULL call, the probe's exit and words, and the counters'
-    gain (age, sent, replies, ended, failed, put off) in the window and at the end of the probe."""
+def judged(
+    null: str, probe: str, window: str, later: str = "0 0 0 0 0 0", *, tcp: str = "unanswered"
+) -> tuple[str, str, str]:
+    """The sign, the cause and what is told: of an answer to the NULL call, the probe's exit and words, the counters'
+    gain (age, sent, replies, ended, failed, put off) in the window and at the end of the probe, and what TCP says of the call."""
     found = re.search(r"^client\(\) \{\n.*?^\}\n", script("look"), re.DOTALL | re.MULTILINE)
     assert found is not None
     code, _, said = probe.partition(":")
     text = (
         "show() { echo \"$1\"; }; ask() { code=$PROBE said=$SAID left='' asked=x; }\n"
         'window() { printf "%s\\n" "$WINDOW" "" "" "0 0 0 0 0 0"; }; gained() { echo "$LATER"; }\n'
+        "tcp_says() { tcp=$TCP; }\n"
         + found[0]
         + "mount=/srv/media source=s:/srv address=s port=2049 options=,hard, folder=$mount IN_MOUNT=$mount HOWDAH_RUN=r\n"
         'client; printf "%s\n" "$sign" "$cause"'
     )
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text], capture_output=True, text=True, timeout=BOUND, check=True,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "BOUND": "2000000", "CALL": f"printf '%s' '{null}'",
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "BOUND": "10000", "TCP": tcp, "CALL": f"printf '%s' '{null}'",
              "PROBE": code, "SAID": said, "WINDOW": window, "LATER": later},
     )  # fmt: skip
     *told, sign, cause = done.stdout.splitlines()
@@ -172,6 +182,66 @@ def test_without_any_reply_the_null_call_counts() -> None:
         "unreachable",
     )  # a soft mount gives up by itself
     assert judged("refused", "", "187 18 0 0 0 0")[:2] == ("refused", "server-dead")
+
+
+@pytest.mark.parametrize("said", ["connect: No route to host", "connect: Network is unreachable", "connect: Connection timed out"])  # fmt: skip
+def test_that_there_is_no_way_is_known_without_waiting(said: str) -> None:
+    assert judged(said, "", "187 18 0 0 0 0", tcp="")[:2] == ("silent", "unreachable")
+
+
+def test_a_call_that_may_not_have_had_its_turn_says_nothing_of_the_network() -> None:
+    sign, cause, told = judged("", "", "187 18 0 0 0 0", tcp="")
+    assert (sign, cause) == ("unknown", "unknown")
+    assert "port: nobody knows, for this machine had no time to ask" in told
+
+
+def test_a_server_that_takes_a_connection_and_answers_no_call_is_not_behind_a_cut_network() -> None:
+    sign, cause, told = judged("", "", "187 18 0 0 0 0", tcp="taken")
+    assert (sign, cause) == ("hung", "slow")
+    assert "port takes calls, and answers none" in told
+
+
+def test_replies_that_come_while_more_time_is_given_say_that_the_server_is_there() -> None:
+    assert judged("", "hung", "187 9 0 0 0 0", "190 12 3 3 1 0", tcp="")[:2] == ("hung", "slow")
+
+
+def tcp_says(asking: int, address: str, port: int) -> str:
+    words = [
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        kit("look") + 'tcp_says "$@"; printf "%s" "$tcp"',
+        "tcp_says",
+        str(asking),
+        address,
+        str(port),
+    ]
+    env = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=BOUND, check=True, env=env)
+    return done.stdout
+
+
+def test_what_tcp_says_of_a_call_that_is_taken_unanswered_or_was_never_made() -> None:
+    ours, other = os.getpid(), os.getppid()
+    with socket.socket() as server, contextlib.ExitStack() as calls:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        address, port = server.getsockname()
+        assert tcp_says(ours, address, port) == ""
+        call = calls.enter_context(socket.create_connection((address, port)))
+        assert tcp_says(ours, address, port) == "taken"
+        assert tcp_says(other, address, port) == "", "that the mount has a connection says nothing"
+        for _ in range(3):  # now its queue is full, and it drops who comes
+            more = calls.enter_context(socket.socket())
+            more.setblocking(False)
+            more.connect_ex((address, port))
+        assert tcp_says(ours, address, port) == "taken"
+        call.close()
+        deadline = clock.monotonic() + BOUND * clock.SECOND
+        while tcp_says(other, address, port) != "unanswered":
+            assert clock.monotonic() < deadline
+        assert tcp_says(other, address, port + 1) == tcp_says(other, "127.0.0.2", port) == ""
 
 
 def test_what_was_put_off_once_or_too_seldom_is_not_called_stale() -> None:
@@ -239,3 +309,28 @@ def test_triage_is_not_held_up_by_a_mount_that_does_not_answer(tmp_path: Path) -
     with stalled(str(tmp_path / "mount")):
         (found,) = triage.triage(["nfs-stall"]).found
     assert found.why == "" and found.left == ()
+
+
+def triaged(folder: Path, port: int, call: str = "") -> str:
+    """What the diagnosis says where this is the only mount; `call` in the place of its NULL call."""
+    line = f"66 1 0:43 / /srv/media rw - nfs4 127.0.0.1:/srv rw,vers=4.2,hard,port={port},addr=127.0.0.1\n"
+    (folder / "table").write_text(line)
+    (step,) = BOOK.diagnose
+    assert isinstance(step.run, Script)
+    env = {name: str(template.parts[0]) for name, template in step.env.items()}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", step.run.text.replace("/proc/self/mountinfo", str(folder / "table"))],
+        capture_output=True, text=True, timeout=BOUND, check=True,
+        env={"PATH": os.environ["PATH"], **env, **({"CALL": call} if call else {})},
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_triage_tells_a_server_that_takes_calls_from_one_that_nobody_could_ask(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert f"server-dead: 127.0.0.1 refuses port {port}" in triaged(tmp_path, port)
+        server.listen()
+        assert f"slow: 127.0.0.1 takes calls at port {port}, and answers none" in triaged(tmp_path, port)
+        assert "nothing is known of 127.0.0.1" in triaged(tmp_path, port, "sleep 60")
