@@ -20,7 +20,8 @@ from runbooks import consent, journal
 from runbooks.approving import Approver
 from runbooks.player import alone, keys
 from runbooks.player.plain import Plain
-from runbooks.player.watch import Viewer, watch
+from runbooks.player.viewer import Viewer
+from runbooks.player.watch import watch
 from tests.runbooks.player.desk import Desk, desk
 
 ASK = """
