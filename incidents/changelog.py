@@ -48,8 +48,8 @@ class Changed(NamedTuple):
     def new(self) -> str:
         """The value after, or why it is not known."""
         why = f" ({self.change['unknown']})" if self.change.get("unknown") else ""
-        if self.same:
-            return "unchanged"
+        if change_words.nothing(self.change):
+            return "unchanged" if self.same else f"not read{why}"
         return f"{self.change.get('to') or ('unknown' if self.change.get('subject') else '')}{why}".strip()
 
     @property

@@ -190,6 +190,7 @@ def test_of_what_is_no_regular_file_that_is_said_and_it_is_no_change_before_it_b
         scene.ok("do", "--file", name, "--undo", "true", "--", "true")
         told = " ".join(scene.ok("timeline").split())
         assert f"/{name}: not read (it is a {what}, no regular file) #" in told
+    assert "| not read (it is a directory, no regular file) |" in scene.ok("postmortem", "inc-2")
     assert json.loads(scene.ok("changes", "--json"))["changes"] == []
     scene.ok("do", "--file", "folder", "--", "chmod", "700", "folder")
     scene.ok("do", "--file", "new", "--", "mkdir", "-m", "700", "new")
