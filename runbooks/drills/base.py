@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,10 +42,12 @@ class Lab(Protocol):
 
 
 class Played:
-    """What every lab does alike: `seen_at` is when the trouble was seen (boot's monotonic µs)."""
+    """What every lab does alike. `folder` is its own, below the one that is given, else below that for temporary files;
+    `seen_at` is when the trouble was seen (boot's monotonic µs)."""
 
-    def __init__(self, ledger: Ledger):
+    def __init__(self, folder: str | None, ledger: Ledger):
         self.ledger = ledger
+        self.folder = ledger.lab_folder(folder or tempfile.gettempdir())
         self.seen_at: int | None = None
 
     def seen(self) -> None:
@@ -55,6 +58,13 @@ class Played:
     def plays(self, run_dir: str) -> None:
         """Notes a run before its driver starts, so that a kill of the drill leaves neither driver nor keeper."""
         self.ledger.note("run", folder=os.path.realpath(run_dir))
+
+    def start(self, role: str, *program: str) -> Process:
+        """Starts one of the lab's own programs in a session of its own, written into the ledger."""
+        self.ledger.note("starting", role=role)
+        process = start(program, log=os.path.join(self.folder, f"{role}.out"), env=self.ledger.env)
+        self.ledger.process(role, process)
+        return process
 
 
 class Scenario(Protocol):

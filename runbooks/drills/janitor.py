@@ -60,6 +60,10 @@ class Ledger:
         """Notes a process just started. Should a kill come before this, the token in its environment finds it."""
         self.note("process", role=role, pid=process.pid, start=process.start)
 
+    def lab_folder(self, parent: str) -> str:
+        """The path of the lab's own folder below `parent`; by its name it may be removed."""
+        return os.path.join(os.path.realpath(parent), PREFIX + self.drill)
+
     @property
     def env(self) -> dict[str, str]:
         """What everything that the drill starts must have in its environment."""

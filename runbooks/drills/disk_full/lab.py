@@ -8,7 +8,6 @@ no runbook can know them.
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import Any
 
 from incidents import clock, ids
@@ -46,10 +45,8 @@ class Lab(base.Played):
     """One filesystem, its service and what the drill knows about them."""
 
     def __init__(self, folder: str | None, ledger: janitor.Ledger, *, size: int = SIZE):
-        parent = os.path.realpath(folder or tempfile.gettempdir())
-        super().__init__(ledger)
+        super().__init__(folder, ledger)
         self.size = size
-        self.folder = os.path.join(parent, janitor.PREFIX + ledger.drill)
         self.image = os.path.join(self.folder, "image")
         self.mount = os.path.join(self.folder, "mnt")
         self.acks = os.path.join(self.folder, "acks")
@@ -131,13 +128,6 @@ class Lab(base.Played):
     def nowhere_to_move(self) -> None:
         """The player has no other filesystem to move things to."""
         self._can_move = False
-
-    def start(self, role: str, *program: str) -> Process:
-        """Starts one of the lab's programs in a session of its own, written into the ledger."""
-        self.ledger.note("starting", role=role)
-        process = base.start(program, log=os.path.join(self.folder, f"{role}.out"), env=self.ledger.env)
-        self.ledger.process(role, process)
-        return process
 
     def wait_full(self) -> None:
         """Returns when an ordinary user has no space, or no file, left and the service was refused. Raises Failed."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -48,9 +47,7 @@ class Lab(base.Played):
     """One guest, its service, and what the drill knows about them."""
 
     def __init__(self, folder: str | None, ledger: janitor.Ledger):
-        parent = os.path.realpath(folder or tempfile.gettempdir())
-        super().__init__(ledger)
-        self.folder = os.path.join(parent, janitor.PREFIX + ledger.drill)
+        super().__init__(folder, ledger)
         self.paths = paths()
         self.machine = Machine(self.folder, ledger)
         self.broken_at: int | None = None
@@ -114,13 +111,6 @@ class Lab(base.Played):
         """The instant at which a fault strikes, and the process that stands for what is at fault: the guest."""
         self.broken_at = clock.monotonic()
         return self.machine.process
-
-    def start(self, role: str, *program: str) -> Process:
-        """Starts one of the drill's own programs, written into the ledger."""
-        self.ledger.note("starting", role=role)
-        process = base.start(program, log=os.path.join(self.folder, f"{role}.out"), env=self.ledger.env)
-        self.ledger.process(role, process)
-        return process
 
     def _wait(self, happened: Callable[[], bool], otherwise: str) -> None:
         deadline = clock.monotonic() + ACKS_WITHIN

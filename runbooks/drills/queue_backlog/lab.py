@@ -14,7 +14,6 @@ import os
 import random
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -58,11 +57,9 @@ class Lab(base.Played):
     queue must be empty, or else it is a backlog."""
 
     def __init__(self, folder: str | None, ledger: janitor.Ledger, *, jobs: int = JOBS, drain: bool = False):
-        parent = os.path.realpath(folder or tempfile.gettempdir())
-        super().__init__(ledger)
+        super().__init__(folder, ledger)
         self.jobs = jobs
         self.drain = drain  # the observer waits until every queue is empty
-        self.folder = os.path.join(parent, janitor.PREFIX + ledger.drill)
         self.app = os.path.join(self.folder, "app")
         self.saves = os.path.join(self.folder, "redis")
         self.socket = os.path.join(self.saves, "socket")
@@ -170,13 +167,6 @@ class Lab(base.Played):
             return line.rows("SMEMBERS", "processes")
         finally:
             line.close()
-
-    def start(self, role: str, *program: str) -> Process:
-        """Starts one of the lab's own programs in a session of its own, written into the ledger."""
-        self.ledger.note("starting", role=role)
-        process = base.start(program, log=os.path.join(self.folder, f"{role}.out"), env=self.ledger.env)
-        self.ledger.process(role, process)
-        return process
 
     def wait(self, happened: object, otherwise: str, within: int = START_WITHIN) -> None:
         """Returns when `happened()` is true. Raises Failed."""
