@@ -38,9 +38,7 @@ class Far(NamedTuple):
     host: str
     argv: tuple[str, ...]
     key: str
-    wide: tuple[
-        str, ...
-    ] = ()  # name, address, user, port, seconds to connect: reached by targets/wide, not by argv
+    wide: tuple[str, ...] = ()  # a wide.Account: reached by targets/wide, and not by argv
 
 
 class Order(NamedTuple):
@@ -304,7 +302,7 @@ def witness(run_dir: str, n: int) -> Witness:
         return Witness(n, "running" if held else "unknown", who="lock" if held else "")
     exit = record.value if record.state == "exit" else None
     if exit is not None and not record.why:
-        services = tuple(s for s in holders(run_dir, n) if not is_keeper(s)) if held else ()
+        services = tuple(s for s in holders(run_dir, n) if not is_keeper(s.pid)) if held else ()
         return Witness(n, "ended", exit=exit, pid=record.pid, start=record.start, services=services)
     lives = record.pid > 0 and procfs.alive(record.pid, record.start)
     return Witness(
@@ -354,8 +352,8 @@ def holders(run_dir: str, n: int) -> list[Survivor]:
 KEEPER_NAME = "howdah-keeper"  # what the kernel calls it; at most 15 characters
 
 
-def is_keeper(one: Survivor) -> bool:
-    process = procfs.look(one.pid)
+def is_keeper(pid: int) -> bool:
+    process = procfs.look(pid)
     return process is not None and process.name == KEEPER_NAME
 
 

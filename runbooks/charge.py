@@ -39,7 +39,7 @@ class Home(Protocol):
     mode: int  # of files in it
     null: int
     charges: dict[int, Charge]
-    readers: set[int]
+    own: set[int]  # its children that are of no attempt
 
     def say(self, notice: Notice) -> None: ...
     def watch(self, fd: int, on_ready: Callable[[], None]) -> None: ...
@@ -79,19 +79,33 @@ class Charge:
         """Starts the program, or says why it cannot be."""
         crash_point("keeper-after-order", self.n)
         self.started = clock.monotonic()
-        got = self._spawn()
-        if isinstance(got, Unstarted):
-            self.unstarted, self.exit, self.ended = got, got.exit, clock.monotonic()
+        self.unstarted = self._begin()
+        if self.unstarted is not None:
+            self.exit, self.ended = self.unstarted.exit, clock.monotonic()
             return self._finish()
         crash_point("keeper-after-spawn", self.n)
-        self.pid, self.phase = got, "running"
-        self.start = procfs.start_time(got) or 0
+        self.phase = "running"
         self._record("running")
         crash_point("keeper-after-try", self.n)
-        self.home.watch(self.pipe, self.take_in)
         if self.order.timeout is not None:
             self._wake(self.order.timeout, self.overtime)
-        return self.home.say(Started(self.n, self.pid, self.start, self.started))
+        self.home.say(Started(self.n, *self.witness(), self.started))
+        return self._follow()
+
+    def _begin(self) -> Unstarted | None:
+        self._mask()
+        got = self._spawn()
+        if isinstance(got, Unstarted):
+            return got
+        self.pid, self.start = got, procfs.start_time(got) or 0
+        return None
+
+    def _follow(self) -> None:
+        self.home.watch(self.pipe, self.take_in)
+
+    def witness(self) -> tuple[int, int]:
+        """The process that is alive as long as the attempt may be: its pid and start."""
+        return self.pid, self.start
 
     def _spawn(self) -> int | Unstarted:
         got: int | Unstarted
@@ -113,7 +127,6 @@ class Charge:
         order = self.order
         if not order.argv or not order.argv[0]:
             return Unstarted(process.NOT_FOUND, "no program is named")
-        self._mask()
         paths = [os.path.join(order.cwd, name) for name in process.programs(order.argv[0], order.env)]
         if order.user is None and not self.home.far([order.cwd, *paths]):
             return process.spawn(order.argv, order.env, cwd=order.cwd, umask=order.umask, wires=wires)
@@ -133,7 +146,7 @@ class Charge:
 
     def _record(self, state: str, value: int = 0) -> None:
         with contextlib.suppress(OSError):  # then process and lock are the witnesses, and the driver is told
-            attempt.write(self.file, Record(state, self.pid, self.start, value, self.why))
+            attempt.write(self.file, Record(state, *self.witness(), value, self.why))
 
     # -- its output ----------------------------------------------------------------------------------------
 
@@ -163,7 +176,9 @@ class Charge:
     def _keep(self, data: memoryview) -> None:
         before = self.writer.total
         self.writer.write(data if self.masker is None else memoryview(self.masker.feed(bytes(data))))
-        if before < BIG_PIPE <= self.writer.total:  # a talkative one: fewer turns for the same bytes
+        if (
+            before < BIG_PIPE <= self.writer.total and self.pipe >= 0
+        ):  # a talkative one: fewer turns for the same bytes
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self.pipe, _F_SETPIPE_SZ, BIG_PIPE)
         if self.tell_at is None:
@@ -172,6 +187,19 @@ class Charge:
     def tell(self) -> None:
         self.tell_at = None
         self.home.say(Output(self.n, self.writer.total))
+
+    # -- its times -----------------------------------------------------------------------------------------
+
+    def next_time(self) -> int | None:
+        """When `keep_time` wants to be called, in monotonic µs."""
+        return min((time for time in (self.due, self.tell_at) if time is not None), default=None)
+
+    def keep_time(self, now: int) -> None:
+        if self.due is not None and self.due <= now:
+            self.due = None
+            self.on_due()
+        if self.tell_at is not None and self.tell_at <= now:
+            self.tell()
 
     # -- its end -------------------------------------------------------------------------------------------
 
@@ -194,8 +222,9 @@ class Charge:
             self.take_in()
 
     def _write_end(self) -> None:
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG)
+        if self.pid:
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG)
         if self.exit is not None:
             self._record("exit", self.exit)
         elif self.signal is not None:
@@ -230,7 +259,7 @@ class Charge:
         link, mine = os.readlink(f"/proc/self/fd/{self.pipe}"), os.getpid()
         found = [p for p in procfs.table().values() if p.pid != mine and p.runs and procfs.holds(p.pid, link)]
         with contextlib.suppress(OSError):
-            self.home.readers.add(process.leave_reader(self.pipe, self.home.null))
+            self.home.own.add(process.leave_reader(self.pipe, self.home.null))
         os.close(self.pipe)
         self.pipe = -1
         return tuple(map(attempt.survivor, found[:SHOWN]))
@@ -353,7 +382,7 @@ class Charge:
         for one in everybody.values():
             children.setdefault(one.parent, []).append(one.pid)
         others = [c.pid for c in self.home.charges.values() if c is not self and c.pid]
-        foreign = {os.getpid()} | _descendants(children, [*self.home.readers, *others])
+        foreign = {os.getpid()} | _descendants(children, [*self.home.own, *others])
         mine = _descendants(children, [p.pid for p in everybody.values() if self._is_known(p)]) - foreign
         strays = [
             p.pid

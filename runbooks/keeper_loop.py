@@ -50,7 +50,7 @@ class Loop:
         self.mode = attempt.mode_in(run_dir)
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.charges: dict[int, Charge] = {}
-        self.readers: set[int] = set()
+        self.own: set[int] = set()
         self.clients: dict[int, Client] = {}
         self.unheard: list[Notice] = []  # ends that no driver was there to hear
         self.listener: _socket.socket | None = None
@@ -58,6 +58,7 @@ class Loop:
         self.relay: _socket.socket | None = None  # to the process that holds many of them
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
+        self._rooms: dict[int, Callable[[], None]] = {}
         self._mounts_fd = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
         self._mounts_poll = select.poll()
         self._mounts_poll.register(self._mounts_fd, select.POLLPRI)
@@ -73,8 +74,14 @@ class Loop:
         self._ready[fd] = on_ready
         self._epoll.register(fd, select.EPOLLIN)
 
+    def watch_room(self, fd: int, on_room: Callable[[], None]) -> None:
+        """Calls `on_room` once, when `fd`, which is not read, takes something or nobody reads it any more."""
+        if fd not in self._rooms:
+            self._epoll.register(fd, select.EPOLLOUT)
+        self._rooms[fd] = on_room
+
     def unwatch(self, fd: int) -> None:
-        if self._ready.pop(fd, None) is not None:
+        if self._ready.pop(fd, None) is not None or self._rooms.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
     def far(self, paths: Sequence[str]) -> bool:
@@ -101,7 +108,7 @@ class Loop:
                 if who.si_pid in mains:
                     return  # its charge has use for it
                 os.waitid(os.P_PID, who.si_pid, os.WEXITED | os.WNOHANG)
-                self.readers.discard(who.si_pid)
+                self.own.discard(who.si_pid)
 
     def _look_at(self, charge: Charge) -> None:
         end = os.waitid(os.P_PID, charge.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -115,6 +122,9 @@ class Loop:
         """Serves until nothing is left to do."""
         while self.charges or self.clients or not self._leave():
             for fd, events in self._epoll.poll(self._patience()):
+                if (on_room := self._rooms.get(fd)) is not None:
+                    self.unwatch(fd)
+                    on_room()
                 if events & select.EPOLLOUT and fd in self.clients:
                     self._push(self.clients[fd])
                 if events & ~select.EPOLLOUT and fd in self._ready:
@@ -123,17 +133,13 @@ class Loop:
 
     def _patience(self) -> float:
         """Seconds until the next time that somebody set; -1 is until something happens."""
-        times = [t for charge in self.charges.values() for t in (charge.due, charge.tell_at) if t is not None]
+        times = [time for charge in self.charges.values() if (time := charge.next_time()) is not None]
         return max(0, min(times) - clock.monotonic()) / clock.SECOND if times else -1
 
     def _keep_time(self) -> None:
         now = clock.monotonic()
         for charge in list(self.charges.values()):
-            if charge.due is not None and charge.due <= now:
-                charge.due = None
-                charge.on_due()
-            if charge.tell_at is not None and charge.tell_at <= now:
-                charge.tell()
+            charge.keep_time(now)
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -171,7 +177,7 @@ class Loop:
             self.connect(link)
             client = self.clients[link.fileno()]
             running = [c for c in self.charges.values() if c.child and c.phase not in ("new", "linger")]
-            client.waiting.append(keeper_wire.pack_hello((c.n, c.pid, c.start, c.started) for c in running))
+            client.waiting.append(keeper_wire.pack_hello((c.n, *c.witness(), c.started) for c in running))
             client.waiting.extend(map(keeper_wire.pack_notice, self.unheard))
             self.unheard.clear()
             self._push(client)
@@ -229,9 +235,7 @@ class Loop:
         free = self.lines.setdefault(far.host, [])
         while free:
             line = free.pop()
-            if not select.select([line.from_], [], [], 0)[
-                0
-            ]:  # else its end was heard, or what nobody asked for
+            if not _readable(line.from_):  # else its end was heard, or what nobody asked for
                 return line._replace(fresh=False)
             self._drop_line(line)
         mark = ssh.new_mark()
@@ -241,6 +245,7 @@ class Loop:
                 pid, (to, from_) = 0, self._wide(far, errors)
             else:
                 pid, to, from_ = process.spawn_talk([*far.argv, ssh.COMMAND], os.environ, errors)
+                self.own.add(pid)
         except OSError:
             os.close(errors)
             raise
@@ -263,13 +268,13 @@ class Loop:
 
     def _hand_over(self, far: Far, ends: tuple[int, int, int]) -> None:
         """Gives the ends to the relay; one that was killed is started anew, once. Raises OSError."""
-        from runbooks.targets import link
+        from runbooks.targets import link, ssh
 
         for again in (True, False):
             if self.relay is None:
                 self.relay, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
                 try:
-                    process.spawn_relay(link.RELAY, os.environ, theirs.fileno())
+                    self.own.add(process.spawn_relay(ssh.WIDE, os.environ, theirs.fileno()))
                 finally:
                     theirs.close()
             try:
@@ -298,8 +303,8 @@ class Loop:
     def _take_over(self, n: int, grace: int) -> Charge | None:
         """Another keeper's attempt that still runs after that keeper's death: we can only stop it."""
         record = attempt.read(self.run_dir, n)
-        if record is None or record.state != "running":
-            return None
+        if record is None or record.state != "running" or attempt.is_keeper(record.pid):
+            return None  # one on another machine is stopped by its host
         try:
             file = os.open(attempt.path(self.run_dir, n), os.O_RDWR | os.O_CLOEXEC)
             lock = os.open(attempt.path(self.run_dir, n), os.O_RDONLY | os.O_CLOEXEC)
@@ -346,6 +351,12 @@ class Loop:
                 os.unlink(keeper_wire.SOCKET, dir_fd=self.folder)
         self.listener.close()
         return True
+
+
+def _readable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def live(run_dir: str, link: _socket.socket) -> NoReturn:

@@ -19,8 +19,7 @@ from incidents.errors import BadInput
 from runbooks.procfs import Process, alive, command, start_time, state
 
 __all__ = [
-    "Completed", "Process", "Unstarted", "Wires", "alive", "become", "close_all_but", "command", "crash_point", "fork_call",
-    "fork_spawn",
+    "Completed", "Process", "Unstarted", "Wires", "alive", "become", "close_all_but", "command", "crash_point", "fork_spawn",
     "leave_reader", "run_bounded", "send", "spawn", "spawn_apart", "spawn_relay", "spawn_talk", "start_time", "state",
 ]  # fmt: skip
 
@@ -194,37 +193,6 @@ def _child(
             os.write(report, f"{why.exit} {why.reason}".encode("utf-8", "replace")[:4000])
         finally:
             os._exit(why.exit)
-
-
-def fork_call(then: Callable[[int], NoReturn], *, keep: Sequence[int], wires: Wires) -> tuple[int, int]:
-    """Forks a process of our own that lives in `then(report)`, with `wires` and `keep`: (pid, descriptor).
-
-    What it writes to `report` is read from the descriptor. Raises OSError.
-    """
-    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        pid = os.fork()
-    except OSError:
-        os.close(reader)
-        os.close(writer)
-        raise
-    if pid == 0:
-        try:
-            os.setpgid(0, 0)
-            signal.set_wakeup_fd(-1)
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            for source, target in ((wires.null, 0), (wires.out, 1), (wires.null, 2), (wires.lock, LOCK_FD)):
-                os.dup2(source, target)
-            close_all_but({0, 1, 2, LOCK_FD, writer, *keep})
-            then(writer)
-        finally:
-            os._exit(NOT_RUNNABLE)
-    os.close(writer)
-    with contextlib.suppress(PermissionError, ProcessLookupError):
-        os.setpgid(pid, pid)
-    return pid, reader
 
 
 def spawn_talk(argv: Sequence[str], env: Mapping[str, str], errors: int) -> tuple[int, int, int]:

@@ -90,7 +90,9 @@ def who_runs(run_dir: str, seen: attempt.Witness) -> str:
     if seen.who not in ("process", "lock"):
         return seen.who  # on another machine
     process = procfs.look(seen.pid) if seen.who == "process" and seen.pid is not None else None
+    if process is not None and process.name == attempt.KEEPER_NAME:
+        return f"its keeper (pid {process.pid}) talks with its host"
     if process is not None:
         return str(attempt.survivor(process))
-    names = [str(one) for one in attempt.holders(run_dir, seen.n) if not attempt.is_keeper(one)]
+    names = [str(one) for one in attempt.holders(run_dir, seen.n) if not attempt.is_keeper(one.pid)]
     return ", ".join(names) or "somebody holds its lock"

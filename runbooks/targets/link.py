@@ -1,24 +1,23 @@
-"""One attempt on another machine, as a process here: a fork of the keeper that is the attempt's main process.
+"""The talk about one attempt on another machine, over a line: an `ssh`, or a session of the relay, with the agent at its
+far end.
 
-It says over a line (an `ssh` with the agent at its far end) what is to run, hands the output on, and ends with the
-program's own exit status. Where the link is lost it ends by SIGUSR1, so that nothing it leaves looks like an outcome;
-the driver then asks the host. What the keeper cannot see, it reports as JSON on a pipe of its own.
+It says what is to run, hands the output on, and ends with the program's own exit status. It is a generator, so that one
+keeper talks with many machines: it yields until when it waits, and is sent what came. Where the link is lost it raises
+Lost; the driver then asks the host.
 """
 
 from __future__ import annotations
 
 import _socket
 import array
-import contextlib
 import json
 import os
-import select
-import signal
-import sys
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Generator
+from typing import NamedTuple, TypeVar
 
 from incidents import clock
 from runbooks.attempt import Far, Order, Survivor
+from runbooks.process import Unstarted
 from runbooks.targets import ssh
 from runbooks.targets.ssh import Said
 
@@ -26,11 +25,13 @@ GREETING = 60 * clock.SECOND  # a host that lets us in and then says nothing
 DRAIN = 1 * clock.SECOND  # as on this side (charge.DRAIN)
 ANSWER = 5 * clock.SECOND  # of the agent, about services that were left behind
 MARGIN = 10 * clock.SECOND  # a stop over there may take longer than its grace: the way, and KILL
-LOST = signal.SIGUSR1
 UNREACHED = 255  # as outcome.SSH_LOST
 STILL_RUNS = 254  # as outcome.STILL_RUNS
 NOISE = 4096  # bytes of what comes before the greeting that are kept, for the reason
-RELAY = [sys.executable, "-P", "-m", "runbooks.targets.wide"]
+
+Heard = list[bytes | Said]
+T = TypeVar("T")
+Talk = Generator[int | None, Heard, T]
 
 
 class Line(NamedTuple):
@@ -56,132 +57,178 @@ class Lost(Exception):
 
 
 class Link:
-    """The talk about one attempt."""
+    """The talk, and what became known by it: `unstarted` that the program was not, and why; who was `left` after a stop;
+    `services` that hold the output and are nobody's reader; `kept`: the line can be used again."""
 
-    def __init__(self, order: Order, line: Line, wake: int):
+    def __init__(self, order: Order, line: Line, keep: Callable[[bytes], None]):
         assert order.far is not None
-        self.order, self.line, self.wake, self.host = order, line, wake, order.far.host
-        self.hearing = ssh.Hearing(line.mark)
-        self.code: int | None = None
-        self.eof = self.stopped = self.begun = False
-        self.stopping = self.sent = self.leaving = False  # sent: the order to begin
-        self.report: dict[str, Any] = {}
+        self.order, self.far, self.line = order, order.far, line
+        self.unstarted: Unstarted | None = None
         self.left: list[Survivor] = []
+        self.services: list[Survivor] = []
+        self.kept = self.begun = False
+        self._keep = keep  # takes the output
+        self._hearing = ssh.Hearing(line.mark)
+        self._unsent = bytearray()
+        self._code: int | None = None
+        self._eof = self._stopped = self._stopping = self._sent = self._leaving = (
+            False  # sent: the order to begin
+        )
         os.set_blocking(line.to, False)
         os.set_blocking(line.from_, False)
 
-    def run(self) -> int | None:
-        """The program's exit status, or 126 or 127 where it could not be started; None where it was stopped and has
-        not ended. Raises Lost."""
-        assert self.order.far is not None
-        if self.line.fresh and not self.greet():
-            return UNREACHED
-        if self.order.after and (code := self.look_before()) is not None:
-            return code
-        env, n = self.order.env, self.order.n
-        text = ssh.payload(self.order.argv, env, f"{self.order.far.key}/{n}/")
-        self.sent = True
-        self.send(f"run {n}\n".encode() + text + b"\n")
-        while self.code is None and not (self.stopping and self.stopped):
-            self.hear(None)
-        if self.stopping:
-            self.hear_until(lambda: self.stopped, MARGIN)
-            self.hear_until(lambda: self.eof, DRAIN)  # its last words come behind the answer
-            self.report["left"] = self.left
-        else:
-            self.hear_until(lambda: self.eof, DRAIN)
-            self.leave_services()
-        self.report["kept"] = self.eof  # else the agent still waits for who holds the output
-        return self.code
+    def talk(self) -> Talk[int | None]:
+        """Yields until when it waits at most (monotonic µs; None: without end), and is sent what came by then.
 
-    def greet(self) -> bool:
-        """Sends the agent and waits for its word; False where the host was not reached, or cannot be used.
+        Returns the program's exit status, or 126 or 127 where it could not be started; None where it was stopped and
+        has not ended. Raises Lost.
+        """
+        if (self.line.fresh and not (yield from self._greet())) or (yield from self._must_wait()):
+            assert self.unstarted is not None
+            return self.unstarted.exit
+        self._order()
+        while self._code is None and not (self._stopping and self._stopped):
+            yield from self._hear(None)
+        if self._stopping:
+            yield from self._hear_until(lambda: self._stopped, MARGIN)
+            yield from self._hear_until(lambda: self._eof, DRAIN)  # its last words come behind the answer
+        else:
+            yield from self._hear_until(lambda: self._eof, DRAIN)
+            yield from self._leave_services()
+            self.left.clear()
+        self.kept = self._eof  # else the agent still waits for who holds the output
+        return self._code
+
+    # -- the line ------------------------------------------------------------------------------------------
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Has the line not taken all yet that was said?"""
+        return bool(self._unsent)
+
+    def push(self) -> None:
+        """Sends what the line takes now. Raises Lost."""
+        try:
+            while self._unsent:
+                del self._unsent[: os.write(self.line.to, self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            raise Lost("") from None
+
+    def read(self) -> Heard:
+        """What has come. Raises Lost."""
+        try:
+            data = os.read(self.line.from_, 1 << 18)
+        except BlockingIOError:
+            return []
+        if not data:
+            raise Lost("")
+        return list(self._hearing.feed(data))
+
+    def stop(self) -> None:
+        """The keeper wants an end of it; the talk has a turn afterwards. Raises Lost."""
+        if not self._stopping:
+            self._stopping = True
+            if self._sent:  # else it has not begun, and will not
+                tenths = max(1, self.order.grace * 10 // clock.SECOND)
+                self._send(f"stop {self.order.n} stopped {tenths}\n".encode())
+
+    def _send(self, data: bytes) -> None:
+        self._unsent += data
+        self.push()
+
+    # -- the talk ------------------------------------------------------------------------------------------
+
+    def _greet(self) -> Talk[bool]:
+        """Sends the agent its first words and waits for its answer; False where the host was not reached, or cannot be
+        used.
 
         Of the attempt nothing was said by then, so whatever goes wrong, it has not begun.
         """
-        assert self.order.far is not None
         found: list[Said] = []
         noise = b""
         try:
-            self.send(ssh.script(self.order.far.key, self.line.mark))
+            self._send(ssh.script(self.far.key, self.line.mark))
             until = clock.monotonic() + GREETING
             while not found:
-                if clock.monotonic() > until or self.stopping:
-                    return self.unreached(f"it did not run what we sent{ssh.last_words(noise)}")
-                for one in self.read(until):
-                    if isinstance(one, Said):
-                        found.append(one)
-                    else:
-                        noise = (noise + one)[-NOISE:]
+                if clock.monotonic() > until or self._stopping:
+                    return self._unusable(f"it did not run what we sent{ssh.last_words(noise)}")
+                heard = yield until
+                found += ssh.every(heard)
+                noise = (noise + b"".join(one for one in heard if isinstance(one, bytes)))[-NOISE:]
         except Lost:
-            said = os.pread(self.line.errors, 1 << 16, 0)
-            self.report = {"unstarted": ssh.why_unreached(self.host, said, noise), "exit": UNREACHED}
-            return False
+            return self._unreached(noise)
         if found[0].word == "lacks":
-            return self.unreached(f"it lacks {found[0].rest}")
+            return self._unusable(f"it lacks {found[0].rest}")
         return True
 
-    def unreached(self, why: str) -> bool:
-        self.report = {"unstarted": f"{self.host} cannot be used: {why}", "exit": UNREACHED}
+    def _unusable(self, why: str) -> bool:
+        self.unstarted = Unstarted(UNREACHED, f"{self.far.host} cannot be used: {why}")
         return False
 
-    def look_before(self) -> int | None:
-        """Asks whether earlier attempts have ended; the exit of one that must not begin, else None."""
+    def _unreached(self, noise: bytes = b"") -> bool:
+        said = os.pread(self.line.errors, 1 << 16, 0)
+        self.unstarted = Unstarted(UNREACHED, ssh.why_unreached(self.far.host, said, noise))
+        return False
+
+    def _must_wait(self) -> Talk[bool]:
+        """Asks whether earlier attempts have ended: is there one because of which this must not begin?"""
         try:
             for n in self.order.after:
-                if who := self.still_runs(n):
-                    self.report = {
-                        "unstarted": f"an earlier attempt still runs: {who}",
-                        "exit": STILL_RUNS,
-                        "kept": True,
-                    }
-                    return STILL_RUNS
+                if who := (yield from self._still_runs(n)):
+                    self.unstarted = Unstarted(STILL_RUNS, f"an earlier attempt still runs: {who}")
+                    self.kept = True
+                    return True
         except Lost:
-            said = os.pread(self.line.errors, 1 << 16, 0)
-            self.report = {"unstarted": ssh.why_unreached(self.host, said), "exit": UNREACHED}
-            return UNREACHED
-        return None
+            self._unreached()
+            return True
+        return False
 
-    def still_runs(self, n: int) -> str:
+    def _still_runs(self, n: int) -> Talk[str]:
         """Who runs of attempt `n` over there; empty where nobody does. Raises Lost, also where it is stopped meanwhile."""
-        self.send(f"ask {n}\n".encode())
+        self._send(f"ask {n}\n".encode())
         left: list[str] = []
         until = clock.monotonic() + GREETING
-        while clock.monotonic() < until and not self.stopping:
-            for said in ssh.every(self.read(until)):
+        while clock.monotonic() < until and not self._stopping:
+            for said in ssh.every((yield until)):
                 if said.rest.split(" ", 1)[0] != str(n):
                     continue
                 if said.word == "left":
-                    left.append(str(ssh.survivor(self.host, said)))
+                    left.append(str(ssh.survivor(self.far.host, said)))
                 elif said.word in ("ended", "running", "lost", "absent"):
                     found = ssh.answer(said)._replace(left=tuple(left))
-                    return "" if found.rests else ", ".join(left) or f"something on {self.host}"
+                    return "" if found.rests else ", ".join(left) or f"something on {self.far.host}"
         raise Lost("it does not answer")
 
-    def leave_services(self) -> None:
-        """Who still holds the output over there goes on without a reader that is ours."""
-        if not self.eof:
-            self.left.clear()
-            self.stopped, self.leaving = False, True
-            self.send(f"ask {self.order.n}\n".encode())
-            self.hear_until(lambda: self.stopped, ANSWER)
-            self.report["services"] = self.left
+    def _order(self) -> None:
+        text = ssh.payload(self.order.argv, self.order.env, f"{self.far.key}/{self.order.n}/")
+        self._sent = True
+        self._send(f"run {self.order.n}\n".encode() + text + b"\n")
 
-    def hear_until(self, holds: Any, within: int) -> None:
+    def _leave_services(self) -> Talk[None]:
+        """Who still holds the output over there goes on without a reader that is ours."""
+        if not self._eof:
+            self.left.clear()
+            self._stopped, self._leaving = False, True
+            self._send(f"ask {self.order.n}\n".encode())
+            yield from self._hear_until(lambda: self._stopped, ANSWER)
+            self.services = list(self.left)
+
+    def _hear_until(self, holds: Callable[[], bool], within: int) -> Talk[None]:
         until = clock.monotonic() + within
         while not holds() and clock.monotonic() < until:
-            self.hear(until)
+            yield from self._hear(until)
 
-    def hear(self, until: int | None) -> None:
-        """Takes in what comes until then, at least once; hands output on."""
-        for one in self.read(until):
-            if isinstance(one, bytes):
-                if self.begun and not self.leaving:
-                    _write(1, one)
-            else:
-                self.take(one)
+    def _hear(self, until: int | None) -> Talk[None]:
+        """Takes in what comes until then; hands output on."""
+        for one in (yield until):
+            if isinstance(one, Said):
+                self._take(one)
+            elif self.begun and not self._leaving:
+                self._keep(one)
 
-    def take(self, said: Said) -> None:
+    def _take(self, said: Said) -> None:
         number, _, rest = said.rest.partition(" ")
         if number != str(self.order.n):
             return
@@ -189,86 +236,17 @@ class Link:
             case "begun":
                 self.begun = True
             case "end":
-                self.code = min(255, int(rest))
+                self._code = min(255, int(rest))
             case "eof":
-                self.eof = True
+                self._eof = True
             case "unstarted":
                 code, _, why = rest.partition(" ")
-                self.report["unstarted"], self.report["exit"] = why, int(code)
+                self.unstarted = Unstarted(int(code), why)
                 if not self.begun:
-                    self.code, self.eof = int(code), True
+                    self._code, self._eof = int(code), True
             case "refused":
                 raise Lost("it was begun before")
             case "left":
-                self.left.append(ssh.survivor(self.host, said))
+                self.left.append(ssh.survivor(self.far.host, said))
             case "stopped" | "ended" | "running" | "lost":
-                self.stopped = True
-
-    def read(self, until: int | None) -> list[bytes | Said]:
-        poll = select.poll()
-        poll.register(self.line.from_, select.POLLIN)
-        poll.register(self.wake, select.POLLIN)
-        left = None if until is None else max(0, until - clock.monotonic())
-        for fd, _ in poll.poll(None if left is None else -(-left // 1000)):
-            if fd == self.wake:
-                self.stop()
-            elif fd == self.line.from_:
-                try:
-                    data = os.read(fd, 1 << 18)
-                except BlockingIOError:
-                    continue
-                if not data:
-                    raise Lost("")
-                return list(self.hearing.feed(data))
-        return []
-
-    def stop(self) -> None:
-        """The keeper wants an end of it."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.wake, 64)
-        if not self.stopping:
-            self.stopping = True
-            if not self.sent:
-                return  # it has not begun, and will not
-            tenths = max(1, self.order.grace * 10 // clock.SECOND)
-            self.send(f"stop {self.order.n} stopped {tenths}\n".encode())
-
-    def send(self, data: bytes) -> None:
-        pending = memoryview(data)
-        poll = select.poll()
-        poll.register(self.line.to, select.POLLOUT)
-        while pending:
-            poll.poll()
-            try:
-                pending = pending[os.write(self.line.to, pending) :]
-            except BlockingIOError:
-                continue
-            except BrokenPipeError:
-                raise Lost("") from None
-
-
-def talk(order: Order, line: Line, report: int) -> NoReturn:
-    """The life of the process; output goes to descriptor 1. Never returns."""
-    wake, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    link = Link(order, line, wake)
-    try:
-        code = link.run()
-    except Lost:
-        begun = "while it ran" if link.begun else "before it was known to have begun"
-        link.report = {"lost": f"the link to {link.host} was lost {begun}"}
-        code = None
-    _write(report, json.dumps(link.report).encode())
-    if code is None:
-        signal.signal(LOST, signal.SIG_DFL)
-        os.kill(os.getpid(), LOST)
-    os._exit(code if code is not None else 255)
-
-
-def _write(fd: int, data: bytes) -> None:
-    pending = memoryview(data)
-    with contextlib.suppress(OSError):
-        while pending:
-            pending = pending[os.write(fd, pending) :]
+                self._stopped = True
