@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ ALIVE = 5  # seconds between two signs of life; after three without an answer ss
 HELLO = 5 * clock.SECOND  # what a first word may take beyond connecting
 PERSIST = 120  # seconds that the connection stays open for the next session
 DEFAULT_UMASK = 0o022
+WIDE = [sys.executable, "-P", "-m", "runbooks.targets.wide"]
 
 # The user's own configuration decides all that is not said here. A host must be known: a new or changed key is
 # refused, nobody is asked for a password.
@@ -36,13 +38,20 @@ _OPTIONS = (
 def far(host: Host, run: str, store: str) -> Far:
     """Where the attempts of a run on this host live. The key names the run among those of all stores."""
     digest = hashlib.sha256(f"{socket.gethostname()}:{os.path.realpath(store)}".encode("utf-8", "replace"))
-    key, seconds = f"{run}-{digest.hexdigest()[:10]}", max(1, host.connect_timeout // clock.SECOND)
-    wide = (host.name, host.address, host.user or "", str(host.port or ""), str(seconds))
-    return Far(host.name, tuple(argv(host)), key, wide if host.transport == "asyncssh" else ())
+    key = f"{run}-{digest.hexdigest()[:10]}"
+    return Far(host.name, tuple(argv(host)), key, _account(host) if host.transport == "asyncssh" else ())
+
+
+def _account(host: Host) -> tuple[str, ...]:
+    """As `wide.Account` has it."""
+    seconds = max(1, host.connect_timeout // clock.SECOND)
+    return host.address, host.user or "", str(host.port or ""), str(seconds)
 
 
 def argv(host: Host) -> list[str]:
-    """`ssh` up to the address; the command comes behind it."""
+    """What opens a session over there: `ssh` up to the address, or its like; the command comes behind it."""
+    if host.transport == "asyncssh":
+        return [*WIDE, *_account(host)]
     seconds = max(1, host.connect_timeout // clock.SECOND)
     words = ["ssh", *_OPTIONS, f"-oControlPath={control_folder()}/%C", f"-oConnectTimeout={seconds}"]
     if host.user is not None:

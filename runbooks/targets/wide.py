@@ -1,8 +1,11 @@
 """`transport: asyncssh`: one process that holds the connections to many machines, instead of one `ssh` a session.
 
 The keeper hands it, over a socket, which host and the three descriptors of a line; what happens on the line is the same
-as with `ssh`. It keeps a connection a host, ends when the keeper does, and nothing depends on it: when it dies the links
-are lost, and the hosts are asked, by `ssh`.
+as with `ssh`. Names of one account on one machine share a connection, as they do with OpenSSH's ControlMaster. It ends
+when the keeper does, and nothing depends on it: when it dies the links are lost, and the hosts are asked.
+
+With words behind it, an account and a command, it is what `ssh` is to other hosts: one session between its descriptors 0,
+1 and 2, by which a host is asked.
 
 What the user's own ssh configuration says holds here as far as asyncssh reads it: identities, agents, jump hosts, known
 hosts. A host must be known; nobody is asked for a password.
@@ -15,42 +18,67 @@ import contextlib
 import json
 import os
 import socket
-from typing import Any
+import sys
+from typing import Any, NamedTuple
 
 from runbooks.targets import ssh
 
 PACKET = 65_536
+SESSIONS = 10  # on one connection: what sshd admits where nobody says otherwise (sshd_config(5), MaxSessions)
+
+
+class Account(NamedTuple):
+    """What a connection is made by: two names with the same are one account on one machine."""
+
+    address: str
+    user: str
+    port: str
+    seconds: str  # to connect
+
+
+class _Shared:
+    """A connection, also while it is being made, and how many sessions it has."""
+
+    def __init__(self, account: Account):
+        self.sessions = 0
+        self.connected: asyncio.Task[Any] = asyncio.get_running_loop().create_task(_connect(account))
+
+    @property
+    def serves(self) -> bool:
+        made = self.connected
+        return not made.done() or not (made.cancelled() or made.exception() or made.result().is_closed())
 
 
 class _Relay:
-    def __init__(self, sock: socket.socket):
-        self.sock = sock
-        self.done = asyncio.Event()
-        self.connections: dict[str, asyncio.Task[Any]] = {}
+    def __init__(self) -> None:
+        self.shared: dict[Account, list[_Shared]] = {}
+        self.most: dict[Account, int] = {}  # sessions that its server admits on a connection
         self.tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
+    async def run(self, keeper: socket.socket) -> None:
         """Until the keeper is gone."""
-        loop = asyncio.get_running_loop()
-        self.sock.setblocking(False)
-        loop.add_reader(self.sock, self.hear)
-        await self.done.wait()
+        gone = asyncio.Event()
+        keeper.setblocking(False)
+        asyncio.get_running_loop().add_reader(keeper, self.hear, keeper, gone)
+        await gone.wait()
 
-    def hear(self) -> None:
+    def hear(self, keeper: socket.socket, gone: asyncio.Event) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self.sock, PACKET, 3)
+            data, fds, _, _ = socket.recv_fds(keeper, PACKET, 3)
         except BlockingIOError:
             return
         except OSError:
             data, fds = b"", []
         if not data:
-            self.done.set()
+            gone.set()
             return
-        task = asyncio.get_running_loop().create_task(self.serve(json.loads(data), fds))
+        serving = self.serve(Account(*json.loads(data)), ssh.COMMAND, fds)
+        task = asyncio.get_running_loop().create_task(serving)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def serve(self, wide: list[str], fds: list[int]) -> None:
+    async def serve(self, account: Account, command: str, fds: list[int]) -> None:
+        """One session; why there was none, or no longer, is said on the last of these descriptors, and all are closed."""
         given, out, errors = fds
         try:
             import asyncssh
@@ -62,48 +90,56 @@ class _Relay:
             for fd in fds:
                 os.close(fd)
             return
-        try:
-            connection = await self.connection(wide)
-            process = await connection.create_process(
-                ssh.COMMAND, stdin=given, stdout=out, stderr=errors, encoding=None
-            )
-            given = out = -1  # they are closed by whom they were given to
-            await process.wait()
-        except (OSError, asyncssh.Error, TimeoutError) as problem:
-            self.connections.pop(wide[0], None)
-            with contextlib.suppress(OSError):
-                os.write(errors, _said(problem).encode("utf-8", "replace") + b"\n")
-        finally:
-            for fd in (given, out, errors):
-                if fd >= 0:
-                    with contextlib.suppress(OSError):
-                        os.close(fd)
+        while given >= 0:
+            shared = self.with_room(account)
+            shared.sessions += 1
+            try:
+                connection = await asyncio.shield(shared.connected)
+                process = await connection.create_process(
+                    command, stdin=given, stdout=out, stderr=errors, encoding=None
+                )
+                given = out = -1  # they are closed by whom they were given to
+                await process.wait()
+            except (OSError, asyncssh.Error, TimeoutError) as problem:
+                others = shared.sessions - 1
+                if isinstance(problem, asyncssh.ChannelOpenError) and others and shared.serves:
+                    self.most[account] = others
+                    continue  # this server admits no more on one
+                with contextlib.suppress(OSError):
+                    os.write(errors, _said(problem).encode("utf-8", "replace") + b"\n")
+                break
+            finally:
+                shared.sessions -= 1
+        for fd in (given, out, errors):
+            if fd >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
 
-    async def connection(self, wide: list[str]) -> Any:
-        """The host's connection, made by the first who needs it."""
-        name = wide[0]
-        known = self.connections.get(name)
-        if known is None or (
-            known.done() and (known.cancelled() or known.exception() or known.result().is_closed())
-        ):
-            known = self.connections[name] = asyncio.get_running_loop().create_task(_connect(*wide[1:]))
-        return await asyncio.shield(known)
+    def with_room(self, account: Account) -> _Shared:
+        """A connection that takes another session; a new one if need be."""
+        known = self.shared[account] = [one for one in self.shared.get(account, ()) if one.serves]
+        most = self.most.get(account, SESSIONS)
+        found = next((one for one in known if one.sessions < most), None)
+        if found is None:
+            found = _Shared(account)
+            known.append(found)
+        return found
 
 
-async def _connect(address: str, user: str, port: str, seconds: str) -> Any:
+async def _connect(account: Account) -> Any:
     import asyncssh
 
     more: dict[str, Any] = {}
-    if user:
-        more["username"] = user
-    if port:
-        more["port"] = int(port)
+    if account.user:
+        more["username"] = account.user
+    if account.port:
+        more["port"] = int(account.port)
     return await asyncio.wait_for(
         asyncssh.connect(
-            address, keepalive_interval=ssh.ALIVE, keepalive_count_max=3, agent_forwarding=False,
+            account.address, keepalive_interval=ssh.ALIVE, keepalive_count_max=3, agent_forwarding=False,
             preferred_auth="publickey,hostbased,gssapi-with-mic", **more,
         ),
-        float(seconds),
+        float(account.seconds),
     )  # fmt: skip
 
 
@@ -125,9 +161,13 @@ def _plain(problem: OSError) -> str:
 
 
 def main() -> None:
-    """The life of the process; its descriptor 0 is the keeper's socket."""
+    """The life of the process; its descriptor 0 is the keeper's socket, where it is given no words."""
+    relay = _Relay()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_Relay(socket.socket(fileno=0)).run())
+        if words := sys.argv[1:]:
+            asyncio.run(relay.serve(Account(*words[:4]), words[4], [os.dup(fd) for fd in (0, 1, 2)]))
+        else:
+            asyncio.run(relay.run(socket.socket(fileno=0)))
     os._exit(0)  # what is still connected ends with us, and without a word
 
 

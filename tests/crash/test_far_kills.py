@@ -22,8 +22,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     if why := lacks():
         lack(why)
     with serve(str(tmp_path / "ssh")) as one:
-        (tmp_path / "ssh" / ".ssh").mkdir()
-        (tmp_path / "ssh" / ".ssh" / "config").symlink_to(tmp_path / "ssh" / "config")
         monkeypatch.setenv("PATH", one.path)
         monkeypatch.setenv("HOME", one.folder)  # asyncssh looks there for its configuration
         yield one

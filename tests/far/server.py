@@ -19,7 +19,7 @@ PATIENCE = 30.0  # seconds; a bound, never a measure
 
 
 class Server(NamedTuple):
-    """`bin` holds an `ssh` that finds the keys; it goes in front of PATH."""
+    """`bin` holds an `ssh` that finds the keys; it goes in front of PATH. asyncssh finds them where HOME is `folder`."""
 
     pid: int
     port: int
@@ -84,7 +84,7 @@ def serve(folder: str, *, options: Sequence[str] = (), address: str = "127.0.0.1
 
 def prepare(folder: str, known: Sequence[tuple[str, int]]) -> None:
     """The keys of servers at these addresses and of their client, and an `ssh` that knows them."""
-    for name in ("bin", "home"):
+    for name in ("bin", "home", ".ssh"):
         os.makedirs(os.path.join(folder, name), mode=0o700)
     for name in ("host", "user"):
         subprocess.run(
@@ -100,6 +100,9 @@ def prepare(folder: str, known: Sequence[tuple[str, int]]) -> None:
         config.write(
             f"Host *\n  IdentityFile {folder}/user\n  UserKnownHostsFile {folder}/known\n  IdentitiesOnly yes\n"
         )
+    asks = f"[ -e {folder}/refuses ] && tr '\\0' ' ' </proc/$PPID/cmdline | grep -q 'wide .'"
+    with open(f"{folder}/.ssh/config", "w") as config, open(f"{folder}/config") as plain:
+        config.write(f'Match exec "{asks}"\n  Hostname 127.255.255.254\n{plain.read()}')
     wrapper = os.path.join(folder, "bin", "ssh")
     with open(wrapper, "w") as script:
         script.write(
@@ -123,7 +126,7 @@ def start(
         "MaxStartups": "400", "MaxSessions": "400",
         "SetEnv": f"HOME={home or folder + '/home'}",  # else the login shell reads what this machine's account has there
     }  # fmt: skip
-    words = [*(f"{name}={value}" for name, value in settings.items()), *options]
+    words = [*options, *(f"{name}={value}" for name, value in settings.items())]  # the first one counts
     flags = [part for word in words for part in ("-o", word)]
     with open(log_path, "ab") as log:
         process = subprocess.Popen(

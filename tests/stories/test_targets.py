@@ -57,8 +57,6 @@ def far(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Far]:
     if why := lacks():
         lack(why)
     with serve(os.path.join(scene.folder, "ssh")) as server:
-        os.mkdir(os.path.join(server.folder, ".ssh"))
-        os.symlink(os.path.join(server.folder, "config"), os.path.join(server.folder, ".ssh", "config"))
         yield Far(scene, server, request.param)
 
 
