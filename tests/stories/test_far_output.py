@@ -143,11 +143,12 @@ steps:
 
 def test_output_that_was_not_kept_is_counted_and_gives_no_value(far: Far) -> None:
     """Over there the file of the output is lost: what came until the cut is all that there is."""
-    far.begin(COUNTS)
+    far.begin(COUNTS.replace("done\"", "done; until [ -e 'ACTS.cut' ]; do sleep 0.1; done\""))
     far.scene.wait_for_act("begun")
     for path in glob.glob(f"{over_there(far)}/*.out"):
         os.unlink(path)
     far.server.cut()
+    Path(far.scene.acts_file + ".cut").touch()
     assert far.scene.wait_for("run.ended").data["status"] == "failed"
     told = outcome(far)
     assert told["exit"] == 0 and told["dropped"] > 0 and told["outputs"] == {}

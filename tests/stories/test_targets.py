@@ -428,9 +428,8 @@ steps:
                 recover.must_not_run(store, found, "act@web1")
             return str(caught.value)
 
-        monkeypatch.setenv(
-            "PATH", far.server.path
-        )  # the process of the link here has seen the cut before long
+        monkeypatch.setenv("PATH", far.server.path)
+        monkeypatch.setenv("HOME", far.server.folder)
         until(
             lambda: re.search(r"act@web1 still runs: .*sleep 25.* on web1", refusal()), "what the host says"
         )
