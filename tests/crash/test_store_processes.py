@@ -16,6 +16,7 @@ from incidents.store import open_store
 
 WRITERS = 8
 SECONDS = 3.0
+FEW = 20  # on a busy machine a writer may die before it writes: it goes on until more than these are acknowledged
 
 PROGRAM = """
 import os, sys
@@ -41,6 +42,14 @@ def start(path: str, name: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", PROGRAM, path, name], stderr=subprocess.PIPE)
 
 
+def acknowledged(folder: Path) -> list[str]:
+    """The keys of what the writers were told is kept."""
+    return [
+        line for name in os.listdir(folder) if name.startswith("store.db.w") and name[10:].isdigit()
+        for line in (folder / name).read_text().splitlines()
+    ]  # fmt: skip
+
+
 def test_every_acknowledged_event_is_there_once_and_every_chain_verifies(tmp_path: Path) -> None:
     path, choose = str(tmp_path / "store.db"), random.Random(1)
     with open_store(path) as store:
@@ -51,7 +60,7 @@ def test_every_acknowledged_event_is_there_once_and_every_chain_verifies(tmp_pat
     number = 0
     writers: list[subprocess.Popen[bytes]] = []
     until = time.monotonic() + SECONDS
-    while time.monotonic() < until or number < 2 * WRITERS:
+    while time.monotonic() < until or number < 2 * WRITERS or len(acknowledged(tmp_path)) <= FEW:
         while len(writers) < WRITERS:
             writers.append(start(path, f"w{number}"))
             number += 1
@@ -64,15 +73,12 @@ def test_every_acknowledged_event_is_there_once_and_every_chain_verifies(tmp_pat
         writer.kill()
         writer.communicate()
 
-    acknowledged = [
-        line for name in os.listdir(tmp_path) if name.startswith("store.db.w") and name[10:].isdigit()
-        for line in (tmp_path / name).read_text().splitlines()
-    ]  # fmt: skip
+    acked = acknowledged(tmp_path)
     with open_store(path) as store:
         stored = [event.key for stream in ("inc-1", "oncall") for event in store.events(stream)]
         report = verify.verify(store)
-    assert len(acknowledged) > 20
-    assert set(acknowledged) <= set(stored)
+    assert len(acked) > FEW
+    assert set(acked) <= set(stored)
     assert len(stored) == len(set(stored))
     assert report.findings == []
     groups = {key.rpartition(":")[0] for key in stored if key.endswith(":oncall")}
