@@ -11,7 +11,7 @@ run: .venv/run
 	$(BIN)/howdah --store .howdah/store.db drill disk-full --auto --else-plan
 
 test: .venv/dev labs
-	$(BIN)/pytest -n auto --dist loadgroup -m "not soak"
+	$(BIN)/pytest -n auto -m "not soak"
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

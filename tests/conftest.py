@@ -15,6 +15,12 @@ import pytest
 
 # Where most tests take seconds; what is not named here is done in the gaps, and last.
 LONG = ("runbooks/drills", "crash", "laws", "runbooks/library", "stories", "docs", "runbooks")
+TOGETHER = {  # on one worker: what is dear to make is made once, and what is a whole machine has no other beside it
+    "tests/docs/test_examples.py": "night",
+    "tests/runbooks/actions/test_sql.py": "sql",
+    "tests/runbooks/drills/test_nfs_stall.py": "machines",
+    "tests/runbooks/drills/test_queue_backlog.py": "machines",
+}
 HERE = os.path.dirname(__file__)
 
 
@@ -32,6 +38,19 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """`-n auto`: two workers a processor, for three quarters of a test is waiting for what it started."""
     cores = yield
     return cores if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") else 2 * cores
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests go to workers one by one, as each becomes free, and those of `TOGETHER` to one. The marks of xdist for that
+    are without effect since pytest 9.2."""
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    made = LoadScopeScheduling(config, log)
+    made._split_scope = lambda nodeid: TOGETHER.get(nodeid.partition("::")[0], nodeid)
+    return made
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

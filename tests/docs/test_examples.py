@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("night")  # the script is played once, not once a worker
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 DIFFERS = [  # the day of writing, and what every record has of its own
     (r"### \w{3} \d\d? \w{3} 20(?!22)\d\d", "### DAY"),

@@ -14,7 +14,7 @@ from runbooks.actions import base
 from runbooks.drills import databases, ordinary
 from tests.runbooks.actions.asking import Told, ask
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("sql")]  # one PostgreSQL, not one a worker
+pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,6 @@ from runbooks.probes import Seen as Probed
 from .conftest import Place, remains
 from .test_played import howdah, surroundings
 
-pytestmark = pytest.mark.xdist_group("machines")  # whole ones, with clocks of their own: one after the other
 FAULTS = harness.names("nfs-stall")
 HOUR = int(os.environ["HOWDAH_TEST_HOUR"])  # which of them CI plays
 HOWDAH = os.path.join(os.path.dirname(sys.executable), "howdah")

@@ -23,7 +23,6 @@ from runbooks.drills.queue_backlog.score import Score
 
 from .conftest import Place
 
-pytestmark = pytest.mark.xdist_group("machines")  # they measure how fast a machine works: one after the other
 HOWDAH = os.path.join(os.path.dirname(sys.executable), "howdah")
 FEW = 1500
 MANY = 70_000  # more than any drill beside this one has: triage names the longest queues of the machine
