@@ -18,6 +18,7 @@ LONG = ("runbooks/drills", "crash", "laws", "runbooks/library", "stories", "docs
 TOGETHER = {  # on one worker: what is dear to make is made once, and what is a whole machine has no other beside it
     "tests/docs/test_examples.py": "night",
     "tests/runbooks/actions/test_sql.py": "sql",
+    "tests/runbooks/test_testing.py": "books",
     "tests/runbooks/drills/test_nfs_stall.py": "machines",
     "tests/runbooks/drills/test_queue_backlog.py": "machines",
 }
