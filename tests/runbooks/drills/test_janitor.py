@@ -20,6 +20,7 @@ from runbooks.drills.disk_full.lab import Lab
 from .conftest import Place, remains
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+DEAD = f"dead{os.getpid()}"  # a drill; who clears it away ends all that carry its name, on the whole machine
 DRILL = """
 import sys
 from incidents import clock
@@ -48,7 +49,7 @@ def dead_ledger(place: Place, *lines: dict[str, object]) -> str:
     with sleeper() as owner:
         pass
     os.makedirs(place.ledgers, exist_ok=True)
-    path = os.path.join(place.ledgers, "dead.jsonl")
+    path = os.path.join(place.ledgers, f"{DEAD}.jsonl")
     first = {"what": "owner", "pid": owner.pid, "start": owner.start, "boot": clock.boot_id()}
     with open(path, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in (first, *lines))
@@ -164,7 +165,7 @@ def test_listed_and_marked_processes_end_with_all_their_children(ledgers: Place)
     code = "import subprocess, time; subprocess.Popen(['sleep', '600']); print('ready', flush=True); time.sleep(600)"
     with (
         sleeper() as listed,
-        sleeper(**{ending.TOKEN: "dead"}),
+        sleeper(**{ending.TOKEN: DEAD}),
         sleeper(**{ending.TOKEN: "other"}) as spared,
     ):
         parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
@@ -179,7 +180,7 @@ def test_listed_and_marked_processes_end_with_all_their_children(ledgers: Place)
         assert swept.left == []
         assert len(swept.removed) == 4
         assert "(driver: " in swept.removed[0], "who could start something new goes first"
-        assert of_drill("dead") == []
+        assert of_drill(DEAD) == []
         assert procfs.alive(spared.pid, spared.start)
         parent.stdout.close()
         parent.wait()
@@ -214,7 +215,7 @@ def test_the_driver_keeper_and_step_of_a_run_are_found_by_what_they_hold_of_it(l
 
 
 def test_after_a_new_boot_only_folders_are_taken_back(ledgers: Place) -> None:
-    folder = os.path.join(ledgers.folder, janitor.PREFIX + "dead")
+    folder = os.path.join(ledgers.folder, janitor.PREFIX + DEAD)
     os.mkdir(folder)
     with sleeper() as innocent:
         path = dead_ledger(
@@ -241,7 +242,7 @@ def test_a_folder_that_is_no_drills_stays(ledgers: Place) -> None:
 
 
 def test_a_torn_last_line_was_never_acted_upon(ledgers: Place) -> None:
-    folder = os.path.join(ledgers.folder, janitor.PREFIX + "dead")
+    folder = os.path.join(ledgers.folder, janitor.PREFIX + DEAD)
     os.mkdir(folder)
     path = dead_ledger(ledgers, {"what": "folder", "path": folder})
     with open(path, "a", encoding="utf-8") as file:
