@@ -50,7 +50,24 @@ find_file() {
     done
 }
 
+# The same; where there is none, the attempt is not to begin any more.
+find_or_forbid() {
+    find_file "$1"
+    [ -n "$F" ] || { claim "$1" never; find_file "$1"; }
+}
+
 note() { printf '%-95.95s\n' "$1 $BOOT" 1<>"$F"; }
+
+# Makes the file of attempt $1 in the state $2, where there is none: of two who come at once one has made it. What is to
+# begin later than it was stopped, or asked about, finds "never", and does not begin.
+claim() {
+    F=$D/$K/$1
+    set -C
+    { printf '%-95.95s\n' "$2 0 0 0 0 $BOOT" >"$F"; } 2>/dev/null
+    set -- $?
+    set +C
+    return "$1"
+}
 
 # Sets PID and START of this very process.
 own() {
@@ -68,13 +85,18 @@ lives() {
 }
 
 run() {
-    F=$D/$K/$1
-    if [ -e "$F" ]; then
-        say refused "$1"
-    elif ! note "ordered 0 0 0 0"; then
+    if claim "$1" ordered; then
+        keep "$1"
+    elif [ ! -s "$F" ]; then
+        rm -f -- "$F"
         say unstarted "$1" 126 "its file cannot be written: no room in $D"
     else
-        keep "$1"
+        read -r state rest <"$F"
+        if [ "$state" = never ]; then
+            say unstarted "$1" 126 "before it began it was stopped, or asked about over another link"
+        else
+            say refused "$1"
+        fi
     fi
 }
 
@@ -195,17 +217,14 @@ left() {
 }
 
 stop() {
-    find_file "$1"
-    if [ -z "$F" ]; then
-        say stopped "$1"
-        return
-    fi
-    read -r state pid start rest <"$F"
+    state=
+    find_or_forbid "$1"
+    [ -z "$F" ] || read -r state pid start rest <"$F"
     if [ "$state" = running ]; then
         [ -e "$F.why" ] || echo "$2" >"$F.why"
         end "$1" "$pid" "$3"
     fi
-    [ "$state" = ordered ] || left "$1" "$pid"
+    case $state in running | exit) left "$1" "$pid" ;; esac
     say stopped "$1"
 }
 
@@ -230,7 +249,7 @@ strike() {
 
 # What is known of attempt $1. Who asks has lost its link: what still writes to that one is let go.
 ask() {
-    find_file "$1"
+    find_or_forbid "$1"
     if [ -z "$F" ]; then
         say absent "$1"
         return
@@ -238,9 +257,15 @@ ask() {
     drop "$1"
     why=-
     [ -e "$F.why" ] && read -r why <"$F.why"
+    # It may be just being made.
+    tenths=0
+    while [ ! -s "$F" ] && [ "$tenths" -lt 10 ]; do
+        sleep 0.1
+        tenths=$((tenths + 1))
+    done
     read -r state a b c d boot <"$F"
     [ -n "$boot" ] || boot=$d
-    if [ "$boot" != "$BOOT" ]; then
+    if [ "$state" = never ] || [ "$boot" != "$BOOT" ]; then
         say absent "$1"
     elif [ "$state" = exit ]; then
         left "$1" "$b"

@@ -100,7 +100,11 @@ class _Relay:
                 )
                 given = out = -1  # they are closed by whom they were given to
                 await process.wait()
-            except (OSError, asyncssh.Error, TimeoutError) as problem:
+            except (
+                OSError,
+                ValueError,
+                asyncssh.Error,
+            ) as problem:  # ValueError: of its configuration, keys, names
                 others = shared.sessions - 1
                 if isinstance(problem, asyncssh.ChannelOpenError) and others and shared.serves:
                     self.most[account] = others

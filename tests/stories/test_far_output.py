@@ -143,7 +143,7 @@ steps:
 
 def test_output_that_was_not_kept_is_counted_and_gives_no_value(far: Far) -> None:
     """Over there the file of the output is lost: what came until the cut is all that there is."""
-    far.begin(COUNTS.replace("done\"", "done; until [ -e 'ACTS.cut' ]; do sleep 0.1; done\""))
+    far.begin(COUNTS.replace('done"', "done; until [ -e 'ACTS.cut' ]; do sleep 0.1; done\""))
     far.scene.wait_for_act("begun")
     for path in glob.glob(f"{over_there(far)}/*.out"):
         os.unlink(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_a_server_that_admits_no_session_is_said_and_not_tried_for_ever(serving:
     told = far.run(LOOK)
     assert told.code == 1, told
     assert "web1 cannot be reached: " in far.why("look@web1")
+
+
+def test_what_asyncssh_cannot_read_is_said_at_once(serving: Serving) -> None:
+    far = serving()
+    config = Path(far.server.folder, ".ssh", "config")
+    config.write_text("Port abc\n" + config.read_text())
+    assert far.run(LOOK).code == 1
+    assert re.search(r"web1 cannot be reached: .*config line 1: Invalid Port", far.why("look@web1"))
+    assert (
+        "web1 cannot be reached: " in far("doctor", "--night").out
+        and "Error: " not in far("doctor", "--night").out
+    )
+
+
+def test_an_address_that_can_be_none_is_said_at_once(serving: Serving) -> None:
+    far = serving()
+    far.hosts(far.server.host("web1") + "  web2: {address: web..example}\n")
+    assert far.run(LOOK.replace("hosts: all", "hosts: all, unreachable: continue")).code == 0
+    assert far.outcomes()["look@web1"] == "ok"
+    assert far.why("look@web2").startswith("web2 cannot be reached: ")
 
 
 def test_names_that_share_a_connection_are_each_asked_for_their_end_when_it_is_cut(serving: Serving) -> None:
