@@ -41,6 +41,10 @@ class Home(Protocol):
     charges: dict[int, Charge]
     own: set[int]  # its children that are of no attempt
 
+    @property
+    def reached_out(
+        self,
+    ) -> bool: ...  # was a machine reached? ssh may have left a master, which became its child
     def say(self, notice: Notice) -> None: ...
     def watch(self, fd: int, on_ready: Callable[[], None]) -> None: ...
     def unwatch(self, fd: int) -> None: ...
@@ -375,19 +379,20 @@ class Charge:
         """What runs of the attempt: the main process, its descendants, its group, and strays in other sessions.
 
         A stray, adopted by us because its parents died, is known by its environment or by the attempt's lock; one
-        that has neither is taken for ours when it began after the attempt and no other attempt runs.
+        that has neither is taken for ours when it began after the attempt, no other attempt runs and nobody was reached.
         """
         everybody = procfs.table()
         children: dict[int, list[int]] = {}
         for one in everybody.values():
             children.setdefault(one.parent, []).append(one.pid)
         others = [c.pid for c in self.home.charges.values() if c is not self and c.pid]
+        alone = not others and not self.home.reached_out
         foreign = {os.getpid()} | _descendants(children, [*self.home.own, *others])
         mine = _descendants(children, [p.pid for p in everybody.values() if self._is_known(p)]) - foreign
         strays = [
             p.pid
             for p in everybody.values()
-            if p.pid not in mine and p.pid not in foreign and self._is_stray(p, alone=not others)
+            if p.pid not in mine and p.pid not in foreign and self._is_stray(p, alone=alone)
         ]
         mine |= _descendants(children, strays) - foreign
         found = [everybody[pid] for pid in sorted(mine) if everybody[pid].runs]

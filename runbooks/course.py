@@ -238,6 +238,7 @@ class Course:
             self._looked = True
             for _, attempt in open:
                 self._while_running(attempt)
+            self._heed_stops([attempt for _, attempt in open])
 
     def _look(self, attempt: journal.Attempt) -> tuple[doubt.Finish, Ended | None] | None:
         """How it ended, and what the keeper told of it: None there where only the attempt's own file could."""
@@ -264,9 +265,6 @@ class Course:
         return finish, told
 
     def _while_running(self, attempt: journal.Attempt) -> None:
-        while (request := self.stop_of(attempt.path)) is not None:
-            self.run.requests.remove(request)
-            self._stop(attempt, "person")
         ran = clock.between(attempt.started, clock.read()).micros or 0
         timeout = attempt.command.timeout
         if timeout is not None and ran >= timeout and not self.keeper.keeps(attempt.n):
@@ -278,6 +276,15 @@ class Course:
         asked = [q for q in self.run.questions.values() if q.what == "overdue" and q.path == attempt.path]
         if asked[-1].answer == "stop":
             self._stop(attempt, "person")
+
+    def _heed_stops(self, attempts: Sequence[journal.Attempt]) -> None:
+        """One request may be for all that run."""
+        heeded = [(attempt, stop) for attempt in attempts if (stop := self.stop_of(attempt.path)) is not None]
+        for attempt, _ in heeded:
+            self._stop(attempt, "person")
+        for _, stop in heeded:
+            if stop in self.run.requests:
+                self.run.requests.remove(stop)
 
     def _stop(self, attempt: journal.Attempt, why: str) -> None:
         self.reach.stop(attempt, why)

@@ -10,30 +10,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from runbooks import process, procfs
-from runbooks.attempt import Far, Order, Survivor
+from runbooks.attempt import Order, Survivor
 from runbooks.charge import SHOWN, Charge, Home
 from runbooks.process import Unstarted
 from runbooks.targets import link
 
 if TYPE_CHECKING:
+    from runbooks.targets.lines import Lines
     from runbooks.targets.link import Line, Talk
 
 
 class FarHome(Home, Protocol):
-    """What such a charge needs besides: the lines to other machines, each for one charge at a time."""
+    """What such a charge needs besides."""
 
-    def take_line(self, far: Far) -> Line: ...
-    def give_line(self, far: Far, line: Line, *, kept: bool) -> None: ...
     def watch_room(self, fd: int, on_room: Callable[[], None]) -> None: ...
 
 
 class FarCharge(Charge):
     """Its record names the keeper as the attempt's process while they talk: when it dies the host is asked."""
 
-    def __init__(self, home: FarHome, order: Order, file: int, lock: int) -> None:
+    def __init__(self, home: FarHome, order: Order, file: int, lock: int, *, lines: Lines) -> None:
         super().__init__(home, order, file, lock)
         assert order.far is not None
-        self.lines, self.there = home, order.far
+        self.room, self.lines, self.there = home, lines, order.far
         self.grace = order.grace + link.MARGIN
         self.talking: link.Link | None = None
         self._talk: Talk[int | None] | None = None
@@ -42,7 +41,7 @@ class FarCharge(Charge):
     def _begin(self) -> Unstarted | None:
         self._mask()
         try:
-            line = self.lines.take_line(self.there)
+            line = self.lines.take(self.there)
         except OSError as error:
             return Unstarted(process.NOT_RUNNABLE, f"no process could be started: {error.strerror}")
         self.talking = link.Link(self.order, line, lambda data: self._keep(memoryview(data)))
@@ -78,7 +77,7 @@ class FarCharge(Charge):
             begun = "while it ran" if there.begun else "before it was known to have begun"
             return self._talked(None, f"the link to {self.there.host} was lost {begun}")
         if there.waits_for_room:
-            self.lines.watch_room(there.line.to, self._push)
+            self.room.watch_room(there.line.to, self._push)
         return None
 
     def _push(self) -> None:
@@ -125,7 +124,7 @@ class FarCharge(Charge):
         there, self.talking = self.talking, None
         if not self.link_lost:
             self._thank(there.line)
-        self.lines.give_line(self.there, there.line, kept=there.kept and not there.waits_for_room)
+        self.lines.give(self.there, there.line, kept=there.kept and not there.waits_for_room)
 
     def _thank(self, line: Line) -> None:
         """All that it printed is in our files: nothing of it need be kept over there. No answer is waited for."""

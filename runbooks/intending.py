@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from incidents import kinds
+from incidents import events, kinds
 from incidents.errors import BadInput
 from runbooks import outcome, resting
 from runbooks.document import Step
@@ -14,6 +16,8 @@ from runbooks.scribe import OUTCOME_ROOM
 
 if TYPE_CHECKING:
     from runbooks.course import Course
+
+MOST = events.LARGEST_PAYLOAD - 64 * 1024  # bytes of a command; the rest is for what the event says besides
 
 
 def intend(course: Course, step: Step, part: str) -> Order | None:
@@ -31,6 +35,7 @@ def intend(course: Course, step: Step, part: str) -> Order | None:
     command, effect, timeout = outcome.command(step, part)
     try:
         act = course.around.act(step, command, course.run, n=n, number=number, timeout=timeout)
+        _must_fit(act.shown)
     except BadInput as problem:
         if part == "run":
             raise
@@ -63,3 +68,14 @@ def intend(course: Course, step: Step, part: str) -> Order | None:
         del intent["host"]
     course.scribe.emit("step.started", intent, step=step.path, key=f"{course.run.id}:start:{n}")
     return order
+
+
+def _must_fit(shown: Mapping[str, Any]) -> None:
+    """Raises BadInput where an event cannot hold the command. To find that at the commit would be too late: by then the
+    fold has it."""
+    size = len(json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace"))
+    if size > MOST:
+        raise BadInput(
+            f"its command and variables have {size:,} bytes, and at most {MOST:,} can be recorded",
+            hint="put what is long into a file that the step reads",
+        )

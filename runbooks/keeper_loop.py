@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from incidents import clock
 from runbooks import attempt, keeper_wire, process, procfs
-from runbooks.attempt import Ended, Far, Gone, Notice, Order
+from runbooks.attempt import Ended, Gone, Notice, Order
 from runbooks.charge import Charge
 
 if TYPE_CHECKING:
-    from runbooks.targets.link import Line
+    from runbooks.targets.lines import Lines
 
 _IGNORED = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU,
@@ -54,8 +54,7 @@ class Loop:
         self.clients: dict[int, Client] = {}
         self.unheard: list[Notice] = []  # ends that no driver was there to hear
         self.listener: _socket.socket | None = None
-        self.lines: dict[str, list[Line]] = {}  # to other machines, in use by nobody
-        self.relay: _socket.socket | None = None  # to the process that holds many of them
+        self.lines: Lines | None = None  # to other machines
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
         self._rooms: dict[int, Callable[[], None]] = {}
@@ -201,19 +200,19 @@ class Loop:
 
     def _obey(self, message: dict[str, Any], files: list[int]) -> None:
         if message["do"] == "launch":
-            order = keeper_wire.unpack_order(message)
-            if len(files) != 2:  # the kernel had no descriptor left for us; it drops what it cannot give
+            if len(files) != 2 or not keeper_wire.is_whole(
+                message
+            ):  # the kernel drops what there is no descriptor for
                 for fd in files:
                     os.close(fd)
-                self.say(Ended(order.n, 126, unstarted="the keeper has no descriptor left"))
+                self.say(Ended(message["n"], 126, unstarted="the keeper has no descriptor left"))
                 return
+            order = keeper_wire.unpack_order(message)
             charge = self.charges[order.n] = self._charge(order, *files)
             charge.launch()
         elif message["do"] == "bye":
-            for line in (line for free in self.lines.values() for line in free):
-                with contextlib.suppress(OSError):
-                    os.write(line.to, b"bye\n")
-            self.lines.clear()
+            if self.lines is not None:
+                self.lines.bye()
         elif message["do"] == "stop":
             charge_or_none = self.charges.get(message["n"]) or self._take_over(message["n"], message["grace"])
             if charge_or_none is not None:
@@ -223,82 +222,15 @@ class Loop:
         if order.far is None:
             return Charge(self, order, file, lock)
         from runbooks.far_charge import FarCharge
+        from runbooks.targets.lines import Lines
 
-        return FarCharge(self, order, file, lock)
+        if self.lines is None:
+            self.lines = Lines(self)
+        return FarCharge(self, order, file, lock, lines=self.lines)
 
-    # -- lines to other machines ---------------------------------------------------------------------------
-
-    def take_line(self, far: Far) -> Line:
-        """The host's line that nobody uses, else a new one. Raises OSError."""
-        from runbooks.targets import link, ssh
-
-        free = self.lines.setdefault(far.host, [])
-        while free:
-            line = free.pop()
-            if not _readable(line.from_):  # else its end was heard, or what nobody asked for
-                return line._replace(fresh=False)
-            self._drop_line(line)
-        mark = ssh.new_mark()
-        errors = os.memfd_create("howdah-ssh", os.MFD_CLOEXEC)
-        try:
-            if far.wide:
-                pid, (to, from_) = 0, self._wide(far, errors)
-            else:
-                pid, to, from_ = process.spawn_talk([*far.argv, ssh.COMMAND], os.environ, errors)
-                self.own.add(pid)
-        except OSError:
-            os.close(errors)
-            raise
-        return link.Line(pid, to, from_, errors, mark, True)
-
-    def _wide(self, far: Far, errors: int) -> tuple[int, int]:
-        """A line over the process that holds many connections, started by the first who needs it. Raises OSError."""
-        theirs_in, to = os.pipe2(os.O_CLOEXEC)
-        from_, theirs_out = os.pipe2(os.O_CLOEXEC)
-        try:
-            self._hand_over(far, (theirs_in, theirs_out, errors))
-        except OSError:
-            for fd in (to, from_):
-                os.close(fd)
-            raise
-        finally:
-            for fd in (theirs_in, theirs_out):
-                os.close(fd)
-        return to, from_
-
-    def _hand_over(self, far: Far, ends: tuple[int, int, int]) -> None:
-        """Gives the ends to the relay; one that was killed is started anew, once. Raises OSError."""
-        from runbooks.targets import link, ssh
-
-        for again in (True, False):
-            if self.relay is None:
-                self.relay, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-                try:
-                    self.own.add(process.spawn_relay(ssh.WIDE, os.environ, theirs.fileno()))
-                finally:
-                    theirs.close()
-            try:
-                return link.ask_for_line(self.relay, far, ends)
-            except OSError:
-                self.relay.close()
-                self.relay = None
-                if not again:
-                    raise
-        return None
-
-    def give_line(self, far: Far, line: Line, *, kept: bool) -> None:
-        if kept:
-            self.lines.setdefault(far.host, []).append(line)
-        else:
-            self._drop_line(line)
-
-    def _drop_line(self, line: Line) -> None:
-        """Its ssh ends when nobody is at the other end of its pipes; one that hangs is ended."""
-        for fd in (line.to, line.from_, line.errors):
-            os.close(fd)
-        with contextlib.suppress(ProcessLookupError):
-            if line.pid:
-                os.kill(line.pid, signal.SIGTERM)
+    @property
+    def reached_out(self) -> bool:
+        return self.lines is not None
 
     def _take_over(self, n: int, grace: int) -> Charge | None:
         """Another keeper's attempt that still runs after that keeper's death: we can only stop it."""
@@ -351,12 +283,6 @@ class Loop:
                 os.unlink(keeper_wire.SOCKET, dir_fd=self.folder)
         self.listener.close()
         return True
-
-
-def _readable(fd: int) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def live(run_dir: str, link: _socket.socket) -> NoReturn:

@@ -40,7 +40,7 @@ def send_order(link: _socket.socket, order: Order, file: int, lock: int) -> None
     try:
         with open(memory, "wb", closefd=False) as stream:
             stream.write(body)
-        _send(link, b"{}", [file, lock, memory])
+        _send(link, json.dumps({"do": "launch", "n": order.n}).encode(), [file, lock, memory])
     finally:
         os.close(memory)
 
@@ -71,6 +71,11 @@ def receive(link: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
             stream.seek(0)
             body = stream.read()
     return json.loads(body), files
+
+
+def is_whole(message: dict[str, Any]) -> bool:
+    """Has the order that is launched come with it? One that is too long for a message is in a file beside it."""
+    return "argv" in message
 
 
 def unpack_order(message: dict[str, Any]) -> Order:

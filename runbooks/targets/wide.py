@@ -19,12 +19,15 @@ import json
 import os
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from runbooks.targets import ssh
 
 PACKET = 65_536
 SESSIONS = 10  # on one connection: what sshd admits where nobody says otherwise (sshd_config(5), MaxSessions)
+
+THREADS = 128
 
 
 class Account(NamedTuple):
@@ -58,6 +61,8 @@ class _Relay:
     async def run(self, keeper: socket.socket) -> None:
         """Until the keeper is gone."""
         gone = asyncio.Event()
+        # Names are looked up, and configurations read, in threads: some that take long leave others to the rest.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         keeper.setblocking(False)
         asyncio.get_running_loop().add_reader(keeper, self.hear, keeper, gone)
         await gone.wait()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.stories.scene import Scene, ended, kill
 
 UNDOABLE = """
@@ -282,3 +284,27 @@ steps:
     scene.ok("retry", "act")
     assert scene.wait_for("run.ended").data["status"] == "ok"
     assert scene.acts() == ["act"] * 5
+
+
+@pytest.mark.parametrize("spread", ["for_each: [one]", ""])
+def test_a_command_that_no_event_can_hold_is_the_failure_of_its_step(scene: Scene, spread: str) -> None:
+    values = "".join(f'      V{number}: "${{{{ inputs.big }}}}"\n' for number in range(6))
+    told = scene(
+        "run",
+        scene.runbook(f"""
+name: big
+inputs: {{big: {{type: string, default: "{"x" * 100_000}"}}}}
+steps:
+  - id: act
+    {spread}
+    env:
+{values}
+    timeout: 20s
+    run: "echo begun >> 'ACTS'"
+"""),
+    )
+    assert told.code == 1, told
+    assert "and at most 458,752 can be recorded" in str(
+        [e.data["why"] for e in scene.events() if e.kind == "step.ended"]
+    )
+    assert scene.acts() == [] and scene.journal().status == "ended"
