@@ -39,6 +39,7 @@ class Far(NamedTuple):
     argv: tuple[str, ...]
     key: str
     wide: tuple[str, ...] = ()  # a wide.Account: reached by targets/wide, and not by argv
+    connecting: int = 0  # µs that it may take to reach it
 
 
 class Order(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any
 from incidents import clock
 from runbooks.attempt import Ended, Far, Gone, Notice, Order, Output, OutputInfo, Started, Survivor
 
-VERSION = 5
+VERSION = 6
 SOCKET = "keeper.sock"
 GRACE = 5 * clock.SECOND  # for an attempt whose order died with its keeper
 PACKET = 1 << 16
@@ -85,7 +85,7 @@ def unpack_order(message: dict[str, Any]) -> Order:
         "argv": tuple(message["argv"]),
         "secrets": tuple(message["secrets"]),
         "after": tuple(message["after"]),
-        "far": None if far is None else Far(far[0], tuple(far[1]), far[2], tuple(far[3])),
+        "far": None if far is None else Far(far[0], tuple(far[1]), far[2], tuple(far[3]), far[4]),
     }
     return Order(**{**fields, **read})
 

@@ -150,7 +150,7 @@ class Link:
         noise = b""
         try:
             self._send(ssh.script(self.far.key, self.line.mark))
-            until = clock.monotonic() + GREETING
+            until = clock.monotonic() + self.far.connecting + GREETING
             while not found:
                 if clock.monotonic() > until or self._stopping:
                     return self._unusable(f"it did not run what we sent{ssh.last_words(noise)}")

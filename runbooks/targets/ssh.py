@@ -39,7 +39,8 @@ def far(host: Host, run: str, store: str) -> Far:
     """Where the attempts of a run on this host live. The key names the run among those of all stores."""
     digest = hashlib.sha256(f"{socket.gethostname()}:{os.path.realpath(store)}".encode("utf-8", "replace"))
     key = f"{run}-{digest.hexdigest()[:10]}"
-    return Far(host.name, tuple(argv(host)), key, _account(host) if host.transport == "asyncssh" else ())
+    wide = _account(host) if host.transport == "asyncssh" else ()
+    return Far(host.name, tuple(argv(host)), key, wide, host.connect_timeout)
 
 
 def _account(host: Host) -> tuple[str, ...]:
