@@ -255,7 +255,6 @@ def test_it_is_read_on_the_machine_where_the_step_runs(scene: Scene) -> None:
     if why := lacks():
         lack(why)
     with serve(os.path.join(scene.folder, "ssh")) as one:
-        os.mkdir(os.path.join(one.folder, ".ssh"))
         Path(scene.folder, "howdah.yaml").write_text("hosts:\n" + one.host("web1"))
         home = Path(scene.folder, "it's $HOME é\n")
         home.mkdir()
