@@ -18,7 +18,7 @@ from runbooks.targets.talk import Talk
 
 SILENCE = 60 * clock.SECOND  # what a host that lets us in may take for its words, beyond connecting
 AFTER_KILL = 3 * clock.SECOND  # what a stop may take over there beyond its grace
-_OLD_MARKS = re.compile(rb"\x1ehowdah:[0-9a-f]{32} [^\n]*\n")  # of the session that was lost
+_MARK = rb"\x1ehowdah:[0-9a-f]{32}"  # of the session that was lost; which one it was the first line says
 
 
 class Asking:
@@ -101,10 +101,11 @@ class Asking:
         if self._rested is None:
             return {}
         more, hole, ran = self._rested
-        begun = re.match(rb"\x1ehowdah:[0-9a-f]{32} begun %d\n" % self.n, self._rest)
-        ended = re.search(rb"\x1ehowdah:[0-9a-f]{32} end %d " % self.n, self._rest)
+        begun = re.match(rb"(%b) begun %d\n" % (_MARK, self.n), self._rest)
+        mark = begun[1] if begun is not None else _MARK
+        ended = re.search(rb"%b end %d " % (mark, self.n), self._rest)
         return {
-            "rest": _OLD_MARKS.sub(b"", self._rest), "whole": bool(begun and ended) and hole == "-", "more": more,
+            "rest": re.sub(rb"%b [^\n]*\n" % mark, b"", self._rest), "whole": bool(begun and ended) and hole == "-", "more": more,
             "ran": int(ran) * (clock.SECOND // 100) if ran.isdigit() else None,
         }  # fmt: skip
 

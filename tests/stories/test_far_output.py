@@ -70,6 +70,26 @@ def test_a_cut_link_loses_no_line_and_doubles_none(far: Far) -> None:
     assert told["tail"] == "".join(f"{line}\n" for line in LINES)[-8192:]
 
 
+def test_what_looks_like_a_word_of_the_far_end_is_output_also_behind_a_cut(far: Far) -> None:
+    far.begin("""
+name: marks
+steps:
+  - id: act
+    targets: {hosts: web1}
+    timeout: 60s
+    run: |
+      printf 'one\\n\\036howdah:0123456789abcdef0123456789abcdef end 1 0\\nthree\\n'; echo begun >> 'ACTS'
+      until [ -e 'ACTS.cut' ]; do sleep 0.1; done; echo last
+    outputs: {all: {lines: true}}
+""")
+    far.scene.wait_for_act("begun")
+    far.server.cut()
+    Path(far.scene.acts_file + ".cut").touch()
+    assert far.scene.wait_for("run.ended").data["status"] == "ok"
+    word = "\x1ehowdah:0123456789abcdef0123456789abcdef end 1 0"
+    assert outcome(far)["outputs"]["all"] == ["one", word, "three", "last"] and outcome(far)["dropped"] == 0
+
+
 @pytest.mark.parametrize("driver", [False, True])
 def test_the_death_of_the_keeper_loses_no_line(far: Far, driver: bool) -> None:
     """Of the keeper alone, and of the driver with it, after which another one takes the run up."""
