@@ -92,13 +92,12 @@ def watched(word: bytes) -> Iterator[list[str]]:
 
 
 def test_a_worker_gets_the_password_by_its_environment_alone_and_is_ended_by_undo(player: Make, app: Path) -> None:  # fmt: skip
+    private = f"a word of {os.getpid()} alone"
     with server() as redis:
         redis.run("CONFIG", "SET", "requirepass", PASSWORD)
-        one = adding(
-            player, redis, app, "2:push", redis_password="env:X", worker_env=["SECRET=of the application"]
-        )
+        one = adding(player, redis, app, "2:push", redis_password="env:X", worker_env=[f"SECRET={private}"])
         one.values["redis_password"] = PASSWORD
-        with watched(b"sesame") as seen, watched(b"of the application") as besides:
+        with watched(b"sesame") as seen, watched(private.encode()) as besides:
             done = one.act("add")
         assert done.exit == 0, one.errors
         assert (seen, besides) == ([], [])
@@ -107,7 +106,7 @@ def test_a_worker_gets_the_password_by_its_environment_alone_and_is_ended_by_und
         assert (told["queues"], told["concurrency"]) == (["push"], 2)
         with open(f"/proc/{told['pid']}/environ", encoding="utf-8") as file:
             given = dict(item.partition("=")[::2] for item in file.read().split("\0"))
-        assert given["SECRET"] == "of the application" and "sesame" in given["REDIS_URL"]
+        assert given["SECRET"] == private and "sesame" in given["REDIS_URL"]
         assert not {"REDISCLI_AUTH", "KIT", "IN_REDIS_PASSWORD", "HOWDAH_RUN"} & set(given)
         assert redis.rows("SMEMBERS", "howdah:started:run-test") == [f"{name}|{start(told['pid'])}"]
         assert "sesame" not in done.output.decode() + one.errors
