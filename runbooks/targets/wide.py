@@ -26,8 +26,7 @@ from runbooks.targets import ssh
 
 PACKET = 65_536
 SESSIONS = 10  # on one connection: what sshd admits where nobody says otherwise (sshd_config(5), MaxSessions)
-
-THREADS = 128
+THREADS = 128  # that look up names and read configurations
 
 
 class Account(NamedTuple):
@@ -61,7 +60,7 @@ class _Relay:
     async def run(self, keeper: socket.socket) -> None:
         """Until the keeper is gone."""
         gone = asyncio.Event()
-        # Names are looked up, and configurations read, in threads: some that take long leave others to the rest.
+        # Some names that take long to look up must not hold up the rest.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         keeper.setblocking(False)
         asyncio.get_running_loop().add_reader(keeper, self.hear, keeper, gone)
