@@ -42,11 +42,13 @@ class Home(Protocol):
     own: set[int]  # its children that are of no attempt
 
     @property
-    def reached_out(
-        self,
-    ) -> bool: ...  # was a machine reached? ssh may have left a master, which became its child
+    def reached_out(self) -> bool:
+        """Was another machine reached? ssh may have left a master, which became its child."""
+        ...
+
     def say(self, notice: Notice) -> None: ...
     def watch(self, fd: int, on_ready: Callable[[], None]) -> None: ...
+    def watch_room(self, fd: int, on_room: Callable[[], None]) -> None: ...
     def unwatch(self, fd: int) -> None: ...
     def far(self, paths: Sequence[str]) -> bool: ...
     def reap(self) -> None: ...
@@ -182,7 +184,7 @@ class Charge:
         self.writer.write(data if self.masker is None else memoryview(self.masker.feed(bytes(data))))
         if (
             before < BIG_PIPE <= self.writer.total and self.pipe >= 0
-        ):  # a talkative one: fewer turns for the same bytes
+        ):  # talkative: fewer turns for the same bytes
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self.pipe, _F_SETPIPE_SZ, BIG_PIPE)
         if self.tell_at is None:

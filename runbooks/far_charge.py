@@ -7,7 +7,7 @@ import functools
 import os
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from runbooks import process, procfs
 from runbooks.attempt import Order, Survivor
@@ -20,19 +20,13 @@ if TYPE_CHECKING:
     from runbooks.targets.link import Line, Talk
 
 
-class FarHome(Home, Protocol):
-    """What such a charge needs besides."""
-
-    def watch_room(self, fd: int, on_room: Callable[[], None]) -> None: ...
-
-
 class FarCharge(Charge):
     """Its record names the keeper as the attempt's process while they talk: when it dies the host is asked."""
 
-    def __init__(self, home: FarHome, order: Order, file: int, lock: int, *, lines: Lines) -> None:
+    def __init__(self, home: Home, order: Order, file: int, lock: int, *, lines: Lines) -> None:
         super().__init__(home, order, file, lock)
         assert order.far is not None
-        self.room, self.lines, self.there = home, lines, order.far
+        self.lines, self.there = lines, order.far
         self.grace = order.grace + link.MARGIN
         self.talking: link.Link | None = None
         self._talk: Talk[int | None] | None = None
@@ -77,7 +71,7 @@ class FarCharge(Charge):
             begun = "while it ran" if there.begun else "before it was known to have begun"
             return self._talked(None, f"the link to {self.there.host} was lost {begun}")
         if there.waits_for_room:
-            self.room.watch_room(there.line.to, self._push)
+            self.home.watch_room(there.line.to, self._push)
         return None
 
     def _push(self) -> None:

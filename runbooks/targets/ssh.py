@@ -45,16 +45,19 @@ def far(host: Host, run: str, store: str) -> Far:
 
 def _account(host: Host) -> tuple[str, ...]:
     """As `wide.Account` has it."""
-    seconds = max(1, host.connect_timeout // clock.SECOND)
-    return host.address, host.user or "", str(host.port or ""), str(seconds)
+    return host.address, host.user or "", str(host.port or ""), str(_seconds(host))
+
+
+def _seconds(host: Host) -> int:
+    """What connecting may take, as ssh takes it."""
+    return max(1, host.connect_timeout // clock.SECOND)
 
 
 def argv(host: Host) -> list[str]:
     """What opens a session over there: `ssh` up to the address, or its like; the command comes behind it."""
     if host.transport == "asyncssh":
         return [*WIDE, *_account(host)]
-    seconds = max(1, host.connect_timeout // clock.SECOND)
-    words = ["ssh", *_OPTIONS, f"-oControlPath={control_folder()}/%C", f"-oConnectTimeout={seconds}"]
+    words = ["ssh", *_OPTIONS, f"-oControlPath={control_folder()}/%C", f"-oConnectTimeout={_seconds(host)}"]
     if host.user is not None:
         words += ["-l", host.user]
     if host.port is not None:

@@ -104,11 +104,8 @@ class _Relay:
                 )
                 given = out = -1  # they are closed by whom they were given to
                 await process.wait()
-            except (
-                OSError,
-                ValueError,
-                asyncssh.Error,
-            ) as problem:  # ValueError: of its configuration, keys, names
+            except (OSError, ValueError, asyncssh.Error) as problem:
+                # ValueError is what it has for configurations, keys and names that it cannot read.
                 others = shared.sessions - 1
                 if isinstance(problem, asyncssh.ChannelOpenError) and others and shared.serves:
                     self.most[account] = others

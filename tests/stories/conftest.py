@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,3 +16,11 @@ from tests.stories.scene import scene as made
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with made(str(tmp_path)) as one:
         yield one
+
+
+@pytest.fixture(params=["dash", "busybox sh", "bash --posix"])
+def shell(request: pytest.FixtureRequest) -> str:
+    """What the far end of a link may be read by."""
+    if shutil.which(str(request.param).split()[0]) is None:
+        pytest.skip(f"needs {request.param}")
+    return str(request.param)
